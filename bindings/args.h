@@ -1,0 +1,48 @@
+#ifndef COROLUA_ARGS_H
+#define COROLUA_ARGS_H
+
+#include <lua.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+/*
+ * Checks of arguments. Each raises at the caller's line with a sentence that
+ * names the argument and what was expected.
+ */
+
+/* One value of an enum and its name in scripts; a table ends with NULL. */
+struct name {
+	unsigned int value;
+	const char *name;
+};
+
+/* An integer of min to max; what names it: "votes". */
+lua_Integer check_range(lua_State *L, int arg, const char *what,
+			lua_Integer min, lua_Integer max);
+
+/* A string of min to max bytes without NUL; what names it: "group name". */
+const char *check_text(lua_State *L, int arg, const char *what, size_t min,
+		       size_t max, size_t *length);
+
+/* The value of a name out of the table. */
+unsigned int check_name(lua_State *L, int arg, const char *what,
+			const struct name *names);
+
+/* The same, with a default where the argument is missing. */
+unsigned int opt_name(lua_State *L, int arg, const char *what,
+		      const struct name *names, unsigned int otherwise);
+
+/* Raises if the table at arg has a key that is not in the NULL-ended list. */
+void check_keys(lua_State *L, int arg, const char *what,
+		const char *const valid[]);
+
+/* The boolean field of the options table at arg; false where it is nil. */
+bool check_flag(lua_State *L, int arg, const char *key);
+
+/* The name of a value; pushes "unknown (7)" if the table has none. */
+void push_name(lua_State *L, const struct name *names, unsigned int value);
+
+/* The candidate that is the fewest edits away, or NULL if none is near. */
+const char *nearest(const char *word, const char *const candidates[]);
+
+#endif

@@ -1,0 +1,18 @@
+#ifndef COROLUA_STATUS_H
+#define COROLUA_STATUS_H
+
+#include <corosync/corotypes.h>
+#include <lua.h>
+
+/*
+ * Each pushes nil, a message and a short code that scripts branch on, and
+ * returns 3, so that a function of Lua can end with it.
+ */
+
+/* nil, "cpg_join: try again", "ERR_TRY_AGAIN"; unknown codes are "ERR_42". */
+int push_failure(lua_State *L, const char *call, cs_error_t err);
+
+/* nil, "unshare: Operation not permitted", "EPERM". */
+int push_errno(lua_State *L, const char *call, int err);
+
+#endif
