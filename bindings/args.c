@@ -73,8 +73,9 @@ lua_Integer check_range(lua_State *L, int arg, const char *what,
 
 	if (lua_type(L, arg) != LUA_TNUMBER || !exact || value < min ||
 	    value > max)
-		raise_argument(L, arg, "%s must be an integer of %I to %I, "
-				       "got %s",
+		raise_argument(L, arg,
+			       "%s must be an integer of %I to %I, "
+			       "got %s",
 			       what, (LUAI_UACINT)min, (LUAI_UACINT)max,
 			       luaL_tolstring(L, arg, NULL));
 	return value;

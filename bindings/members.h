@@ -1,0 +1,14 @@
+#ifndef COROLUA_MEMBERS_H
+#define COROLUA_MEMBERS_H
+
+#include <lua.h>
+#include <stdint.h>
+
+/*
+ * Pushes the member object of a process: read-only, with the fields nodeid
+ * and pid, and one object per process in a Lua state, so that members can be
+ * compared with == and serve as keys.
+ */
+void push_member(lua_State *L, uint32_t nodeid, uint32_t pid);
+
+#endif

@@ -1,0 +1,14 @@
+#ifndef COROLUA_RING_H
+#define COROLUA_RING_H
+
+#include <lua.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Pushes { nodeid =, seq = }; the seq of a daemon's rings only rises. */
+void push_ring(lua_State *L, uint32_t nodeid, uint64_t seq);
+
+/* Pushes an array of node ids. */
+void push_nodeids(lua_State *L, const uint32_t *nodeids, size_t count);
+
+#endif
