@@ -289,6 +289,14 @@ static void check_group(lua_State *L, int arg, struct cpg_name *group)
 	memcpy(group->value, text, length);
 }
 
+static int push_not_joined(lua_State *L, const char *call)
+{
+	lua_pushnil(L);
+	lua_pushfstring(L, "%s: the handle is not joined", call);
+	lua_pushliteral(L, "ERR_NOT_EXIST");
+	return 3;
+}
+
 /*
  * handle:join(group) -> true | nil, message, code
  *
@@ -335,7 +343,7 @@ static int group_leave(lua_State *L)
 	cs_error_t err;
 
 	if (self->state != STATE_JOINED)
-		return push_failure(L, "cpg_leave", CS_ERR_NOT_EXIST);
+		return push_not_joined(L, "cpg_leave");
 	err = leave(self);
 	if (err != CS_OK)
 		return push_failure(L, "cpg_leave", err);
@@ -396,7 +404,7 @@ static int group_mcast_joined(lua_State *L)
 	cs_error_t err;
 
 	if (self->state != STATE_JOINED)
-		return push_failure(L, "cpg_mcast_joined", CS_ERR_NOT_EXIST);
+		return push_not_joined(L, "cpg_mcast_joined");
 	err = cpg_mcast_joined(self->handle.id, (cpg_guarantee_t)guarantee,
 			       &iovec, 1);
 	if (err != CS_OK)
