@@ -1,0 +1,74 @@
+-- What the specs share: waiting for conditions on thin handles, and the
+-- program that runs them.
+local lfs = require("lfs")
+local loop = require("corolua.loop")
+local scheduler = require("corolua.scheduler")
+
+local support = {}
+
+--- The corolua program that runs the specs, and the folder it was built in.
+support.program = lfs.symlinkattributes("/proc/self/exe", "target")
+support.build = support.program:match("^(.*)/")
+
+--- Waits until a descriptor is readable.
+---@param fd integer
+---@param timeout number seconds
+---@return boolean|nil, string|nil, string|nil
+function support.readable(fd, timeout)
+  return scheduler.await(function(resume)
+    local watch = assert(loop.fd(fd, "r", function()
+      resume(true)
+    end))
+    return function()
+      watch:cancel()
+    end
+  end, timeout)
+end
+
+--- Dispatches a thin handle until the condition holds; fails after timeout.
+---@param handle table
+---@param condition fun(): any
+---@param timeout? number seconds, 5 if not given
+function support.dispatch_until(handle, condition, timeout)
+  local deadline = scheduler.now() + (timeout or 5)
+  local fd = assert(handle:fd_get())
+  while not condition() do
+    local _, more = assert(handle:dispatch("all"))
+    if not more and not condition() then
+      support.await(fd, deadline)
+    end
+  end
+end
+
+function support.await(fd, deadline)
+  local left = deadline - scheduler.now()
+  assert(left > 0 and support.readable(fd, left), "the condition did not come true in time")
+end
+
+--- How many descriptors this process has open.
+---@return integer
+function support.descriptors()
+  local count = 0
+  for _ in lfs.dir("/proc/self/fd") do
+    count = count + 1
+  end
+  return count
+end
+
+--- Wraps a function: counts its calls, and runs a full collection after each.
+---@param fn? function
+---@return function wrapped, fun(): integer calls
+function support.counted(fn)
+  local calls = 0
+  return function(...)
+    calls = calls + 1
+    if fn then
+      fn(...)
+    end
+    collectgarbage()
+  end, function()
+    return calls
+  end
+end
+
+return support

@@ -1,0 +1,78 @@
+# What the commands of this folder share; sourced, not run. Output of quiet
+# steps goes to a log that is shown only when one of them fails.
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
+umask 022
+log=$(mktemp "${TMPDIR:-/tmp}/corolua-log.XXXXXX") || exit 1
+trap 'rm -f "$log"' EXIT
+
+packages_build="corosync libcpg-dev libvotequorum-dev libquorum-dev
+  libcmap-dev libcfg-dev libqb-dev libnl-route-3-dev liblua5.4-dev lua5.4
+  lua-filesystem gcc libc6-dev make cmake pkg-config iproute2"
+packages_test="lua-busted lua-check lua-cjson lua-dkjson clang clang-format
+  clang-tidy libclang-rt-14-dev valgrind tshark procps util-linux"
+
+fail() {
+  printf '%s\n' "$*" >&2
+  exit 1
+}
+
+# quiet <what> <command...>: runs it into the log.
+quiet() {
+  local what=$1
+  shift
+  "$@" >"$log" 2>&1 </dev/null && return
+  cat "$log" >&2
+  fail "$what did not work; its output is above."
+}
+
+missing_packages() {
+  local package
+  for package in "$@"; do
+    dpkg-query -W -f='${db:Status-Status}\n' "$package" 2>/dev/null |
+      grep -qx installed || printf '%s ' "$package"
+  done
+}
+
+# Debian starts the daemon of a package it installs; the private clusters need
+# the program alone, and this machine is not to join anything.
+apt_install() {
+  local as_root=$1 policy=/usr/sbin/policy-rc.d ours=no status
+  shift
+  if [ ! -e $policy ]; then
+    ours=yes
+    printf '#!/bin/sh\nexit 101\n' | $as_root tee $policy >/dev/null &&
+      $as_root chmod 755 $policy || return 1
+  fi
+  $as_root apt-get update &&
+    $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y \
+      --no-install-recommends "$@"
+  status=$?
+  [ $ours = no ] || $as_root rm -f $policy
+  return $status
+}
+
+install_packages() {
+  local missing as_root=
+  command -v dpkg-query >/dev/null && command -v apt-get >/dev/null ||
+    fail "This is not a Debian system. Please install what these Debian" \
+      "packages hold, then build with cmake (see README.md):" $*
+  missing=$(missing_packages "$@")
+  [ -n "$missing" ] || return 0
+  if [ "$(id -u)" != 0 ]; then
+    command -v sudo >/dev/null ||
+      fail "These packages are missing, and there is no sudo here to" \
+        "install them. As root: apt-get install $missing"
+    as_root=sudo
+  fi
+  echo "Installing $missing"
+  quiet "Installing the packages" apt_install "$as_root" $missing
+}
+
+# build <folder> <cmake options...>
+build() {
+  local folder=$1
+  shift
+  quiet "Configuring" cmake -S . -B "$folder" "$@"
+  quiet "Building" cmake --build "$folder" --parallel "$(nproc)"
+}
