@@ -73,6 +73,6 @@ install_packages() {
 build() {
   local folder=$1
   shift
-  quiet "Configuring" cmake -S . -B "$folder" "$@"
-  quiet "Building" cmake --build "$folder" --parallel "$(nproc)"
+  cmake -S . -B "$folder" "$@" &&
+    cmake --build "$folder" --parallel "$(nproc)"
 }
