@@ -102,6 +102,7 @@ static int raise_name(lua_State *L, int arg, const char *what,
 		      const struct name *names)
 {
 	luaL_Buffer list;
+	const char *valid;
 
 	luaL_buffinit(L, &list);
 	for (size_t i = 0; names[i].name != NULL; i++) {
@@ -110,9 +111,9 @@ static int raise_name(lua_State *L, int arg, const char *what,
 		luaL_addchar(&list, '"');
 	}
 	luaL_pushresult(&list);
+	valid = lua_tostring(L, -1);
 	return raise_argument(L, arg, "%s must be one of %s, got %s", what,
-			      lua_tostring(L, -1),
-			      luaL_tolstring(L, arg, NULL));
+			      valid, luaL_tolstring(L, arg, NULL));
 }
 
 unsigned int check_name(lua_State *L, int arg, const char *what,

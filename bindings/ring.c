@@ -1,6 +1,22 @@
 /* Rings and lists of nodes, which three libraries report alike. */
 #include "ring.h"
 
+#include <corosync/corotypes.h>
+
+#include "args.h"
+
+static const struct name tracks[] = {
+	{CS_TRACK_CURRENT, "current"},
+	{CS_TRACK_CHANGES, "changes"},
+	{CS_TRACK_CHANGES_ONLY, "changes_only"},
+	{0, NULL},
+};
+
+unsigned int check_track(lua_State *L, int arg)
+{
+	return check_name(L, arg, "flags", tracks);
+}
+
 void push_ring(lua_State *L, uint32_t nodeid, uint64_t seq)
 {
 	lua_createtable(L, 0, 2);

@@ -11,4 +11,7 @@ void push_ring(lua_State *L, uint32_t nodeid, uint64_t seq);
 /* Pushes an array of node ids. */
 void push_nodeids(lua_State *L, const uint32_t *nodeids, size_t count);
 
+/* The CS_TRACK_ flag of "current", "changes" or "changes_only" at arg. */
+unsigned int check_track(lua_State *L, int arg);
+
 #endif

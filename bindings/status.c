@@ -76,6 +76,14 @@ int push_failure(lua_State *L, const char *call, cs_error_t err)
 	return 3;
 }
 
+int push_result(lua_State *L, const char *call, cs_error_t err)
+{
+	if (err != CS_OK)
+		return push_failure(L, call, err);
+	lua_pushboolean(L, 1);
+	return 1;
+}
+
 int push_errno(lua_State *L, const char *call, int err)
 {
 	const char *name = strerrorname_np(err);
