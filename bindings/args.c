@@ -81,21 +81,45 @@ lua_Integer check_range(lua_State *L, int arg, const char *what,
 	return value;
 }
 
-const char *check_text(lua_State *L, int arg, const char *what, size_t min,
-		       size_t max, size_t *length)
+static const char *check_string(lua_State *L, int arg, const char *what,
+				size_t *length)
 {
-	const char *text;
-
 	if (lua_type(L, arg) != LUA_TSTRING)
 		raise_argument(L, arg, "%s must be a string, got %s", what,
 			       luaL_typename(L, arg));
-	text = lua_tolstring(L, arg, length);
+	return lua_tolstring(L, arg, length);
+}
+
+const char *check_text(lua_State *L, int arg, const char *what, size_t min,
+		       size_t max, size_t *length)
+{
+	const char *text = check_string(L, arg, what, length);
+
 	if (*length < min || *length > max)
 		raise_argument(L, arg, "%s must have %d to %d bytes, got %d",
 			       what, (int)min, (int)max, (int)*length);
 	if (memchr(text, '\0', *length) != NULL)
 		raise_argument(L, arg, "%s must not contain a NUL byte", what);
 	return text;
+}
+
+const char *check_bytes(lua_State *L, int arg, const char *what, size_t max,
+			size_t *length)
+{
+	const char *bytes = check_string(L, arg, what, length);
+
+	if (*length > max)
+		raise_argument(L, arg, "%s must have at most %d bytes, got %d",
+			       what, (int)max, (int)*length);
+	return bytes;
+}
+
+bool check_boolean(lua_State *L, int arg, const char *what)
+{
+	if (!lua_isboolean(L, arg))
+		raise_argument(L, arg, "%s must be a boolean, got %s", what,
+			       luaL_typename(L, arg));
+	return lua_toboolean(L, arg);
 }
 
 static int raise_name(lua_State *L, int arg, const char *what,

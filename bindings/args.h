@@ -24,6 +24,13 @@ lua_Integer check_range(lua_State *L, int arg, const char *what,
 const char *check_text(lua_State *L, int arg, const char *what, size_t min,
 		       size_t max, size_t *length);
 
+/* Any string of at most max bytes. */
+const char *check_bytes(lua_State *L, int arg, const char *what, size_t max,
+			size_t *length);
+
+/* true or false; nil is neither. */
+bool check_boolean(lua_State *L, int arg, const char *what);
+
 /* The value of a name out of the table. */
 unsigned int check_name(lua_State *L, int arg, const char *what,
 			const struct name *names);
