@@ -11,6 +11,7 @@
 #include "args.h"
 #include "handle.h"
 #include "module.h"
+#include "qdevice.h"
 #include "ring.h"
 #include "status.h"
 
@@ -58,7 +59,6 @@ static const struct name flag_names[] = {
 enum {
 	/* The daemon counts votes in a byte; larger sums wrap there. */
 	VOTES_MAX = 255,
-	QDEVICE_NAME_MAX = VOTEQUORUM_QDEVICE_MAX_NAME_LEN - 1,
 };
 
 struct quorum {
@@ -273,13 +273,6 @@ static const struct library library = {
 	.push_event = push_event,
 };
 
-static const char *check_qdevice(lua_State *L, int arg, const char *what)
-{
-	size_t length;
-
-	return check_text(L, arg, what, 1, QDEVICE_NAME_MAX, &length);
-}
-
 /*
  * handle:getinfo(nodeid) -> table | nil, message, code
  *
@@ -360,131 +353,6 @@ static int votes_trackstop(lua_State *L)
 			   votequorum_trackstop(handle->id));
 }
 
-/* handle:qdevice_register(name) -> true | nil, message, code */
-static int votes_qdevice_register(lua_State *L)
-{
-	const struct handle *handle = check_handle(L);
-	const char *name = check_qdevice(L, 2, "name");
-
-	return push_result(L, "votequorum_qdevice_register",
-			   votequorum_qdevice_register(handle->id, name));
-}
-
-/* handle:qdevice_unregister(name) -> true | nil, message, code */
-static int votes_qdevice_unregister(lua_State *L)
-{
-	const struct handle *handle = check_handle(L);
-	const char *name = check_qdevice(L, 2, "name");
-
-	return push_result(L, "votequorum_qdevice_unregister",
-			   votequorum_qdevice_unregister(handle->id, name));
-}
-
-/* handle:qdevice_update(old, new) -> true | nil, message, code */
-static int votes_qdevice_update(lua_State *L)
-{
-	const struct handle *handle = check_handle(L);
-	const char *old = check_qdevice(L, 2, "old name");
-	const char *new = check_qdevice(L, 3, "new name");
-
-	return push_result(L, "votequorum_qdevice_update",
-			   votequorum_qdevice_update(handle->id, old, new));
-}
-
-static bool get_field(lua_State *L, int arg, const char *key, lua_Integer max,
-		      lua_Integer *value)
-{
-	int exact;
-
-	lua_getfield(L, arg, key);
-	*value = lua_tointegerx(L, -1, &exact);
-	lua_pop(L, 1);
-	return exact && *value >= 0 && *value <= max;
-}
-
-/* The ring that push_ring made, or one that a script wrote. */
-static votequorum_ring_id_t check_ring(lua_State *L, int arg)
-{
-	lua_Integer nodeid;
-	lua_Integer seq;
-
-	if (!lua_istable(L, arg) ||
-	    !get_field(L, arg, "nodeid", UINT32_MAX, &nodeid) ||
-	    !get_field(L, arg, "seq", LUA_MAXINTEGER, &seq))
-		luaL_argerror(L, arg,
-			      "ring must be { nodeid =, seq = } as nodelist "
-			      "gives it");
-	return (votequorum_ring_id_t){
-		.nodeid = (uint32_t)nodeid,
-		.seq = (uint64_t)seq,
-	};
-}
-
-/*
- * handle:qdevice_poll(name, cast_vote, ring) -> true | nil, message, code
- *
- * Says that the registered device is alive, and whether it votes for this
- * partition. The ring is that of the last nodelist event; with any other one
- * the answer is "ERR_MESSAGE_ERROR" and nothing changes.
- */
-static int votes_qdevice_poll(lua_State *L)
-{
-	const struct handle *handle = check_handle(L);
-	const char *name = check_qdevice(L, 2, "name");
-	bool cast_vote = check_boolean(L, 3, "cast_vote");
-	votequorum_ring_id_t ring = check_ring(L, 4);
-
-	return push_result(
-		L, "votequorum_qdevice_poll",
-		votequorum_qdevice_poll(handle->id, name, cast_vote, ring));
-}
-
-/* handle:qdevice_master_wins(name, allow) -> true | nil, message, code */
-static int votes_qdevice_master_wins(lua_State *L)
-{
-	const struct handle *handle = check_handle(L);
-	const char *name = check_qdevice(L, 2, "name");
-	bool allow = check_boolean(L, 3, "allow");
-
-	return push_result(
-		L, "votequorum_qdevice_master_wins",
-		votequorum_qdevice_master_wins(handle->id, name, allow));
-}
-
-#if HAVE_VOTEQUORUM_QDEVICE_EXTRA_INFO
-/* handle:get_qdevice_extra_info(nodeid) -> string | nil, message, code */
-static int votes_get_qdevice_extra_info(lua_State *L)
-{
-	const struct handle *handle = check_handle(L);
-	unsigned int nodeid =
-		(unsigned int)check_range(L, 2, "nodeid", 0, UINT32_MAX);
-	char bytes[VOTEQUORUM_QDEVICE_EXTRA_NODEINFO_MAXSIZE];
-	uint32_t length = 0;
-	cs_error_t err = votequorum_get_qdevice_extra_info(handle->id, nodeid,
-							   &length, bytes);
-
-	if (err != CS_OK)
-		return push_failure(L, "votequorum_get_qdevice_extra_info",
-				    err);
-	lua_pushlstring(L, bytes, length);
-	return 1;
-}
-
-/* handle:set_qdevice_extra_info(bytes) -> true | nil, message, code */
-static int votes_set_qdevice_extra_info(lua_State *L)
-{
-	const struct handle *handle = check_handle(L);
-	size_t length;
-	const char *bytes =
-		check_bytes(L, 2, "extra info",
-			    VOTEQUORUM_QDEVICE_EXTRA_NODEINFO_MAXSIZE, &length);
-
-	return push_result(L, "votequorum_set_qdevice_extra_info",
-			   votequorum_set_qdevice_extra_info(
-				   handle->id, (uint32_t)length, bytes));
-}
-#endif
-
 static cs_error_t votes_connect(votequorum_handle_t *id)
 {
 #if HAVE_VOTEQUORUM_MODEL_INITIALIZE
@@ -535,14 +403,14 @@ static const luaL_Reg methods[] = {
 	{"setexpected", votes_setexpected},
 	{"trackstart", votes_trackstart},
 	{"trackstop", votes_trackstop},
-	{"qdevice_register", votes_qdevice_register},
-	{"qdevice_unregister", votes_qdevice_unregister},
-	{"qdevice_update", votes_qdevice_update},
-	{"qdevice_poll", votes_qdevice_poll},
-	{"qdevice_master_wins", votes_qdevice_master_wins},
+	{"qdevice_register", qdevice_register},
+	{"qdevice_unregister", qdevice_unregister},
+	{"qdevice_update", qdevice_update},
+	{"qdevice_poll", qdevice_poll},
+	{"qdevice_master_wins", qdevice_master_wins},
 #if HAVE_VOTEQUORUM_QDEVICE_EXTRA_INFO
-	{"get_qdevice_extra_info", votes_get_qdevice_extra_info},
-	{"set_qdevice_extra_info", votes_set_qdevice_extra_info},
+	{"get_qdevice_extra_info", qdevice_extra_info_get},
+	{"set_qdevice_extra_info", qdevice_extra_info_set},
 #endif
 	{NULL, NULL},
 };
