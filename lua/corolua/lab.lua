@@ -1,0 +1,168 @@
+--- Private clusters on this machine: real corosync daemons, each in a network
+--- and a mount namespace of its own, without root.
+
+local lfs = require("lfs")
+local network = require("corolua.lab.network")
+local node = require("corolua.lab.node")
+local options = require("corolua.lab.options")
+local picture = require("corolua.lab.picture")
+local place = require("corolua.lab.place")
+local programs = require("corolua.lab.programs")
+local scheduler = require("corolua.scheduler")
+local settling = require("corolua.lab.settling")
+
+local lab = {}
+
+---@class corolua.lab.Cluster
+---@field closed boolean
+---@field [integer] corolua.lab.Node by nodeid
+local methods = {}
+local cluster_mt = { __name = "corolua.lab.cluster", __index = methods }
+
+local last_folder = 0
+
+local function make_folder(cluster)
+  last_folder = last_folder + 1
+  cluster.folder = ("%s/lab%d"):format(place.folder, last_folder)
+  local ok, why = lfs.mkdir(cluster.folder)
+  if ok then return true end
+  return nil, ("cannot make %s: %s"):format(cluster.folder, why), "EIO"
+end
+
+local function random_bytes(count)
+  local file <close> = assert(io.open("/dev/urandom", "rb"))
+  return file:read(count)
+end
+
+local function make_nodes(cluster)
+  local config = cluster.config
+  if config.crypto then config.key = random_bytes(1024) end
+  for id = 1, config.nodes do rawset(cluster, id, node.new(cluster, id)) end
+end
+
+local function launch(cluster)
+  local initial = cluster.config.initial
+  for _, id in ipairs(initial) do
+    local ok, why, code = cluster[id]:launch(#initial)
+    if not ok then return nil, why, code end
+  end
+  return true
+end
+
+-- One ring with all of them, and each knows its quorum state; or the first
+-- that did not come up.
+local function formed(cluster)
+  local initial = cluster.config.initial
+  for _, id in ipairs(initial) do
+    if not cluster[id]:is_running() then return "failed", cluster[id] end
+  end
+  for _, id in ipairs(initial) do
+    local view = cluster[id].tracker.view
+    if not view or #view.nodes ~= #initial then return nil end
+  end
+  return settling.holds(cluster) and "formed"
+end
+
+local function wait_formed(cluster)
+  local timeout = cluster.config.timeout
+  local what, why, code = scheduler.wait(function() return formed(cluster) end, timeout)
+  if what == "formed" then return true end
+  if what == "failed" then return nil, why.daemon:last_words(), "ERR_LIBRARY" end
+  if code ~= "ERR_TIMEOUT" then return nil, why, code end
+  return nil, ("no ring of all nodes after %g s\n%s"):format(timeout, tostring(cluster)), code
+end
+
+local function build(cluster)
+  local ok, why, code = make_folder(cluster)
+  if not ok then return nil, why, code end
+  cluster.network, why, code = network.build(cluster.config)
+  if not cluster.network then return nil, why, code end
+  make_nodes(cluster)
+  ok, why, code = launch(cluster)
+  if not ok then return nil, why, code end
+  return wait_formed(cluster)
+end
+
+-- A cluster that is not handed out is closed, also when something raises.
+local function abandon(cluster)
+  return setmetatable({}, { __close = function()
+    if not cluster.ready then cluster:close() end
+  end })
+end
+
+--- Starts a cluster, and waits until all its nodes are in one ring and know
+--- their quorum state.
+---@param given table? options, see docs/lab.md; { nodes = 3 } and more
+---@return corolua.lab.Cluster? cluster, string? message, string? code
+function lab.start(given)
+  local config = options.check(given, 2)
+  if not scheduler.can_wait() then
+    error("lab.start waits, which only a task can: call it from corolua.spawn or corolua.run", 2)
+  end
+  local ok, why, code = place.enter()
+  if not ok then return nil, why, code end
+  local cluster = setmetatable({ config = config, closed = false, ready = false }, cluster_mt)
+  local _ <close> = abandon(cluster)
+  cluster.exit = scheduler.at_exit(function() cluster:close() end)
+  ok, why, code = build(cluster)
+  if not ok then return nil, why, code end
+  cluster.ready = true
+  return cluster
+end
+
+function cluster_mt:__len() return self.config.nodes end
+
+function cluster_mt:__tostring()
+  if self.closed then return "closed lab" end
+  return picture.draw(self)
+end
+
+--- Whether two nodes do not hear each other in both directions.
+---@return boolean
+function methods:is_cut() return self.closed end
+
+--- Whether neither of two nodes hears the other.
+---@return boolean
+function methods:is_apart() return self.closed end
+
+--- Waits until every running node knows its ring, the rings agree, and are the
+--- ones that the cables leave possible, for 0.2 s.
+---@param timeout number? in seconds, 30 unless told
+---@return true? settled, string? message, string? code
+function methods:settle(timeout)
+  if timeout ~= nil and (type(timeout) ~= "number" or timeout < 0) then
+    error("settle takes seconds, got " .. tostring(timeout), 2)
+  end
+  if self.closed then error("settle: the cluster is closed", 2) end
+  return settling.wait(self, timeout or 30)
+end
+
+--- What each node says now: status, ring, nodes and quorum.
+---@return table[]
+function methods:state()
+  local state = {}
+  for i, member in ipairs(self) do state[i] = picture.of(member) end
+  return state
+end
+
+local function keep_files(cluster)
+  if cluster.config.keep then programs.copy(cluster.folder, cluster.config.keep) end
+end
+
+--- Ends everything the lab started, and removes all of it; may be repeated.
+function methods:close()
+  if self.closed then return end
+  self.closed = true
+  self.exit:cancel()
+  for _, member in ipairs(self) do member:close() end
+  if self.network then self.network:close() end
+  if self.folder then
+    keep_files(self)
+    programs.remove(self.folder)
+  end
+  place.leave()
+end
+
+cluster_mt.__close = methods.close
+
+return lab

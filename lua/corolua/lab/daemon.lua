@@ -1,0 +1,125 @@
+--- One corosync: its files, its process, its last words.
+
+local lfs = require("lfs")
+local conf = require("corolua.lab.conf")
+local loop = require("corolua.loop")
+local network = require("corolua.lab.network")
+local place = require("corolua.lab.place")
+local programs = require("corolua.lab.programs")
+local sys = require("corolua.sys")
+
+---@class corolua.lab.Daemon
+---@field nodeid integer
+---@field pid integer? while it runs
+---@field ended string? how the last one ended: "status 8", "signal 9"
+local methods = {}
+local daemon_mt = { __name = "corolua.lab.daemon", __index = methods }
+
+local daemon = {}
+
+local LAST_LINES = 4
+
+local function write(path, text)
+  local file <close> = assert(io.open(path, "wb"))
+  assert(file:write(text))
+end
+
+-- State stays over restarts: a ring number that starts again would tear the
+-- other nodes apart.
+local function make_files(self, config)
+  for _, folder in ipairs({ self.folder, self.files.state, self.files.run }) do
+    assert(lfs.mkdir(folder))
+  end
+  if config.crypto then write(self.files.key, config.key) end
+  write(self.files.conf, conf.text(config, self.files, network.address))
+end
+
+--- A daemon that does not run yet.
+---@param id integer
+---@param folder string the lab's
+---@param config table
+---@param space userdata the node's network
+---@return corolua.lab.Daemon
+function daemon.new(id, folder, config, space)
+  local own = ("%s/n%d"):format(folder, id)
+  local self = setmetatable({ nodeid = id, folder = own, space = space }, daemon_mt)
+  self.files = {
+    conf = own .. "/corosync.conf",
+    key = own .. "/authkey",
+    state = own .. "/state",
+    run = own .. "/run",
+    log = (config.log_dir or own) .. ("/n%d.log"):format(id),
+    stderr = own .. "/stderr",
+  }
+  make_files(self, config)
+  return self
+end
+
+-- What it shared with its clients would stay in memory once it has been killed.
+local function remove_shared(pid)
+  local own, box = ("qb-%d-"):format(pid), ("qb-corosync-%d-"):format(pid)
+  for name in lfs.dir(place.folder) do
+    if name:sub(1, #own) == own or name:sub(1, #box) == box then
+      programs.remove(place.folder .. "/" .. name)
+    end
+  end
+end
+
+local function has_ended(self, kind, status)
+  local pid = self.pid
+  self.pid, self.watch = nil, nil
+  self.ended = (kind == "exit" and "status " or "signal ") .. status
+  place.guard:forget(pid)
+  remove_shared(pid)
+  if self.on_end then self.on_end() end
+end
+
+--- Starts corosync; it may still end when it has read its configuration.
+---@return true? started, string? message, string? code
+function methods:start()
+  local program, why, code = programs.find("corosync")
+  if not program then return nil, why, code end
+  local errors <close> = assert(sys.open(self.files.stderr, "a"))
+  local pid
+  pid, why, code = sys.spawn({ program, "-f", "-c", self.files.conf }, {
+    net = self.space, binds = { self.files.run, "/run" }, placement = "session",
+    stderr = errors, guard = place.guard,
+  })
+  if not pid then return nil, why, code end
+  self.pid, self.ended = pid, nil
+  self.watch = loop.child(pid, function(...) has_ended(self, ...) end)
+  self.watch:unref()
+  return true
+end
+
+--- Sends a signal; nothing where the daemon does not run.
+---@param signal string "TERM"
+function methods:signal(signal)
+  if self.pid then sys.kill(self.pid, signal) end
+end
+
+--- Kills it at once, and returns when it has ended.
+function methods:kill()
+  if not self.pid then return end
+  self.watch:cancel()
+  sys.kill_group(self.pid, "KILL")
+  has_ended(self, sys.reap(self.pid))
+end
+
+local function last_lines(path)
+  local file <close> = io.open(path)
+  local lines = {}
+  for line in file and file:lines() or function() end do lines[#lines + 1] = line end
+  return table.concat(lines, "\n", math.max(1, #lines - LAST_LINES + 1))
+end
+
+--- How it ended, with the last lines that it wrote.
+---@return string
+function methods:last_words()
+  local words = { last_lines(self.files.log), last_lines(self.files.stderr) }
+  local text = table.concat(words, "\n"):gsub("^\n+", ""):gsub("\n+$", "")
+  return ("corosync on node %d ended with %s. Its last words:\n%s")
+    :format(self.nodeid, self.ended or "no word", text)
+end
+
+return daemon

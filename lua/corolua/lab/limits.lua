@@ -1,0 +1,63 @@
+--- What to do when the kernel refuses a namespace, in one sentence. An error
+--- number alone leads astray: the limits on namespaces give "No space left on
+--- device".
+
+local limits = {}
+
+local KINDS = { "user", "net", "mnt" }
+
+-- Switches of distributions that forbid user namespaces to users, and the
+-- value that allows them.
+local SWITCHES = {
+  { key = "kernel.unprivileged_userns_clone", forbids = "0", allow = "1" },
+  { key = "kernel.apparmor_restrict_unprivileged_userns", forbids = "1", allow = "0" },
+}
+
+--- The value of a kernel setting, or nil where this kernel has none.
+---@param key string such as "user.max_user_namespaces"
+---@return string?
+function limits.sysctl(key)
+  local file <close> = io.open("/proc/sys/" .. key:gsub("%.", "/"))
+  return file and file:read("l")
+end
+
+local function refused_by_limit(what)
+  for _, kind in ipairs(KINDS) do
+    local key = "user.max_" .. kind .. "_namespaces"
+    local value = tonumber(limits.sysctl(key))
+    if value and value < 64 then
+      return ("cannot make %s (limit %s is %d). Ask root for `sysctl -w %s=15000`, or run as root.")
+        :format(what, key, value, key)
+    end
+  end
+  return ("cannot make %s: a limit on namespaces is reached (user.max_net_namespaces, "
+    .. "user.max_user_namespaces). End other labs, or ask root to raise it."):format(what)
+end
+
+local function refused_by_right(what)
+  for _, switch in ipairs(SWITCHES) do
+    if limits.sysctl(switch.key) == switch.forbids then
+      return ("cannot make %s (%s is %s). Ask root for `sysctl -w %s=%s`, or run as root.")
+        :format(what, switch.key, switch.forbids, switch.key, switch.allow)
+    end
+  end
+  return ("cannot make %s: this user may not. In a container, its seccomp profile or missing "
+    .. "capabilities forbid it: start it with --privileged or --cap-add SYS_ADMIN."):format(what)
+end
+
+--- Turns the failure to make namespaces into what to do about it.
+---@param what string "a network namespace"
+---@param message string of the failed call
+---@param code string "ENOSPC", "EPERM" …
+---@return nil, string message, string code
+function limits.explain(what, message, code)
+  if code == "ENOSPC" or code == "EUSERS" then return nil, refused_by_limit(what), code end
+  if code == "EPERM" or code == "EACCES" then return nil, refused_by_right(what), code end
+  if code == "EINVAL" then
+    return nil, ("cannot make %s: the program has several threads already. Start the lab "
+      .. "before anything else."):format(what), code
+  end
+  return nil, ("cannot make %s: %s"):format(what, message), code
+end
+
+return limits

@@ -1,0 +1,131 @@
+--- One node of a lab: a place to be a member of the cluster.
+
+local daemon = require("corolua.lab.daemon")
+local place = require("corolua.lab.place")
+local process = require("corolua.lab.process")
+local programs = require("corolua.lab.programs")
+local tracker = require("corolua.lab.tracker")
+
+---@class corolua.lab.Node
+---@field nodeid integer
+---@field paused boolean whether corosync is stopped by `pause`
+local methods = {}
+local node_mt = {
+  __name = "corolua.lab.node",
+  __index = methods,
+  __tostring = function(self) return "node " .. self.nodeid end,
+}
+
+local node = {}
+
+--- A node whose corosync does not run yet.
+---@param cluster corolua.lab.Cluster
+---@param id integer
+---@return corolua.lab.Node
+function node.new(cluster, id)
+  local space = cluster.network.spaces[id]
+  local self = setmetatable({ nodeid = id, paused = false, cluster = cluster }, node_mt)
+  self.space = space
+  self.processes = {}
+  self.daemon = daemon.new(id, cluster.folder, cluster.config, space)
+  self.tracker = tracker.new(function(fn) return place.run_in(space, fn) end)
+  self.daemon.on_end = function()
+    self.paused = false
+    self.tracker:close()
+  end
+  return self
+end
+
+local function check_open(self, name, level)
+  if self.cluster.closed then error(name .. ": the cluster is closed", level + 1) end
+end
+
+--- Starts corosync, and follows it once it listens; does not wait for that.
+---@param count integer how many nodes start together
+---@return true? started, string? message, string? code
+function methods:launch(count)
+  local ok, why, code = self.daemon:start()
+  if not ok then return nil, why, code end
+  local pid = self.daemon.pid
+  self.tracker:start(count, function()
+    if self.daemon.pid ~= pid then return nil end
+    return not self.paused
+  end)
+  return true
+end
+
+--- Whether corosync runs on the node, paused or not.
+---@return boolean
+function methods:is_running() return self.daemon.pid ~= nil end
+
+local CANNOT_WAIT = { "attempt to yield across a C%-call boundary", "cannot wait here" }
+
+local function explain(self, problem)
+  if type(problem) == "string" then
+    for _, sign in ipairs(CANNOT_WAIT) do
+      if problem:find(sign) then
+        error(("cluster[%d]:enter: the function may not wait, for other tasks would then run in "
+          .. "the node's network; connect inside, wait outside"):format(self.nodeid), 4)
+      end
+    end
+  end
+  error(problem, 0)
+end
+
+local function passed(self, ok, ...)
+  if ok then return ... end
+  explain(self, (...))
+end
+
+--- Runs the function in the node's network, where corosync's libraries connect
+--- to the node's corosync, and returns its results. A connection stays where
+--- it was made, so only making it has to happen here.
+---@param fn function must not wait
+---@param ... any its arguments
+---@return any ...
+function methods:enter(fn, ...)
+  if type(fn) ~= "function" then
+    error("enter takes a function, got " .. type(fn), 2)
+  end
+  check_open(self, "enter", 2)
+  return passed(self, pcall(place.run_in, self.space, fn, ...))
+end
+
+local function command_of(name, program, ...)
+  local command = { program, ... }
+  for i = 1, select("#", ...) + 1 do
+    local word = command[i]
+    if type(word) == "number" then command[i] = tostring(word) word = command[i] end
+    if type(word) ~= "string" then
+      error(("%s takes strings, argument %d is a %s"):format(name, i, type(word)), 3)
+    end
+  end
+  return command
+end
+
+--- Runs a program on the node to its end, and waits for it: corosync's own
+--- tools see this node there.
+---@param program string
+---@param ... string its arguments
+---@return { status: integer, output: string }? result, string? message, string? code
+function methods:tool(program, ...)
+  local command = command_of("tool", program, ...)
+  check_open(self, "tool", 2)
+  if not program:find("/") then
+    local path, why, code = programs.find(program)
+    if not path then return nil, why, code end
+    command[1] = path
+  end
+  return process.run(self.space, command, self.processes)
+end
+
+--- Ends what runs on the node and lets its connections go.
+function methods:close()
+  for running in pairs(self.processes) do running:close() end
+  self.processes = {}
+  if not self.paused then self.tracker:close() end
+  self.daemon:kill()
+  self.tracker:close()
+end
+
+return node

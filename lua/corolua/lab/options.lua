@@ -1,0 +1,194 @@
+--- The options of `lab.start`: what is allowed, and what holds otherwise.
+
+local sys = require("corolua.sys")
+
+local options = {}
+
+local function integer(min, max)
+  return function(value)
+    if math.type(value) == "integer" and value >= min and value <= max then return true end
+    return false, ("an integer of %d to %d"):format(min, max)
+  end
+end
+
+local function of_type(kind)
+  return function(value) return type(value) == kind, "a " .. kind end
+end
+
+local function one_of(...)
+  local words = { ... }
+  return function(value)
+    for _, word in ipairs(words) do
+      if value == word then return true end
+    end
+    return false, 'one of "' .. table.concat(words, '", "') .. '"'
+  end
+end
+
+local function seconds(value)
+  return type(value) == "number" and value > 0, "a number of seconds"
+end
+
+local function crypto(value)
+  return value == true or value == false or type(value) == "table",
+    "true or { cipher =, hash = }"
+end
+
+local function votes(value)
+  if type(value) == "number" then return integer(0, 255)(value) end
+  if type(value) ~= "table" then return false, "an integer or { [nodeid] = votes }" end
+  for _, count in pairs(value) do
+    local ok, expected = integer(0, 255)(count)
+    if not ok then return false, expected end
+  end
+  return true
+end
+
+-- corosync refuses timers below 30 ms, and tokens whose retransmission would be.
+local milliseconds = integer(30, 600000)
+
+local boolean = of_type("boolean")
+
+local checks = {
+  nodes = integer(1, 32),
+  transport = one_of("udpu", "knet"),
+  links = integer(1, 2),
+  crypto = crypto,
+  token = milliseconds,
+  token_coefficient = integer(0, 600000),
+  token_retransmits_before_loss_const = integer(1, 1000),
+  consensus = milliseconds,
+  join = milliseconds,
+  merge = milliseconds,
+  knet_ping_interval = integer(1, 600000),
+  knet_ping_timeout = integer(1, 600000),
+  knet_pong_count = integer(1, 1000),
+  port = integer(1, 65535),
+  votes = votes,
+  expected_votes = integer(1, 255),
+  two_node = boolean,
+  wait_for_all = boolean,
+  last_man_standing = boolean,
+  last_man_standing_window = integer(1, 600000),
+  auto_tie_breaker = boolean,
+  initial = of_type("table"),
+  network = one_of("switch", "bridge"),
+  seed = integer(math.mininteger, math.maxinteger),
+  pcap = of_type("string"),
+  log_dir = of_type("string"),
+  keep = of_type("string"),
+  debug = boolean,
+  timeout = seconds,
+}
+
+local function defaults(nodes)
+  return {
+    nodes = nodes,
+    transport = "udpu",
+    links = 1,
+    token = nodes > 24 and 1000 or 300,
+    token_coefficient = 0,
+    join = 30,
+    merge = 50,
+    knet_ping_interval = 20,
+    knet_ping_timeout = 60,
+    knet_pong_count = 1,
+    port = 5405,
+    network = "bridge",
+    timeout = 30,
+  }
+end
+
+local function sorted_keys(map)
+  local keys = {}
+  for key in pairs(map) do keys[#keys + 1] = key end
+  table.sort(keys)
+  return keys
+end
+
+--- Raises, at `level`, if a table has a key that is not one of `known`.
+---@param given table
+---@param known table keys are the allowed ones
+---@param what string such as "lab option"
+---@param level integer as in `error`, of the caller
+function options.check_keys(given, known, what, level)
+  for key in pairs(given) do
+    if known[key] == nil then
+      local near = type(key) == "string" and sys.nearest(key, sorted_keys(known))
+      local hint = near and (", did you mean '%s'?"):format(near) or ""
+      error(("unknown %s '%s'%s"):format(what, tostring(key), hint), level + 1)
+    end
+  end
+end
+
+--- Raises, at `level`, if a value is not what its check wants.
+---@param given table
+---@param wanted table<string, fun(value): boolean, string>
+---@param what string such as "lab option"
+---@param level integer as in `error`, of the caller
+function options.check_values(given, wanted, what, level)
+  options.check_keys(given, wanted, what, level + 1)
+  for key, value in pairs(given) do
+    local ok, expected = wanted[key](value)
+    if not ok then
+      error(("%s '%s' must be %s, got %s"):format(what, key, expected, tostring(value)), level + 1)
+    end
+  end
+end
+
+local function check_nodes(list, nodes, what, level)
+  for _, id in ipairs(list) do
+    if math.type(id) ~= "integer" or id < 1 or id > nodes then
+      error(("%s names node %s; there are nodes 1 to %d"):format(what, tostring(id), nodes),
+        level + 1)
+    end
+  end
+end
+
+local function check_sense(config, level)
+  if config.transport == "udpu" and config.links > 1 then
+    error("lab option 'links' of 2 needs transport = \"knet\"", level + 1)
+  end
+  if config.transport == "udpu" and config.crypto then
+    error("lab option 'crypto' needs transport = \"knet\"", level + 1)
+  end
+  if config.network == "bridge" and config.pcap then
+    error("lab option 'pcap' needs network = \"switch\"", level + 1)
+  end
+end
+
+local function all_nodes(nodes)
+  local list = {}
+  for i = 1, nodes do list[i] = i end
+  return list
+end
+
+local function check_crypto(config, level)
+  if config.crypto == true then config.crypto = {} end
+  if not config.crypto then config.crypto = nil return end
+  options.check_keys(config.crypto, { cipher = true, hash = true }, "key of crypto", level + 1)
+  config.crypto = {
+    cipher = config.crypto.cipher or "aes128", hash = config.crypto.hash or "sha256",
+  }
+end
+
+--- The configuration of a lab: what was given, checked, over the defaults.
+---@param given table?
+---@param level integer as in `error`: whom a wrong option is blamed on
+---@return table
+function options.check(given, level)
+  given = given or {}
+  if type(given) ~= "table" then
+    error("lab.start takes a table of options, got " .. type(given), level + 1)
+  end
+  options.check_values(given, checks, "lab option", level + 1)
+  local config = defaults(given.nodes or 3)
+  for key, value in pairs(given) do config[key] = value end
+  config.initial = config.initial or all_nodes(config.nodes)
+  check_nodes(config.initial, config.nodes, "lab option 'initial'", level + 1)
+  check_crypto(config, level + 1)
+  check_sense(config, level + 1)
+  return config
+end
+
+return options

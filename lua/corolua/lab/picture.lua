@@ -1,0 +1,38 @@
+--- A cluster in words: a table for scripts and a small picture for people.
+
+local picture = {}
+
+local function status(node)
+  if not node:is_running() then return "stopped" end
+  if node.paused then return "paused" end
+  return node.tracker.view and "running" or "starting"
+end
+
+--- What one node says.
+---@param node corolua.lab.Node
+---@return { nodeid: integer, status: string, ring: table?, nodes: integer[]?, quorate: boolean? }
+function picture.of(node)
+  local view = node.tracker.view or {}
+  return {
+    nodeid = node.nodeid, status = status(node),
+    ring = view.ring, nodes = view.nodes, quorate = view.quorate,
+  }
+end
+
+local function line(state)
+  if not state.ring then return ("node %-2d %s"):format(state.nodeid, state.status) end
+  return ("node %-2d %-8s %s  ring %d.%x  { %s }"):format(state.nodeid, state.status,
+    state.quorate and "quorate   " or "no quorum ", state.ring.nodeid, state.ring.seq,
+    table.concat(state.nodes, ", "))
+end
+
+--- One line per node.
+---@param cluster corolua.lab.Cluster
+---@return string
+function picture.draw(cluster)
+  local lines = {}
+  for i, node in ipairs(cluster) do lines[i] = line(picture.of(node)) end
+  return table.concat(lines, "\n")
+end
+
+return picture

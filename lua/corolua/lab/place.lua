@@ -1,0 +1,152 @@
+--- Where the program stands while it has labs: namespaces of its own, with a
+--- /dev/shm that nobody else sees. All labs of a program share the place. Who
+--- may leave it leaves it with the last lab; an ordinary user stays in it for
+--- good, since its rights are those of the user namespace only.
+
+local lfs = require("lfs")
+local limits = require("corolua.lab.limits")
+local sys = require("corolua.sys")
+
+local place = {}
+
+--- The folder for what the labs keep in memory: gone with the program.
+place.folder = "/dev/shm"
+
+local users = 0 -- labs that are open
+local settled = false -- in a user namespace, for good
+local home -- the namespaces and the folder to go back to
+
+local function write(path, text)
+  local file <close> = assert(io.open(path, "w"))
+  assert(file:write(text))
+  return file:close()
+end
+
+-- Maps the user to root; without it nothing in the namespace could be owned.
+local function become_root(id)
+  local ok, why = pcall(function()
+    write("/proc/self/setgroups", "deny")
+    assert(write("/proc/self/uid_map", ("0 %d 1"):format(id.uid)))
+    assert(write("/proc/self/gid_map", ("0 %d 1"):format(id.gid)))
+  end)
+  if not ok then return nil, "cannot map the user in its namespace: " .. why, "EPERM" end
+  settled = true
+  return true
+end
+
+local function unshare_as_user()
+  if sys.handles() > 0 then
+    return nil, "without root the lab needs a user namespace of its own, which handles opened "
+      .. "before do not survive: call lab.start before opening them", "ERR_BUSY"
+  end
+  local id = sys.id()
+  local ok, why, code = sys.unshare("user", "net", "mnt")
+  if not ok then return limits.explain("a user namespace", why, code) end
+  return become_root(id)
+end
+
+local function unshare()
+  if settled then return true end
+  local way = {
+    net = sys.namespace("net"), mnt = sys.namespace("mnt"), folder = lfs.currentdir(),
+  }
+  local ok, why, code = sys.unshare("net", "mnt")
+  if ok then
+    home = way
+    return true
+  end
+  if code == "EPERM" then return unshare_as_user() end
+  return limits.explain("a network namespace", why, code)
+end
+
+local function mount()
+  local ok, why, code = sys.mount(nil, "/", nil, nil, "recursive", "private")
+  if ok then
+    ok, why, code = sys.mount("tmpfs", place.folder, "tmpfs", "mode=1777", "nosuid", "nodev")
+  end
+  if ok then return true end
+  return nil, "cannot mount a private " .. place.folder .. ": " .. why, code
+end
+
+local function go_home()
+  if not home then return sys.unmount(place.folder) end
+  if sys.setns(home.mnt) then
+    lfs.chdir(home.folder)
+  else -- a program with threads cannot change its mounts back
+    sys.unmount(place.folder)
+  end
+  sys.setns(home.net)
+  home.mnt:close()
+  home.net:close()
+  home = nil
+end
+
+local function close_guard()
+  if place.guard then place.guard:close() end
+  place.guard = nil
+end
+
+--- Enters the place, for one lab.
+---@return true? entered, string? message, string? code
+function place.enter()
+  if users > 0 then
+    users = users + 1
+    return true
+  end
+  local ok, why, code = unshare()
+  if not ok then return nil, why, code end
+  ok, why, code = mount()
+  if ok then place.guard, why, code = sys.guard() end
+  if not place.guard then
+    go_home()
+    return nil, why, code
+  end
+  users = 1
+  return true
+end
+
+--- One lab less needs the place.
+function place.leave()
+  users = users - 1
+  if users > 0 then return end
+  close_guard()
+  go_home()
+end
+
+--- Makes a network namespace and runs the function in it.
+---@param build fun(namespace): boolean?, string?, string?
+---@return userdata? namespace, string? message, string? code
+function place.make_network(build)
+  local base <close> = assert(sys.namespace("net"))
+  local ok, why, code = sys.unshare("net")
+  if not ok then return limits.explain("a network namespace", why, code) end
+  local made = assert(sys.namespace("net"))
+  place.guard:watch(made:inode())
+  local passed, built
+  passed, built, why, code = pcall(build, made)
+  assert(sys.setns(base))
+  if not passed then error(built, 0) end
+  if built then return made end
+  return nil, why, code
+end
+
+--- Runs the function in the network of a namespace and returns its results;
+--- whatever happens in it, the program is back afterwards.
+---@param namespace userdata
+---@param fn function
+---@return any ...
+function place.run_in(namespace, fn, ...) return sys.call(namespace, fn, ...) end
+
+--- Ends every process that is left in these networks, and lets them go.
+---@param namespaces userdata[]
+function place.release(namespaces)
+  local inodes = {}
+  for i, namespace in ipairs(namespaces) do inodes[i] = namespace:inode() end
+  sys.sweep(inodes)
+  for i, namespace in ipairs(namespaces) do
+    if place.guard then place.guard:unwatch(inodes[i]) end
+    namespace:close()
+  end
+end
+
+return place

@@ -1,0 +1,56 @@
+--- Finding programs, and removing folders.
+
+local lfs = require("lfs")
+
+local programs = {}
+
+-- Where daemons are, which the PATH of an ordinary user often leaves out.
+local EXTRA = "/usr/local/sbin:/usr/sbin:/sbin"
+
+--- The PATH for what runs on nodes.
+---@return string
+function programs.path() return (os.getenv("PATH") or "/usr/bin:/bin") .. ":" .. EXTRA end
+
+--- The full path of a program.
+---@param name string
+---@return string? path, string? message, string? code
+function programs.find(name)
+  for folder in programs.path():gmatch("[^:]+") do
+    local path = folder .. "/" .. name
+    if lfs.attributes(path, "mode") == "file" then return path end
+  end
+  return nil, ("%s is not installed, or not in %s: on Debian, `apt-get install %s`")
+    :format(name, programs.path(), name), "ENOENT"
+end
+
+--- Removes a file, or a folder with all that is in it.
+---@param path string
+function programs.remove(path)
+  if lfs.symlinkattributes(path, "mode") == "directory" then
+    for name in lfs.dir(path) do
+      if name ~= "." and name ~= ".." then programs.remove(path .. "/" .. name) end
+    end
+  end
+  os.remove(path)
+end
+
+--- Copies a folder with the files in it.
+---@param from string
+---@param to string
+---@return true? copied, string? message
+function programs.copy(from, to)
+  if lfs.attributes(from, "mode") == "directory" then
+    lfs.mkdir(to)
+    for name in lfs.dir(from) do
+      if name ~= "." and name ~= ".." then programs.copy(from .. "/" .. name, to .. "/" .. name) end
+    end
+    return true
+  end
+  local source <close> = assert(io.open(from, "rb"))
+  local target <close>, why = io.open(to, "wb")
+  if not target then return nil, why end
+  target:write(source:read("a"))
+  return true
+end
+
+return programs
