@@ -1,0 +1,124 @@
+#ifndef COROLUA_SWITCH_SHARED_H
+#define COROLUA_SWITCH_SHARED_H
+
+#include <net/if.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * The memory that the program and its switch share. The program stages faults
+ * here and reads the counters; a request over the control socket says when the
+ * staged faults are to be taken, all in one step.
+ */
+
+enum {
+	SWITCH_NODES = 64,
+	SWITCH_LINKS = 8,
+	SWITCH_PORTS = 128,
+	SWITCH_FAILURE = 256,
+};
+
+/* A probability is the number of cases out of this many. */
+#define SWITCH_CERTAIN (UINT64_C(1) << 32)
+
+/* What happens to the frames of one cell; all zero is a perfect cable. */
+struct switch_faults {
+	bool block;
+	bool repair; /* makes the checksum of corrupted frames right */
+	uint64_t loss;
+	uint64_t duplicate;
+	uint64_t reorder;
+	uint64_t corrupt;
+	uint64_t delay;  /* nanoseconds */
+	uint64_t jitter; /* nanoseconds, on top of the delay */
+	double rate;     /* bits per second, 0 for no limit */
+};
+
+/*
+ * Only the switch writes these. At any time offered + duplicated is the sum of
+ * forwarded, blocked, lost, discarded, overflow, refused and queued.
+ */
+struct switch_counters {
+	_Atomic uint64_t offered;    /* frames that came for this cell */
+	_Atomic uint64_t forwarded;  /* handed to the destination's cable */
+	_Atomic uint64_t blocked;    /* by a cut, the delay queue included */
+	_Atomic uint64_t lost;       /* by the fault loss */
+	_Atomic uint64_t duplicated; /* additional copies */
+	_Atomic uint64_t reordered;  /* held back behind later frames */
+	_Atomic uint64_t corrupted;  /* by the fault corrupt */
+	_Atomic uint64_t discarded;  /* corrupted, without a UDP checksum */
+	_Atomic uint64_t delayed;    /* went through the delay queue */
+	_Atomic uint64_t overflow;   /* the delay queue was full */
+	_Atomic uint64_t refused;    /* the kernel did not take it */
+	_Atomic uint64_t queued;     /* in the delay queue now */
+};
+
+/* One direction between two nodes on one link. */
+struct switch_slot {
+	struct switch_faults staged;
+	bool changed; /* staged is to be taken with the next request */
+	struct switch_counters counters;
+};
+
+struct switch_port {
+	char name[IF_NAMESIZE];
+	unsigned int index; /* of the interface */
+	unsigned int node;  /* from 1 */
+	unsigned int link;  /* from 0 */
+	unsigned int slots; /* of the receive ring, as allocated */
+	_Atomic uint64_t received;
+	_Atomic uint64_t dropped;   /* by the kernel, the ring being full */
+	_Atomic uint64_t oversized; /* longer than a slot, and not kept */
+	_Atomic uint64_t unwanted;  /* for the node they came from */
+	_Atomic uint64_t overrun;   /* the far end's backlog was full */
+};
+
+struct switch_shared {
+	unsigned int ports;
+	unsigned int nodes;
+	unsigned int links;
+	int error;                    /* errno of what ended the switch */
+	char failure[SWITCH_FAILURE]; /* and its sentence */
+	_Atomic uint64_t captured;    /* frames written to the pcap file */
+	_Atomic uint64_t uncaptured;  /* frames it had no room for */
+	struct switch_port port[SWITCH_PORTS];
+	struct switch_slot slot[];
+};
+
+enum switch_request { SWITCH_SYNC = 1, SWITCH_APPLY };
+
+struct switch_message {
+	uint32_t kind;
+	uint32_t sequence; /* a reply carries that of its request */
+};
+
+static inline size_t switch_cells(const struct switch_shared *shared)
+{
+	return (size_t)shared->links * shared->nodes * shared->nodes;
+}
+
+/* The slot of nodes from and to, which count from 1. */
+static inline size_t switch_index(const struct switch_shared *shared,
+				  unsigned int link, unsigned int from,
+				  unsigned int to)
+{
+	return ((size_t)link * shared->nodes + from - 1) * shared->nodes + to -
+	       1;
+}
+
+/* There is one writer, so that no locked addition is needed. */
+static inline void switch_count(_Atomic uint64_t *counter, uint64_t add)
+{
+	uint64_t value = atomic_load_explicit(counter, memory_order_relaxed);
+
+	atomic_store_explicit(counter, value + add, memory_order_relaxed);
+}
+
+static inline uint64_t switch_read(_Atomic uint64_t *counter)
+{
+	return atomic_load_explicit(counter, memory_order_relaxed);
+}
+
+#endif
