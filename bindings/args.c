@@ -40,7 +40,7 @@ static size_t distance(const char *a, const char *b)
 const char *nearest(const char *word, const char *const candidates[])
 {
 	const char *best = NULL;
-	size_t least = strlen(word) / 2 + 1;
+	size_t least = (strlen(word) + 2) / 3;
 
 	if (strlen(word) > WORD_MAX)
 		return NULL;
