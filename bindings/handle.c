@@ -119,28 +119,47 @@ static cs_error_t handle_fill(struct handle *handle, size_t most)
 	return err;
 }
 
+/* false for an event that nobody wants any more. */
+static bool push_handler(lua_State *L, const struct library *library,
+			 const struct event *event)
+{
+	if (library->push_handler == NULL)
+		lua_getiuservalue(L, 1, event->kind + 1);
+	else
+		library->push_handler(L, event);
+	if (!lua_isnil(L, -1))
+		return true;
+	lua_pop(L, 1);
+	return false;
+}
+
 /*
- * Calls the handler of the first event. The event leaves the queue before the
- * call, and after all that may fail for want of memory.
+ * Calls the handler of the first event; false if it has none any more. The
+ * event leaves the queue before the call, and after all that may fail for want
+ * of memory.
  */
-static void handle_call(lua_State *L, struct handle *handle,
+static bool handle_call(lua_State *L, struct handle *handle,
 			struct limit *limit)
 {
 	const struct event *event = events_first(&handle->events);
 	lua_State *before;
 	int arguments;
 
-	lua_getiuservalue(L, 1, event->kind + 1);
+	if (!push_handler(L, handle->library, event)) {
+		events_drop_first(&handle->events);
+		return false;
+	}
 	lua_pushvalue(L, 1);
 	arguments = handle->library->push_event(L, event);
 	events_drop_first(&handle->events);
 	if (limit == NULL) {
 		lua_call(L, arguments + 1, 0);
-		return;
+		return true;
 	}
 	before = limit_enter(limit, L);
 	lua_call(L, arguments + 1, 0);
 	limit_leave(limit, L, before);
+	return true;
 }
 
 static int64_t nanoseconds(void)
@@ -197,17 +216,19 @@ static cs_error_t handle_one(lua_State *L, struct handle *handle,
 			     struct limit *limit, bool wait)
 {
 	cs_error_t err = CS_OK;
+	bool called = false;
 
-	while (handle->events.count == 0 && err == CS_OK) {
-		err = handle_fill(handle, 1);
-		if (handle->events.count == 0 && err == CS_ERR_TRY_AGAIN &&
-		    wait)
+	while (!called && err == CS_OK) {
+		if (handle->events.count == 0)
+			err = handle_fill(handle, 1);
+		if (handle->events.count > 0) {
+			called = handle_call(L, handle, limit);
+			err = CS_OK;
+		} else if (err == CS_ERR_TRY_AGAIN && wait) {
 			err = handle_wait(handle);
+		}
 	}
-	if (handle->events.count == 0)
-		return err;
-	handle_call(L, handle, limit);
-	return CS_OK;
+	return err;
 }
 
 static cs_error_t handle_blocking(lua_State *L, struct handle *handle,
@@ -404,6 +425,7 @@ void *push_handle(lua_State *L, const struct library *library, size_t size,
 		  int callbacks)
 {
 	struct handle *handle;
+	bool given = !lua_isnoneornil(L, callbacks);
 	int kinds = 0;
 
 	check_keys(L, callbacks, "callback", library->handlers);
@@ -413,7 +435,7 @@ void *push_handle(lua_State *L, const struct library *library, size_t size,
 	memset(handle, 0, size);
 	handle->library = library;
 	luaL_setmetatable(L, library->type);
-	if (!lua_isnoneornil(L, callbacks))
+	if (given)
 		set_handlers(L, handle, callbacks);
 	return handle;
 }

@@ -31,6 +31,11 @@ struct library {
 	cs_error_t (*finalize)(uint64_t id);
 	/* Pushes the arguments behind the handle; returns how many. */
 	int (*push_event)(lua_State *L, const struct event *event);
+	/*
+	 * Pushes the handler of an event, or nil to skip the event. NULL where
+	 * the kind of the event says which handler it is.
+	 */
+	void (*push_handler)(lua_State *L, const struct event *event);
 };
 
 struct handle {

@@ -1,7 +1,6 @@
 /*
- * The calls of a quorum device, which adds votes to one partition. corosync
- * takes them from one registered client, and only when its configuration has
- * a device of model "net" or the like.
+ * The calls of a quorum device, a client that casts further votes for one
+ * partition. The daemon takes them under the name of the registered device.
  */
 #include "qdevice.h"
 

@@ -1,0 +1,501 @@
+/*
+ * corosync.cmap: the daemon's map of keys to typed values. Keys are set on
+ * this node alone; the map "stats" is read-only.
+ */
+#include <corosync/cmap.h>
+#include <string.h>
+
+#include "args.h"
+#include "handle.h"
+#include "module.h"
+#include "status.h"
+#include "value.h"
+
+/* All tracks of a handle share one kind; which handler is told by the track. */
+enum kind { KIND_NOTIFY };
+
+static const char *const handlers[] = {
+	[KIND_NOTIFY] = "notify",
+	NULL,
+};
+
+/* The user value that holds the handlers of a handle by track. */
+enum { TRACKS = KIND_NOTIFY + 1 };
+
+static const struct name maps[] = {
+	{CMAP_MAP_ICMAP, "icmap"},
+	{CMAP_MAP_STATS, "stats"},
+	{0, NULL},
+};
+
+static const struct name changes[] = {
+	{CMAP_TRACK_ADD, "add"},
+	{CMAP_TRACK_DELETE, "delete"},
+	{CMAP_TRACK_MODIFY, "modify"},
+	{CMAP_TRACK_PREFIX, "prefix"},
+	{0, NULL},
+};
+
+struct side {
+	cmap_value_types_t type;
+	size_t length; /* 0 where there is no value */
+};
+
+struct notify {
+	struct event event;
+	cmap_track_handle_t track;
+	unsigned int change;
+	char key[CMAP_KEYNAME_MAXLEN + 1];
+	struct side new;
+	struct side old;
+	char bytes[]; /* the new value, then the old one */
+};
+
+static void push_side(lua_State *L, const struct side *side, const char *bytes)
+{
+	if (side->type == 0)
+		lua_pushnil(L);
+	else
+		push_value(L, side->type, bytes, side->length);
+}
+
+static int push_event(lua_State *L, const struct event *event)
+{
+	const struct notify *notify = (const void *)event;
+	const struct side *side =
+		notify->new.type != 0 ? &notify->new : &notify->old;
+
+	push_name(L, changes, notify->change);
+	lua_pushstring(L, notify->key);
+	push_side(L, &notify->new, notify->bytes);
+	push_side(L, &notify->old, notify->bytes + notify->new.length);
+	push_name(L, value_types, side->type);
+	return 5;
+}
+
+static void push_handler(lua_State *L, const struct event *event)
+{
+	const struct notify *notify = (const void *)event;
+
+	lua_getiuservalue(L, 1, TRACKS);
+	lua_rawgeti(L, -1, (lua_Integer)notify->track);
+	lua_remove(L, -2);
+}
+
+static char *append(char *end, struct side *side,
+		    const struct cmap_notify_value *value)
+{
+	side->type = value->type;
+	side->length = value->len;
+	if (value->len > 0)
+		memcpy(end, value->data, value->len);
+	return end + value->len;
+}
+
+/*
+ * What was not there before an add, or is not any more after a delete, is left
+ * out by the change: the map "stats" gives a type and a value for it.
+ */
+static void on_notify(cmap_handle_t id, cmap_track_handle_t track,
+		      int32_t change, const char *key,
+		      struct cmap_notify_value new,
+		      struct cmap_notify_value old, void *unused)
+{
+	struct notify *notify = handle_add_event(
+		KIND_NOTIFY, sizeof *notify + new.len + old.len);
+	char *end;
+
+	(void)id;
+	(void)unused;
+	if (notify == NULL)
+		return;
+	notify->track = track;
+	notify->change = (unsigned int)change;
+	notify->new = notify->old = (struct side){0};
+	memcpy(notify->key, key, strnlen(key, CMAP_KEYNAME_MAXLEN) + 1);
+	notify->key[CMAP_KEYNAME_MAXLEN] = '\0';
+	end = notify->bytes;
+	if (change != CMAP_TRACK_DELETE)
+		end = append(end, &notify->new, &new);
+	if (change != CMAP_TRACK_ADD)
+		append(end, &notify->old, &old);
+}
+
+/* The library says "bad handle" for an event of a track that was deleted. */
+static cs_error_t map_dispatch(cmap_handle_t id, cs_dispatch_flags_t mode)
+{
+	cs_error_t err = cmap_dispatch(id, mode);
+
+	return err == CS_ERR_BAD_HANDLE ? CS_OK : err;
+}
+
+static const struct library library = {
+	.type = "corosync.cmap",
+	.dispatch_name = "cmap_dispatch",
+	.fd_get_name = "cmap_fd_get",
+	.finalize_name = "cmap_finalize",
+	.handlers = handlers,
+	.dispatch = map_dispatch,
+	.fd_get = cmap_fd_get,
+	.finalize = cmap_finalize,
+	.push_event = push_event,
+	.push_handler = push_handler,
+};
+
+static const char *check_key(lua_State *L, int arg)
+{
+	size_t length;
+
+	return check_text(L, arg, "key", CMAP_KEYNAME_MINLEN,
+			  CMAP_KEYNAME_MAXLEN, &length);
+}
+
+/* NULL where there is none, which stands for all keys. */
+static const char *opt_prefix(lua_State *L, int arg, const char *what)
+{
+	const char *prefix;
+	size_t length;
+
+	if (lua_isnoneornil(L, arg))
+		return NULL;
+	prefix = check_text(L, arg, what, 0, CMAP_KEYNAME_MAXLEN, &length);
+	return length > 0 ? prefix : NULL;
+}
+
+static int set_value(lua_State *L, const char *call, cmap_value_types_t type)
+{
+	const struct handle *handle = check_handle(L);
+	const char *key = check_key(L, 2);
+	struct value value;
+
+	check_value(L, 3, type, &value);
+	return push_result(L, call,
+			   cmap_set(handle->id, key, value.bytes, value.length,
+				    value.type));
+}
+
+/*
+ * handle:set(key, value, type) -> true | nil, message, code
+ *
+ * Sets a key to a value of a type, "int8" to "uint64", "float", "double",
+ * "string" or "binary", and makes it if need be. A value that its type cannot
+ * hold raises; a read-only key gives "ERR_ACCESS".
+ */
+static int map_set(lua_State *L)
+{
+	unsigned int type;
+
+	check_handle(L);
+	type = check_name(L, 4, "type", value_types);
+	return set_value(L, "cmap_set", (cmap_value_types_t)type);
+}
+
+/* Pushes value and type; expected is 0 for any type. */
+static int get_value(lua_State *L, const char *call,
+		     cmap_value_types_t expected)
+{
+	const struct handle *handle = check_handle(L);
+	const char *key = check_key(L, 2);
+	char bytes[VALUE_BYTES_MAX + 1];
+	size_t length = sizeof bytes;
+	cmap_value_types_t type;
+	cs_error_t err = cmap_get(handle->id, key, bytes, &length, &type);
+
+	if (err == CS_OK && expected != 0 && type != expected)
+		err = CS_ERR_INVALID_PARAM;
+	if (err != CS_OK)
+		return push_failure(L, call, err);
+	push_value(L, type, bytes, length);
+	push_name(L, value_types, type);
+	return 2;
+}
+
+/*
+ * handle:get(key) -> value, type | nil, message, code
+ *
+ * The value of a key and its type. A uint64 from 2^63 on is a negative integer
+ * in Lua: compare it with math.ult.
+ */
+static int map_get(lua_State *L)
+{
+	return get_value(L, "cmap_get", 0);
+}
+
+/* handle:set_int8(key, value) and so on -> true | nil, message, code */
+static int map_set_typed(lua_State *L)
+{
+	return set_value(
+		L, lua_tostring(L, lua_upvalueindex(2)),
+		(cmap_value_types_t)lua_tointeger(L, lua_upvalueindex(3)));
+}
+
+/*
+ * handle:get_int8(key) and so on -> value | nil, message, code
+ *
+ * The value of a key of that type; of any other: "ERR_INVALID_PARAM".
+ */
+static int map_get_typed(lua_State *L)
+{
+	int results = get_value(
+		L, lua_tostring(L, lua_upvalueindex(2)),
+		(cmap_value_types_t)lua_tointeger(L, lua_upvalueindex(3)));
+
+	if (results == 3)
+		return 3;
+	lua_pop(L, 1);
+	return 1;
+}
+
+static int call_with_key(lua_State *L, const char *call,
+			 cs_error_t (*function)(cmap_handle_t, const char *))
+{
+	const struct handle *handle = check_handle(L);
+	const char *key = check_key(L, 2);
+
+	return push_result(L, call, function(handle->id, key));
+}
+
+/* handle:delete(key) -> true | nil, message, code */
+static int map_delete(lua_State *L)
+{
+	return call_with_key(L, "cmap_delete", cmap_delete);
+}
+
+/* handle:inc(key) -> true | nil, message, code */
+static int map_inc(lua_State *L)
+{
+	return call_with_key(L, "cmap_inc", cmap_inc);
+}
+
+/* handle:dec(key) -> true | nil, message, code */
+static int map_dec(lua_State *L)
+{
+	return call_with_key(L, "cmap_dec", cmap_dec);
+}
+
+static int next_key(lua_State *L)
+{
+	lua_Integer next = lua_tointeger(L, lua_upvalueindex(2)) + 2;
+
+	lua_pushinteger(L, next);
+	lua_replace(L, lua_upvalueindex(2));
+	lua_rawgeti(L, lua_upvalueindex(1), next - 1);
+	lua_rawgeti(L, lua_upvalueindex(1), next);
+	return 2;
+}
+
+/* A protected call, so that the iteration is finalized whatever happens. */
+static int collect(lua_State *L)
+{
+	cmap_handle_t id = (cmap_handle_t)lua_tointeger(L, 1);
+	cmap_iter_handle_t iteration = (cmap_iter_handle_t)lua_tointeger(L, 2);
+	char key[CMAP_KEYNAME_MAXLEN + 1];
+	cmap_value_types_t type;
+	lua_Integer count = 0;
+	cs_error_t err;
+
+	lua_newtable(L);
+	while ((err = cmap_iter_next(id, iteration, key, NULL, &type)) ==
+	       CS_OK) {
+		lua_pushstring(L, key);
+		lua_rawseti(L, -2, ++count);
+		push_name(L, value_types, type);
+		lua_rawseti(L, -2, ++count);
+	}
+	lua_pushinteger(L, err);
+	return 2;
+}
+
+/*
+ * handle:iterate(prefix) -> iterator of key, type | nil, message, code
+ *
+ * The keys that start with prefix, or all, sorted as the daemon keeps them,
+ * with the types of their values. The list is complete before the first step,
+ * so the map may change meanwhile.
+ */
+static int map_iterate(lua_State *L)
+{
+	const struct handle *handle = check_handle(L);
+	const char *prefix = opt_prefix(L, 2, "prefix");
+	cmap_iter_handle_t iteration;
+	cs_error_t err = cmap_iter_init(handle->id, prefix, &iteration);
+	int status;
+
+	if (err != CS_OK)
+		return push_failure(L, "cmap_iter_init", err);
+	lua_pushcfunction(L, collect);
+	lua_pushinteger(L, (lua_Integer)handle->id);
+	lua_pushinteger(L, (lua_Integer)iteration);
+	status = lua_pcall(L, 2, 2, 0);
+	cmap_iter_finalize(handle->id, iteration);
+	if (status != LUA_OK)
+		return lua_error(L);
+	err = (cs_error_t)lua_tointeger(L, -1);
+	if (err != CS_ERR_NO_SECTIONS)
+		return push_failure(L, "cmap_iter_next", err);
+	lua_pushinteger(L, 0);
+	lua_replace(L, -2);
+	lua_pushcclosure(L, next_key, 2);
+	return 1;
+}
+
+static int32_t check_changes(lua_State *L, int arg)
+{
+	unsigned int flags = 0;
+	lua_Integer count;
+
+	luaL_checktype(L, arg, LUA_TTABLE);
+	count = luaL_len(L, arg);
+	for (lua_Integer i = 1; i <= count; i++) {
+		lua_geti(L, arg, i);
+		lua_insert(L, arg);
+		flags |= check_name(L, arg, "change", changes);
+		lua_remove(L, arg);
+	}
+	if ((flags & ~(unsigned int)CMAP_TRACK_PREFIX) == 0)
+		luaL_argerror(L, arg,
+			      "\"add\", \"delete\" or \"modify\" expected");
+	return (int32_t)flags;
+}
+
+/*
+ * handle:track_add(key, { "add", "delete", "modify", "prefix" }, handler)
+ *   -> track | nil, message, code
+ *
+ * Calls handler(handle, change, key, new, old, type) from dispatch on each
+ * listed change of the key, or with "prefix" of all keys that start with it.
+ * new is nil after a delete and old after an add.
+ */
+static int map_track_add(lua_State *L)
+{
+	const struct handle *handle = check_handle(L);
+	const char *key = opt_prefix(L, 2, "key");
+	int32_t flags = check_changes(L, 3);
+	cmap_track_handle_t track;
+	cs_error_t err;
+
+	luaL_checktype(L, 4, LUA_TFUNCTION);
+	lua_settop(L, 4);
+	err = cmap_track_add(handle->id, key, flags, on_notify, NULL, &track);
+	if (err != CS_OK)
+		return push_failure(L, "cmap_track_add", err);
+	lua_getiuservalue(L, 1, TRACKS);
+	lua_insert(L, -2);
+	lua_rawseti(L, -2, (lua_Integer)track);
+	lua_pushinteger(L, (lua_Integer)track);
+	return 1;
+}
+
+/*
+ * handle:track_delete(track) -> true | nil, message, code
+ *
+ * Ends a track; its handler is not called again, also for changes that were
+ * read and not yet handled.
+ */
+static int map_track_delete(lua_State *L)
+{
+	const struct handle *handle = check_handle(L);
+	lua_Integer track =
+		check_range(L, 2, "track", LUA_MININTEGER, LUA_MAXINTEGER);
+	cs_error_t err =
+		cmap_track_delete(handle->id, (cmap_track_handle_t)track);
+
+	if (err != CS_OK)
+		return push_failure(L, "cmap_track_delete", err);
+	lua_getiuservalue(L, 1, TRACKS);
+	lua_pushnil(L);
+	lua_rawseti(L, -2, track);
+	lua_pushboolean(L, 1);
+	return 1;
+}
+
+/* A failure behind the connection leaves it open, so it is always closed. */
+static cs_error_t map_connect(cmap_handle_t *id, cmap_map_t map)
+{
+	cs_error_t err;
+
+	*id = 0;
+	err = cmap_initialize_map(id, map);
+	if (err != CS_OK)
+		cmap_finalize(*id);
+	return err;
+}
+
+/*
+ * cmap.initialize(map) -> handle | nil, message, code
+ *
+ * Connects to the local daemon (cmap_initialize_map): to "icmap", which holds
+ * the configuration and the state and is meant where no map is named, or to
+ * "stats".
+ */
+static int initialize(lua_State *L)
+{
+	unsigned int map = opt_name(L, 1, "map", maps, CMAP_MAP_ICMAP);
+	struct handle *handle;
+	cmap_handle_t id;
+	cs_error_t err;
+
+	lua_settop(L, 0);
+	lua_pushnil(L);
+	handle = push_handle(L, &library, sizeof *handle, 1);
+	lua_newtable(L);
+	lua_setiuservalue(L, -2, TRACKS);
+	handle->handlers = 1U << KIND_NOTIFY;
+	err = map_connect(&id, (cmap_map_t)map);
+	if (err != CS_OK)
+		return push_failure(L, "cmap_initialize_map", err);
+	handle_open(L, handle, id);
+	return 1;
+}
+
+/* Sets a typed method of the table at the top, such as set_int8. */
+static void set_typed(lua_State *L, const char *verb, lua_CFunction function,
+		      const struct name *type)
+{
+	lua_pushfstring(L, "%s_%s", verb, type->name);
+	lua_pushlightuserdata(L, (void *)&library);
+	lua_pushfstring(L, "cmap_%s_%s", verb, type->name);
+	lua_pushinteger(L, type->value);
+	lua_pushcclosure(L, function, 3);
+	lua_rawset(L, -3);
+}
+
+/* The typed methods of C, which has none for binary. */
+static void register_typed(lua_State *L)
+{
+	luaL_getmetatable(L, library.type);
+	lua_getfield(L, -1, "__index");
+	for (const struct name *type = value_types; type->name != NULL;
+	     type++) {
+		if (type->value == CMAP_VALUETYPE_BINARY)
+			continue;
+		set_typed(L, "set", map_set_typed, type);
+		set_typed(L, "get", map_get_typed, type);
+	}
+	lua_pop(L, 2);
+}
+
+static const luaL_Reg methods[] = {
+	{"set", map_set},
+	{"get", map_get},
+	{"delete", map_delete},
+	{"inc", map_inc},
+	{"dec", map_dec},
+	{"iterate", map_iterate},
+	{"track_add", map_track_add},
+	{"track_delete", map_track_delete},
+	{NULL, NULL},
+};
+
+static const luaL_Reg functions[] = {
+	{"initialize", initialize},
+	{NULL, NULL},
+};
+
+MODULE(corosync_cmap)
+{
+	handle_register(L, &library, methods);
+	register_typed(L);
+	luaL_newlib(L, functions);
+	return 1;
+}
