@@ -259,7 +259,7 @@ static void push_limit_guard(lua_State *L, const struct limit *limit)
 	lua_State **before = lua_newuserdatauv(L, sizeof(lua_State *), 0);
 
 	*before = limit->running;
-	if (luaL_newmetatable(L, LIMIT_KEY)) {
+	if (luaL_newmetatable(L, LIMIT_KEY ".guard")) {
 		lua_pushcfunction(L, raised_limit_close);
 		lua_setfield(L, -2, "__close");
 	}
