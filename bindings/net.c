@@ -17,6 +17,9 @@
 
 #define NET_NAME "corolua.net"
 
+/* Above the indexes that the far ends get from the kernel. */
+enum { NEAR_INDEX = 1000 };
+
 struct net {
 	struct nl_sock *sock; /* NULL when closed */
 };
@@ -69,20 +72,27 @@ static int add_veth(struct nl_sock *sock, struct rtnl_link *link,
 	return rtnl_link_add(sock, link, NLM_F_CREATE | NLM_F_EXCL);
 }
 
-/* net:veth(name, mac, peer name, peer namespace's fd)
- *   -> true | nil, message, code */
+/*
+ * net:veth(name, mac, peer name, peer namespace's fd, index)
+ *   -> true | nil, message, code
+ *
+ * The two ends must not have the same index: the kernel takes such a device
+ * for one without a lower one, and tells of its carrier up to a second late.
+ */
 static int net_veth(lua_State *L)
 {
 	struct nl_sock *sock = check_net(L);
 	const char *name = luaL_checkstring(L, 2);
 	const char *peer = luaL_checkstring(L, 4);
 	int peer_ns = (int)luaL_checkinteger(L, 5);
+	int index = (int)luaL_optinteger(L, 6, 0);
 	struct nl_addr *mac = parse(L, 3, AF_LLC);
 	struct rtnl_link *link = rtnl_link_veth_alloc();
 	int err = -NLE_NOMEM;
 
 	if (link != NULL) {
 		rtnl_link_set_name(link, name);
+		rtnl_link_set_ifindex(link, NEAR_INDEX + index);
 		rtnl_link_set_addr(link, mac);
 		err = add_veth(sock, link, peer, peer_ns);
 		rtnl_link_put(link);

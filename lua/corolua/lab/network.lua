@@ -58,7 +58,7 @@ end
 
 local function build_link(wire, hub, link, id, nodes)
   local name = network.interface(link)
-  attempt(wire:veth(name, mac(link, id), network.port(link, id), hub:fileno()))
+  attempt(wire:veth(name, mac(link, id), network.port(link, id), hub:fileno(), link))
   attempt(wire:up(name))
   attempt(wire:address(name, network.address(link, id) .. "/24"))
   attempt(wire:neighbours(name, neighbours(link, id, nodes)))
