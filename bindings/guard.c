@@ -108,7 +108,7 @@ static bool sweep_once(const struct wards *wards)
  * a pass finds nobody. */
 static void sweep(const struct wards *wards)
 {
-	const struct timespec pause = {.tv_nsec = 1000 * 1000};
+	const struct timespec pause = {.tv_nsec = 1000000};
 
 	for (int i = 0; i < SWEEPS_MAX && sweep_once(wards); i++)
 		nanosleep(&pause, NULL);
@@ -212,8 +212,8 @@ int guard_tell_group(int fd, pid_t group)
 
 static struct guard *check_guard(lua_State *L, int arg)
 {
-	struct guard *guard = (struct guard *)luaL_checkudata(L, arg,
-							      GUARD_NAME);
+	struct guard *guard =
+		(struct guard *)luaL_checkudata(L, arg, GUARD_NAME);
 
 	if (guard->fd < 0)
 		luaL_argerror(L, arg, "the guard is closed");
@@ -256,8 +256,7 @@ static int guard_forget(lua_State *L)
 /* guard:close(): it kills what it still knows, and ends */
 static int guard_close(lua_State *L)
 {
-	struct guard *guard = (struct guard *)luaL_checkudata(L, 1,
-							      GUARD_NAME);
+	struct guard *guard = (struct guard *)luaL_checkudata(L, 1, GUARD_NAME);
 	int fd = guard->fd;
 
 	guard->fd = -1;

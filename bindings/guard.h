@@ -1,8 +1,8 @@
 #ifndef COROLUA_GUARD_H
 #define COROLUA_GUARD_H
 
-#include <lua.h>
 #include <lauxlib.h>
+#include <lua.h>
 #include <sys/types.h>
 
 /*

@@ -26,12 +26,8 @@ static const struct name kinds[] = {
 };
 
 static const struct name mount_flags[] = {
-	{MS_BIND, "bind"},
-	{MS_NODEV, "nodev"},
-	{MS_NOSUID, "nosuid"},
-	{MS_PRIVATE, "private"},
-	{MS_REC, "recursive"},
-	{0, NULL},
+	{MS_BIND, "bind"},       {MS_NODEV, "nodev"},   {MS_NOSUID, "nosuid"},
+	{MS_PRIVATE, "private"}, {MS_REC, "recursive"}, {0, NULL},
 };
 
 static int push_outcome(lua_State *L, const char *call, int result)
@@ -128,14 +124,14 @@ static int sys_mount(lua_State *L)
 	unsigned long flags = flags_at(L, 5);
 
 	return push_outcome(L, "mount",
-			   mount(source, target, type, flags, data));
+			    mount(source, target, type, flags, data));
 }
 
 /* sys.unmount(target) -> true | nil, message, code: also while it is in use */
 static int sys_unmount(lua_State *L)
 {
 	return push_outcome(L, "umount",
-			   umount2(luaL_checkstring(L, 1), MNT_DETACH));
+			    umount2(luaL_checkstring(L, 1), MNT_DETACH));
 }
 
 const luaL_Reg namespace_functions[] = {

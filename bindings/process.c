@@ -31,15 +31,9 @@ static const struct name placements[] = {
 };
 
 static const struct name signals[] = {
-	{SIGCONT, "CONT"},
-	{SIGHUP, "HUP"},
-	{SIGINT, "INT"},
-	{SIGKILL, "KILL"},
-	{SIGQUIT, "QUIT"},
-	{SIGSTOP, "STOP"},
-	{SIGTERM, "TERM"},
-	{SIGUSR1, "USR1"},
-	{SIGUSR2, "USR2"},
+	{SIGCONT, "CONT"}, {SIGHUP, "HUP"},   {SIGINT, "INT"},
+	{SIGKILL, "KILL"}, {SIGQUIT, "QUIT"}, {SIGSTOP, "STOP"},
+	{SIGTERM, "TERM"}, {SIGUSR1, "USR1"}, {SIGUSR2, "USR2"},
 	{0, NULL},
 };
 
@@ -265,7 +259,7 @@ static void plan_stdio(lua_State *L, struct plan *plan)
 static void check_plan(lua_State *L, struct plan *plan)
 {
 	static const char *const keys[] = {
-		"binds",  "cwd",    "env",   "guard",  "inherit", "net",
+		"binds",     "cwd",    "env",   "guard",  "inherit", "net",
 		"placement", "stderr", "stdin", "stdout", NULL,
 	};
 

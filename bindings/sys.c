@@ -101,12 +101,8 @@ static int sys_nearest(lua_State *L)
 }
 
 static const luaL_Reg sys_functions[] = {
-	{"handles", sys_handles},
-	{"id", sys_id},
-	{"nearest", sys_nearest},
-	{"open", sys_open},
-	{"pipe", sys_pipe},
-	{NULL, NULL},
+	{"handles", sys_handles}, {"id", sys_id},     {"nearest", sys_nearest},
+	{"open", sys_open},       {"pipe", sys_pipe}, {NULL, NULL},
 };
 
 MODULE(corolua_sys)

@@ -60,21 +60,15 @@ function methods:is_running() return self.daemon.pid ~= nil end
 
 local CANNOT_WAIT = { "attempt to yield across a C%-call boundary", "cannot wait here" }
 
+-- The sentence for a function that tried to wait, or nil for another problem.
 local function explain(self, problem)
-  if type(problem) == "string" then
-    for _, sign in ipairs(CANNOT_WAIT) do
-      if problem:find(sign) then
-        error(("cluster[%d]:enter: the function may not wait, for other tasks would then run in "
-          .. "the node's network; connect inside, wait outside"):format(self.nodeid), 4)
-      end
+  if type(problem) ~= "string" then return nil end
+  for _, sign in ipairs(CANNOT_WAIT) do
+    if problem:find(sign) then
+      return ("cluster[%d]:enter: the function may not wait, for other tasks would then run in "
+        .. "the node's network; connect inside, wait outside"):format(self.nodeid)
     end
   end
-  error(problem, 0)
-end
-
-local function passed(self, ok, ...)
-  if ok then return ... end
-  explain(self, (...))
 end
 
 --- Runs the function in the node's network, where corosync's libraries connect
@@ -88,7 +82,11 @@ function methods:enter(fn, ...)
     error("enter takes a function, got " .. type(fn), 2)
   end
   check_open(self, "enter", 2)
-  return passed(self, pcall(place.run_in, self.space, fn, ...))
+  local results = table.pack(pcall(place.run_in, self.space, fn, ...))
+  if results[1] then return table.unpack(results, 2, results.n) end
+  local sentence = explain(self, results[2])
+  if sentence then error(sentence, 2) end
+  error(results[2], 0)
 end
 
 local function command_of(name, program, ...)

@@ -1,0 +1,120 @@
+local scheduler = require("corolua.scheduler")
+local support = require("spec.support")
+local sys = require("corolua.sys")
+local traces = require("spec.support.traces")
+
+-- root without the right to make namespaces, as in a container, goes the same
+-- way as an ordinary user
+local WITHOUT_RIGHTS = {
+  "setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin",
+}
+
+local function command(...)
+  local words = {}
+  if sys.id().uid == 0 then
+    for i, word in ipairs(WITHOUT_RIGHTS) do words[i] = word end
+  end
+  for _, word in ipairs({ ... }) do words[#words + 1] = word end
+  return words
+end
+
+local VICTIM = "spec/support/victim.lua"
+
+local function victim(way, as_user)
+  if as_user then return traces.start(command(support.program, VICTIM, way)) end
+  return traces.start({ support.program, VICTIM, way })
+end
+
+local function is_up(program)
+  return scheduler.wait(function() return program.output:find("up") or program.ended end, 20)
+end
+
+describe("a program with a lab leaves nothing behind", function()
+  local places
+
+  setup(function() places = traces.places() end)
+
+  local function check(program)
+    traces.assert_none(program)
+    assert.same(places, traces.places())
+  end
+
+  for _, who in ipairs({ "root", "user" }) do
+    local as_user = who == "user"
+
+    it("when it ends, as " .. who, function()
+      local program = victim("end", as_user)
+      check(program)
+      assert.same("exit 0", program.ended, program.output)
+    end)
+
+    it("when it raises, as " .. who, function()
+      local program = victim("error", as_user)
+      check(program)
+      assert.same("exit 1", program.ended)
+      assert.matches("on purpose", program.output)
+    end)
+
+    it("when it gets SIGTERM, as " .. who, function()
+      local program = victim("wait", as_user)
+      assert(is_up(program))
+      assert(sys.kill(program.pid, "TERM"))
+      check(program)
+      assert.same("exit 0", program.ended)
+    end)
+
+    it("when it is killed at any moment, as " .. who, function()
+      for i = 0, 9 do
+        local program = victim("wait", as_user)
+        scheduler.wait(function() return program.ended end, i * 0.05 + math.random() * 0.05)
+        assert(sys.kill(program.pid, "KILL"))
+        check(program)
+      end
+      local program = victim("wait", as_user)
+      assert(is_up(program))
+      assert(sys.kill(program.pid, "KILL"))
+      check(program)
+    end)
+  end
+
+  it("when several run at once", function()
+    local programs = {}
+    for i = 1, 4 do programs[i] = victim("end", i % 2 == 0) end
+    for _, program in ipairs(programs) do
+      check(program)
+      assert.same("exit 0", program.ended, program.output)
+    end
+  end)
+
+  it("when it runs inside another lab's node", function()
+    local lab = require("corolua.lab")
+    local outer <close> = assert(lab.start({ nodes = 1 }))
+    local result = assert(outer[1]:tool(support.program, VICTIM, "end"))
+    assert.same("up\n", result.output)
+    assert.same(0, result.status)
+  end)
+end)
+
+describe("without rights of its own", function()
+  it("refuses to start a lab over open handles", function()
+    local program = traces.start(command(support.program, "-e", [[
+      local debug = require("debug")
+      debug.getregistry()["corosync.handles"] = { [{}] = true }
+      print(require("corolua.lab").start())
+    ]]))
+    assert(scheduler.wait(function() return program.ended end, 10))
+    assert.matches("call lab.start before opening them\tERR_BUSY", program.output)
+  end)
+
+  it("starts a second lab in the namespaces of the first", function()
+    local program = traces.start(command(support.program, "-e", [[
+      local lab = require("corolua.lab")
+      for _ = 1, 2 do
+        local cluster <close> = assert(lab.start({ nodes = 2 }))
+        print(cluster:state()[1].status)
+      end
+    ]]))
+    assert(scheduler.wait(function() return program.ended end, 20))
+    assert.same("running\nrunning\n", program.output)
+  end)
+end)

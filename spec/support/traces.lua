@@ -1,0 +1,90 @@
+-- What a program leaves behind: the processes that carry a mark in their
+-- environment, which all that it started have inherited.
+local lfs = require("lfs")
+local scheduler = require("corolua.scheduler")
+local sys = require("corolua.sys")
+local loop = require("corolua.loop")
+
+local traces = {}
+
+local last_mark = 0
+
+local function slurp(path)
+  local file <close> = io.open(path, "rb")
+  return file and file:read("a") or ""
+end
+
+local function is_zombie(pid)
+  return slurp("/proc/" .. pid .. "/stat"):match("^.*%) (%a)") == "Z"
+end
+
+--- The processes that carry the mark and are not zombies.
+function traces.processes(mark)
+  local found = {}
+  for pid in lfs.dir("/proc") do
+    if pid:match("^%d+$") and not is_zombie(pid)
+      and slurp("/proc/" .. pid .. "/environ"):find(mark, 1, true) then
+      found[#found + 1] = pid .. " " .. slurp("/proc/" .. pid .. "/comm"):gsub("\n", "")
+    end
+  end
+  return found
+end
+
+--- Mounts and shared memory, as one text to compare.
+function traces.places()
+  local names = {}
+  for name in lfs.dir("/dev/shm") do names[#names + 1] = name end
+  table.sort(names)
+  return slurp("/proc/self/mounts") .. table.concat(names, "\n")
+end
+
+--- Waits for something outside of the program, which no event tells of.
+---@return any # what the condition returned last
+function traces.eventually(condition, timeout)
+  local deadline = scheduler.now() + timeout
+  while true do
+    local result = condition()
+    if result or scheduler.now() > deadline then return result end
+    scheduler.sleep(0.01)
+  end
+end
+
+--- Starts a program with a mark; `program.output` grows, `program.ended` is
+--- set with its status.
+function traces.start(command)
+  last_mark = last_mark + 1
+  local program = {
+    mark = ("COROLUA_MARK=%d_%d."):format(sys.id().pid, last_mark), output = "",
+  }
+  local reading, writing = assert(sys.pipe())
+  program.pid = assert(sys.spawn(command, {
+    stdout = writing, stderr = writing, env = { program.mark },
+  }))
+  writing:close()
+  reading:nonblocking()
+  local function read()
+    local bytes = reading:read()
+    if bytes then program.output = program.output .. bytes end
+    return bytes
+  end
+  program.reading = assert(loop.fd(reading:fileno(), "r", function()
+    if read() == "" then program.reading:cancel() end
+  end))
+  assert(loop.child(program.pid, function(kind, status)
+    program.ended = kind .. " " .. status
+  end))
+  return program
+end
+
+--- Waits until the program has ended and nothing of it is left.
+function traces.assert_none(program, timeout)
+  assert(scheduler.wait(function() return program.ended end, 10))
+  local left
+  traces.eventually(function()
+    left = traces.processes(program.mark)
+    return #left == 0
+  end, timeout or 2)
+  assert(#left == 0, "left behind: " .. table.concat(left, ", "))
+end
+
+return traces

@@ -1,0 +1,190 @@
+local support = require("spec.support")
+local sys = require("corolua.sys")
+local traces = require("spec.support.traces")
+
+local function is_gone(pid)
+  local file <close> = io.open("/proc/" .. pid .. "/stat")
+  return not file or file:read("a"):match("^.*%) (%a)") == "Z"
+end
+
+-- Runs a program to its end: its output, and how it ended.
+local function output_of(command, options)
+  local reading, writing = assert(sys.pipe())
+  options = options or {}
+  options.stdout = writing
+  local pid, why, code = sys.spawn(command, options)
+  writing:close()
+  if not pid then return nil, why, code end
+  local text = {}
+  repeat
+    text[#text + 1] = assert(reading:read())
+  until text[#text] == ""
+  reading:close()
+  return table.concat(text), sys.reap(pid)
+end
+
+describe("corolua.sys", function()
+  describe("spawn", function()
+    it("runs a program and tells how it ended", function()
+      local output, kind, status = output_of({ "sh", "-c", "echo hello; exit 3" })
+      assert.same("hello\n", output)
+      assert.same("exit", kind)
+      assert.same(3, status)
+    end)
+
+    it("tells of a signal", function()
+      local _, kind, number = output_of({ "sh", "-c", "kill -9 $$" })
+      assert.same("signal", kind)
+      assert.same(9, number)
+    end)
+
+    it("reports a program that does not exist", function()
+      local pid, message, code = sys.spawn({ "/nonexistent/program" }, {})
+      assert.is_nil(pid)
+      assert.matches("exec /nonexistent/program: No such file", message)
+      assert.same("ENOENT", code)
+    end)
+
+    it("reports a folder that does not exist", function()
+      local pid, message, code = sys.spawn({ "true" }, { cwd = "/nonexistent" })
+      assert.is_nil(pid)
+      assert.matches("chdir", message)
+      assert.same("ENOENT", code)
+    end)
+
+    it("puts the child into a process group or a session of its own", function()
+      local field = { group = 5, session = 6 }
+      for placement, number in pairs(field) do
+        local output = output_of({ "sh", "-c", "cat /proc/$$/stat" }, { placement = placement })
+        local words = {}
+        for word in output:gmatch("%S+") do words[#words + 1] = word end
+        assert.same(words[1], words[number])
+      end
+    end)
+
+    it("replaces variables of the environment and keeps the others", function()
+      local output = output_of({ "sh", "-c", "echo $HOME:$ANSWER:${PATH:+path}" },
+        { env = { "HOME=/nowhere", "ANSWER=42" } })
+      assert.same("/nowhere:42:path\n", output)
+    end)
+
+    it("hands on no descriptor but the three", function()
+      local keep <close> = assert(sys.open("/dev/null", "r"))
+      assert.is_true(keep:fileno() > 2)
+      local output = output_of({ "ls", "/proc/self/fd" })
+      assert.same("0\n1\n2\n3\n", output)
+    end)
+
+    it("gives the child no blocked and no ignored signals", function()
+      local output = output_of({ "grep", "-E", "Sig(Blk|Ign)", "/proc/self/status" })
+      assert.same("SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n", output)
+    end)
+
+    it("raises on an unknown option and names the nearest", function()
+      assert.error_matches(function() sys.spawn({ "true" }, { stdotu = 1 }) end,
+        "unknown spawn option 'stdotu', did you mean 'stdout'")
+    end)
+
+    it("raises on words that are no strings", function()
+      assert.error_matches(function() sys.spawn({ "true", {} }, {}) end, "must be strings")
+      assert.error_matches(function() sys.spawn({}, {}) end, "no program given")
+    end)
+
+    it("keeps no descriptor", function()
+      local before = support.descriptors()
+      for _ = 1, 20 do output_of({ "true" }) end
+      collectgarbage()
+      assert.same(before, support.descriptors())
+    end)
+  end)
+
+  describe("guard", function()
+    it("kills the groups it was told of when it closes, children included", function()
+      local guard = assert(sys.guard())
+      local reading, writing = assert(sys.pipe())
+      local pid = assert(sys.spawn({ "sh", "-c", "sleep 1000 & echo $!; wait" },
+        { guard = guard, stdout = writing }))
+      local child = assert(reading:read()):match("%d+")
+      guard:close()
+      assert.same("signal", (sys.reap(pid)))
+      assert(traces.eventually(function() return is_gone(child) end, 2))
+      reading:close()
+      writing:close()
+    end)
+
+    it("leaves alone a group that it was told to forget", function()
+      local guard = assert(sys.guard())
+      local pid = assert(sys.spawn({ "sleep", "1000" }, { guard = guard }))
+      assert(guard:forget(pid))
+      guard:close()
+      assert.is_false(is_gone(pid))
+      assert(sys.kill(pid, "KILL"))
+      assert.same("signal", (sys.reap(pid)))
+    end)
+
+    it("raises once it is closed", function()
+      local guard = assert(sys.guard())
+      guard:close()
+      guard:close()
+      assert.error_matches(function() guard:watch(1) end, "the guard is closed")
+    end)
+  end)
+
+  describe("kill", function()
+    it("says when there is no such process", function()
+      local pid = assert(sys.spawn({ "true" }, {}))
+      sys.reap(pid)
+      local ok, _, code = sys.kill(pid, "TERM")
+      assert.is_nil(ok)
+      assert.same("ESRCH", code)
+    end)
+
+    it("never signals everybody", function()
+      for _, pid in ipairs({ -1, 0, 1 }) do
+        assert.error_matches(function() sys.kill(pid, "KILL") end, "process id must be")
+        assert.error_matches(function() sys.kill_group(pid, "KILL") end, "process id must be")
+      end
+    end)
+  end)
+
+  describe("descriptor", function()
+    it("raises once it is closed", function()
+      local reading, writing = assert(sys.pipe())
+      writing:close()
+      assert.same("", reading:read())
+      reading:close()
+      assert.error_matches(function() reading:read() end, "the descriptor is closed")
+    end)
+
+    it("gives EAGAIN when nothing is there and it must not wait", function()
+      local reading, writing = assert(sys.pipe())
+      assert(reading:nonblocking())
+      local _, _, code = reading:read()
+      assert.same("EAGAIN", code)
+      assert.same(2, writing:write("ab"))
+      assert.same("ab", reading:read())
+      reading:close()
+      writing:close()
+    end)
+  end)
+
+  describe("call", function()
+    it("passes arguments, results and errors", function()
+      local own <close> = assert(sys.namespace("net"))
+      local ok, message = pcall(sys.call, own, function(a, b) return a + b end, 1, 2)
+      if not ok then -- an ordinary user may not even enter its own
+        assert.matches("cannot enter the network", message)
+        return
+      end
+      assert.same(3, message)
+      local problem = {}
+      local _, raised = pcall(sys.call, own, function() error(problem) end)
+      assert.equal(problem, raised)
+    end)
+  end)
+
+  it("finds the nearest word", function()
+    assert.same("nodes", sys.nearest("nodse", { "nodes", "ports" }))
+    assert.is_nil(sys.nearest("zzzzzzzz", { "nodes", "ports" }))
+  end)
+end)
