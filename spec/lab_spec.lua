@@ -127,8 +127,9 @@ describe("corolua.lab", function()
 
       it("raises a sentence when the function waits", function()
         for _, wait in ipairs({ function() scheduler.sleep(1) end, coroutine.yield }) do
-          assert.error_matches(function() cluster[1]:enter(wait) end,
-            "lab_spec.lua:%d+: cluster%[1%]:enter: the function may not wait")
+          local _, message = pcall(function() cluster[1]:enter(wait) end)
+          assert.matches("^spec/lab_spec.lua:%d+: cluster%[1%]:enter: the function may not wait",
+            message)
         end
       end)
 
