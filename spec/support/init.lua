@@ -16,7 +16,9 @@ support.build = support.program:match("^(.*)/")
 ---@return boolean|nil, string|nil, string|nil
 function support.readable(fd, timeout)
   return scheduler.await(function(resume)
-    local watch = assert(loop.fd(fd, "r", function()
+    local watch
+    watch = assert(loop.fd(fd, "r", function()
+      watch:cancel()
       resume(true)
     end))
     return function()
@@ -53,6 +55,17 @@ function support.descriptors()
     count = count + 1
   end
   return count
+end
+
+--- Fails unless the function raises at a line of a spec, with a message that
+--- matches the pattern.
+---@param pattern string
+---@param fn function
+function support.raises(pattern, fn)
+  local ok, message = pcall(fn)
+  assert(not ok, "no error was raised")
+  assert(tostring(message):match("^spec/[%w_/]+%.lua:%d+: .*" .. pattern),
+    "the error does not match '" .. pattern .. "': " .. tostring(message))
 end
 
 --- Wraps a function: counts its calls, and runs a full collection after each.
