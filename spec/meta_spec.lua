@@ -1,0 +1,65 @@
+-- The files of lua/meta describe modules written in C to editors. They are
+-- compared with the modules as loaded, name by name.
+local FOLDER = "lua/meta/corosync/"
+
+-- What only newer corosync has, and so may be described and not there.
+local newer = { get_qdevice_extra_info = true, set_qdevice_extra_info = true }
+
+local function described(name)
+  local file <close> = assert(io.open(FOLDER .. name .. ".lua"))
+  local text = file:read("a")
+  local functions, methods = {}, {}
+  for object, mark, key in text:gmatch("\nfunction ([%w_]+)([.:])([%w_]+)%(") do
+    if mark == ":" then
+      methods[key] = true
+    else
+      functions[key] = object
+    end
+  end
+  return text, functions, methods
+end
+
+local function keys(...)
+  local list = {}
+  for _, set in ipairs({ ... }) do
+    for key in pairs(set) do
+      table.insert(list, key)
+    end
+  end
+  table.sort(list)
+  return list
+end
+
+describe("lua/meta", function()
+  local _, _, common = described("handle")
+
+  for _, name in ipairs({ "cpg", "votequorum", "quorum", "cmap", "cfg" }) do
+    local module = require("corosync." .. name)
+    local loaded = debug.getregistry()["corosync." .. name].__index
+    local text, functions, methods = described(name)
+    for key in pairs(newer) do
+      if not loaded[key] then
+        methods[key] = nil
+      end
+    end
+
+    it("describes the functions of corosync." .. name, function()
+      assert.same(keys(module), keys(functions))
+    end)
+
+    it("describes the methods of corosync." .. name, function()
+      assert.same(keys(loaded), keys(common, methods))
+    end)
+
+    it("describes what the functions of corosync." .. name .. " return", function()
+      for paragraph in (text .. "\n"):gmatch("(.-)\n\n") do
+        local declaration = paragraph:match("function [%w_]+[.:][%w_]+")
+        assert.is_true(not declaration or paragraph:find("@return", 1, true) ~= nil, declaration)
+      end
+    end)
+
+    it("is Lua: corosync." .. name, function()
+      assert.same("table", type(dofile(FOLDER .. name .. ".lua")))
+    end)
+  end
+end)
