@@ -1,0 +1,165 @@
+--- The command line: `corolua [options] [script [args]]`.
+
+local describe = require("corolua.describe")
+local host = require("corolua.host")
+local leave = require("corolua.leave")
+local loop = require("corolua.loop")
+local options = require("corolua.options")
+local scheduler = require("corolua.scheduler")
+local strict = require("corolua.strict")
+
+local function complain(text) io.stderr:write("corolua: ", text, "\n") end
+
+local function print_version()
+  print(("corolua %s (%s)"):format(host.version, _VERSION))
+end
+
+-- As standalone lua: the script is arg[0], what stands before it is negative.
+local function make_arg(program, words, script)
+  local arg = {}
+  local origin = script or 0
+  for i = 1, #words do arg[i - origin] = words[i] end
+  arg[-origin] = program
+  return arg
+end
+
+local function load_or_raise(chunk, problem)
+  if not chunk then error(problem, 0) end
+  return chunk
+end
+
+local function run_library(environment, text)
+  local name, module = text:match("^([^=]+)=(.+)$")
+  module = module or text
+  local value = require(module)
+  name = name or module:match("^[^-]*")
+  _G[name] = value
+  if environment ~= _G then rawset(environment, name, value) end
+end
+
+local ACTIONS = {
+  e = function(environment, text)
+    load_or_raise(load(text, "=(command line)", "t", environment))()
+  end,
+  l = run_library,
+  W = function() warn("@on") end,
+}
+
+local function run_lua_init(environment)
+  local name = "LUA_INIT_5_4"
+  local text = os.getenv(name)
+  if not text then
+    name = "LUA_INIT"
+    text = os.getenv(name)
+  end
+  if not text then return end
+  if text:sub(1, 1) == "@" then
+    load_or_raise(loadfile(text:sub(2), "bt", environment))()
+  else
+    load_or_raise(load(text, "=" .. name, "t", environment))()
+  end
+end
+
+local function run_script(environment, name, arg, is_stdin)
+  local chunk, problem = loadfile(not is_stdin and name or nil, "bt", environment)
+  return load_or_raise(chunk, problem)(table.unpack(arg))
+end
+
+-- What the main task does, in the order of standalone lua.
+local function run_all(parsed, words, arg)
+  local environment = parsed.no_strict and _G or strict.environment()
+  if not parsed.no_environment then run_lua_init(environment) end
+  for _, action in ipairs(parsed.actions) do
+    ACTIONS[action.kind](environment, action.text)
+  end
+  if parsed.script then
+    local name = words[parsed.script]
+    local is_stdin = name == "-" and words[parsed.script - 1] ~= "--"
+    run_script(environment, name, arg, is_stdin)
+  elseif #parsed.actions == 0 and not parsed.version then
+    run_script(environment, nil, arg, true)
+  end
+end
+
+local function log(level, ...)
+  if host.logging then host.log(level, string.format(...)) end
+end
+
+-- The first SIGINT or SIGTERM is a stop.
+local function watch_signals()
+  local fd = assert(host.watch_signals())
+  local watch
+  watch = assert(loop.fd(fd, "r", function()
+    watch:cancel()
+    log("notice", "signal %d: stopping", host.signal())
+    scheduler.stop()
+  end)):unref()
+end
+
+local function exit_status(code)
+  if code == nil or code == true then return 0 end
+  if code == false then return 1 end
+  local status = math.tointeger(code)
+  if not status then
+    error(("bad argument #1 to 'exit' (a boolean or an integer was expected, got %s)")
+      :format(type(code)), 3)
+  end
+  return status & 0xff
+end
+
+local function prepare(parsed)
+  if parsed.no_environment then host.ignore_environment() end
+  if parsed.log_level then
+    host.log_open(parsed.log_level, parsed.log_target)
+    host.logging = true
+  end
+  if parsed.memory_limit then host.set_memory_limit(parsed.memory_limit) end
+  if parsed.handler_limit > 0 then assert(host.set_handler_limit(parsed.handler_limit)) end
+  rawset(os, "exit", function(code) scheduler.exit(exit_status(code)) end)
+  watch_signals()
+  scheduler.at_exit(leave)
+end
+
+local function run(parsed, program, words)
+  prepare(parsed)
+  local arg = make_arg(program, words, parsed.script)
+  _G.arg = arg
+  log("info", "start of %s", arg[0] or "the command line")
+  local ok, problem = pcall(scheduler.run, run_all, parsed, words, arg)
+  local status = scheduler.exit_status()
+  if not ok and not status then
+    complain(describe(problem))
+    status = 1
+  end
+  log("info", "end with status %d", status or 0)
+  return status or 0
+end
+
+-- What ends the program before it has begun: nil if nothing does.
+local function answer(parsed, words)
+  if parsed.help then
+    io.stdout:write(options.help)
+    return 0
+  end
+  if parsed.version then print_version() end
+  local wants_terminal = not parsed.script and #parsed.actions == 0
+    and not parsed.version and host.is_terminal()
+  if parsed.interactive or wants_terminal then
+    complain("the interactive mode comes in a later version; see corolua --help")
+    return 2
+  end
+  if parsed.version and #parsed.actions == 0 and #words == 1 then return 0 end
+end
+
+local function main(program, ...)
+  local words = { ... }
+  local ok, parsed = pcall(options.parse, words)
+  if not ok then
+    if type(parsed) ~= "table" or not parsed.usage then error(parsed, 0) end
+    complain(parsed.usage .. "; see corolua --help")
+    return 2
+  end
+  return answer(parsed, words) or run(parsed, program, words)
+end
+
+return main

@@ -1,0 +1,569 @@
+--- Tasks over `corolua.loop`: coroutines that wait for events without blocking
+--- one another. Everything above the thin modules waits, sleeps and reads the
+--- clock through this module only.
+---
+--- A first-in, first-out queue holds the tasks that can go on. It is emptied
+--- after every event of the loop; what waits is in nobody's queue and is woken
+--- by the function that `await` gave to whoever it waits for.
+
+local loop = require("corolua.loop")
+local describe = require("corolua.describe")
+
+local scheduler = {}
+
+-- Tasks that wake one another must not keep the loop from its events: so many
+-- go on in one turn, the rest in the next.
+local TURN_MAX = 256
+
+-- How long tasks may go on after a stop before they are closed.
+local STOP_GRACE = 1
+
+local NO_VALUES = { n = 0 }
+local INTERRUPTED = { n = 3, nil, "stopping", "ERR_INTERRUPT" }
+
+---@class corolua.Task
+---@field private co thread
+local methods = {}
+local task_mt = { __name = "corolua.task", __index = methods }
+
+-- What runs: the tasks alive (each true), those that can go on, the functions
+-- that `wait` calls after each event, the work for the end.
+local alive = {}
+local alive_count = 0
+local ready, first, last = {}, 1, 0
+local conditions, conditions_count = {}, 0
+local exits = {}
+local timers = setmetatable({}, { __mode = "k" })
+
+local current -- the task that runs
+local checking = false -- a condition of `wait` is being called
+local running = false -- inside `run`
+local stopping = false
+local ended -- why the loop is to be left: "failed", "exit", "idle"
+local failure -- what is to be told of the tasks that raised
+local exit_status -- what `exit` was called with
+local goes_on -- tells whether the loop has something left to wait for
+local again -- a timer of no length that continues a long turn
+
+local pack, unpack = table.pack, table.unpack
+
+local function leave_loop(why)
+  ended = ended or why
+  if running then loop.stop() end
+end
+
+local function push_ready(task, values)
+  last = last + 1
+  ready[last] = task
+  task.values = values
+end
+
+-- Ends the wait a task is in; false if it is in another one by now.
+local function wake(task, id, values)
+  if task.waiting ~= id then return false end
+  task.waiting = nil
+  push_ready(task, values)
+  return true
+end
+
+-- What the wait of a task holds is let go, once it is over. `told` says that
+-- the one waited for ended it, so that it needs no cancelling.
+local function drop_wait(task, told)
+  local timer, cancel = task.timer, task.cancel
+  task.timer, task.cancel = nil, nil
+  if timer then timer:cancel() end
+  if cancel and not told then cancel() end
+end
+
+local function finish(task, ...)
+  alive[task] = nil
+  alive_count = alive_count - 1
+  task.results = pack(...)
+  local waiters = task.waiters
+  if not waiters then return end
+  for i = 1, #waiters do wake(waiters[i].task, waiters[i].id, NO_VALUES) end
+end
+
+-- Called where the error is raised, before its stack is gone. An error that
+-- came out of a task waited for keeps the traceback it had there.
+local function note_problem(problem)
+  local from = current.awaited
+  if from and from.failed and rawequal(from.problem, problem) then
+    current.trace = from.trace
+  else
+    local trace = debug.traceback(describe(problem), 2)
+    current.trace = trace:gsub("\n\t%[C%]: in function 'xpcall'.*$", "")
+  end
+  return problem
+end
+
+-- Every task is a protected call, so that its <close> variables may wait also
+-- when it raises.
+local function body(fn, ...) return xpcall(fn, note_problem, ...) end
+
+local function add_failure(message)
+  if failure then message = failure .. "\nthen, as the program ended:\n" .. message end
+  failure = message
+end
+
+local function fail(task, problem)
+  task.failed, task.problem = true, problem
+  task.trace = task.trace or describe(problem)
+  local waited_for = task.waiters and #task.waiters > 0
+  finish(task)
+  if waited_for or ended == "exit" then return end
+  add_failure(task.trace)
+  leave_loop("failed")
+end
+
+local function settle(task, resumed, ok, ...)
+  if coroutine.status(task.co) ~= "dead" then return end
+  if resumed and ok then return finish(task, ...) end
+  if resumed then return fail(task, (...)) end
+  fail(task, ok)
+end
+
+local function step(task)
+  local values = task.values
+  task.values = nil
+  current = task
+  settle(task, coroutine.resume(task.co, unpack(values, 1, values.n)))
+  current = nil
+end
+
+local function check_conditions()
+  local i = 1
+  while i <= conditions_count do
+    local entry = conditions[i]
+    if entry.task.waiting ~= entry.id then
+      conditions[i] = conditions[conditions_count]
+      conditions[conditions_count] = nil
+      conditions_count = conditions_count - 1
+    else
+      entry:check()
+      i = i + 1
+    end
+  end
+end
+
+local function run_ready()
+  local stop_at = first + TURN_MAX
+  while first <= last and first < stop_at and not ended do
+    local task = ready[first]
+    ready[first] = nil
+    first = first + 1
+    if not task.results then step(task) end
+  end
+  if first > last then first, last = 1, 0 end
+end
+
+-- What happens after every event of the loop.
+local function turn()
+  run_ready()
+  if conditions_count > 0 then check_conditions() end
+  if ended then return end
+  if first <= last then
+    again = again or loop.timer(0, function() again = nil end)
+  elseif not goes_on() then
+    leave_loop("idle")
+  end
+end
+
+-- Runs the loop until it is left, and says why it was.
+local function drive(condition)
+  goes_on, ended = condition, nil
+  turn()
+  repeat
+    local ok, problem = pcall(loop.run)
+    if not ok and ended ~= "exit" then
+      add_failure(problem)
+      ended = "failed"
+    end
+  until ended
+  return ended
+end
+
+-- The task that calls, or an error that says why it cannot wait here.
+local function waiting_task(name)
+  if checking then
+    error(name .. ": a condition of corolua.wait must not wait itself", 3)
+  end
+  local co = coroutine.running()
+  if current and current.co == co and coroutine.isyieldable() then return current end
+  if not current then
+    error(name .. " waits, which only a task can: call it from corolua.spawn or corolua.run", 3)
+  elseif current.co ~= co then
+    error(name .. " waits, which a coroutine inside a task cannot: use corolua.spawn", 3)
+  end
+  error(name .. " cannot wait here: Lua does not yield through require, table.sort, "
+    .. "string.gsub and other functions of C that call back", 3)
+end
+
+local function check_function(fn, name)
+  if type(fn) == "function" then return end
+  local mt = getmetatable(fn)
+  if type(mt) == "table" and mt.__call then return end
+  error(("bad argument #1 to '%s' (a function was expected, got %s)"):format(name, type(fn)), 3)
+end
+
+local function check_seconds(seconds, name, optional)
+  if optional and seconds == nil then return end
+  if type(seconds) == "number" and seconds >= 0 then return end
+  error(("%s: seconds must be a number that is not negative, got %s")
+    :format(name, tostring(seconds)), 3)
+end
+
+local last_id = 0
+
+-- Waits for `resume` to be called. `kind` is "deaf" for a wait that a stop
+-- does not end.
+local function await(task, start, timeout, kind)
+  last_id = last_id + 1
+  local id = last_id
+  task.waiting, task.deaf = id, kind == "deaf" or task.exempt
+  local told = false
+  local function resume(...)
+    if task.waiting ~= id then return false end
+    told = true
+    return wake(task, id, select("#", ...) == 0 and NO_VALUES or pack(...))
+  end
+  if stopping and not task.deaf then
+    wake(task, id, INTERRUPTED)
+  else
+    task.cancel = start(resume, id)
+    if timeout and task.waiting == id then
+      task.timer = loop.timer(timeout, function()
+        wake(task, id, { n = 3, nil, ("timed out after %g s"):format(timeout), "ERR_TIMEOUT" })
+      end)
+    end
+  end
+  local function done(...)
+    drop_wait(task, told)
+    return ...
+  end
+  return done(coroutine.yield())
+end
+
+--- Waits until `resume` is called, and returns what it was called with. The
+--- function `start` gets `resume`, and may return a function that takes back
+--- what it began when the wait ends in another way. Later calls of `resume` do
+--- nothing and return false.
+---@param start fun(resume: fun(...): boolean): function?
+---@param timeout number? in seconds
+---@param options { interruptible: boolean }? `interruptible = false`: not ended by a stop
+---@return any ... or nil, message, "ERR_TIMEOUT" or "ERR_INTERRUPT"
+function scheduler.await(start, timeout, options)
+  check_function(start, "await")
+  check_seconds(timeout, "await", true)
+  local deaf = options and options.interruptible == false
+  local task = waiting_task("await")
+  local ok, problem
+  local function begin(resume)
+    local cancel
+    ok, cancel = pcall(start, resume)
+    if ok then return cancel end
+    problem = cancel
+    resume()
+  end
+  local function done(...)
+    if ok == false then error(problem, 0) end
+    return ...
+  end
+  return done(await(task, begin, timeout, deaf and "deaf" or nil))
+end
+
+--- Whether the caller may wait: it is a task, in no function of C that Lua
+--- cannot yield through.
+---@return boolean
+function scheduler.can_wait()
+  return not checking and current ~= nil and current.co == coroutine.running()
+    and coroutine.isyieldable()
+end
+
+--- Starts a task, which runs once the caller waits or ends.
+---@param fn function
+---@param ... any its arguments
+---@return corolua.Task
+function scheduler.spawn(fn, ...)
+  check_function(fn, "spawn")
+  local task = setmetatable({ co = coroutine.create(body) }, task_mt)
+  task.exempt = current and current.exempt
+  alive[task] = true
+  alive_count = alive_count + 1
+  push_ready(task, pack(fn, ...))
+  return task
+end
+
+--- Waits until the task has ended: its results, or its error, raised here.
+---@param timeout number? in seconds
+---@return any ... or nil, message, "ERR_TIMEOUT" or "ERR_INTERRUPT"
+function methods:wait(timeout)
+  check_seconds(timeout, "task:wait", true)
+  if not self.results then
+    local task = waiting_task("task:wait")
+    if task == self then error("a task cannot wait for itself", 2) end
+    task.awaited = self
+    self.waiters = self.waiters or {}
+    local entry = { task = task }
+    local _, message, code = await(task, function(_, id)
+      entry.id = id
+      table.insert(self.waiters, entry)
+    end, timeout)
+    for i, waiter in ipairs(self.waiters) do
+      if waiter == entry then table.remove(self.waiters, i) break end
+    end
+    if code then return nil, message, code end
+  end
+  if self.failed then error(self.problem, 0) end
+  return unpack(self.results, 1, self.results.n)
+end
+
+--- Whether the task has ended.
+---@return boolean
+function methods:is_done() return self.results ~= nil end
+
+local function nothing() end
+
+--- Waits so many seconds, never less.
+---@param seconds number
+---@return boolean # false once the program is stopping
+function scheduler.sleep(seconds)
+  check_seconds(seconds, "sleep")
+  local task = waiting_task("sleep")
+  local _, _, code = await(task, nothing, seconds)
+  return code ~= "ERR_INTERRUPT"
+end
+
+--- Seconds of a clock that never goes back.
+---@return number
+function scheduler.now() return loop.now() end
+
+---@class corolua.Timer
+local timer_methods = {}
+local timer_mt = { __name = "corolua.timer", __index = timer_methods }
+
+--- The function is not called any more; may be repeated.
+function timer_methods:cancel()
+  if self.watch then self.watch:cancel() end
+  self.watch = nil
+  self.cancelled = true
+end
+
+local function start_timer(timer, seconds, fire)
+  timer.watch = loop.timer(seconds, fire)
+  timers[timer] = true
+  return timer
+end
+
+--- Calls the function once, as a task, after so many seconds.
+---@param seconds number
+---@param fn function
+---@return corolua.Timer
+function scheduler.after(seconds, fn)
+  check_seconds(seconds, "after")
+  check_function(fn, "after")
+  local timer = setmetatable({}, timer_mt)
+  return start_timer(timer, seconds, function()
+    timer.watch = nil
+    scheduler.spawn(fn)
+  end)
+end
+
+--- Calls the function again and again, as a task; a call begins when the one
+--- before has returned. Turns that it has missed meanwhile are left out.
+---@param seconds number
+---@param fn function
+---@return corolua.Timer
+function scheduler.every(seconds, fn)
+  check_seconds(seconds, "every")
+  check_function(fn, "every")
+  if seconds == 0 then error("every: seconds must be more than 0", 2) end
+  local timer = setmetatable({}, timer_mt)
+  local due = loop.now() + seconds
+  local function fire() end
+  local function call()
+    fn()
+    if timer.cancelled or stopping then return end
+    local late = loop.now() - due
+    due = due + seconds * math.max(1, math.ceil(late / seconds))
+    start_timer(timer, math.max(0, due - loop.now()), fire)
+  end
+  fire = function()
+    timer.watch = nil
+    scheduler.spawn(call)
+  end
+  return start_timer(timer, seconds, fire)
+end
+
+-- Calls a condition with waiting forbidden.
+local function ask(condition)
+  checking = true
+  local result = pack(pcall(condition))
+  checking = false
+  return result
+end
+
+local function check_condition(entry)
+  local result = ask(entry.condition)
+  if result[1] and not result[2] then return end
+  wake(entry.task, entry.id, result)
+end
+
+--- Calls the condition now and after every event, until it returns a true
+--- value. It must not wait itself.
+---@param condition function
+---@param timeout number? in seconds
+---@return any ... what the condition returned, or nil, message, "ERR_TIMEOUT" or "ERR_INTERRUPT"
+function scheduler.wait(condition, timeout)
+  check_function(condition, "wait")
+  check_seconds(timeout, "wait", true)
+  local task = waiting_task("wait")
+  local result = ask(condition)
+  if result[1] and not result[2] then
+    result = pack(await(task, function(_, id)
+      conditions_count = conditions_count + 1
+      conditions[conditions_count] = {
+        task = task, id = id, condition = condition, check = check_condition,
+      }
+    end, timeout))
+    if result[1] == nil then return unpack(result, 1, result.n) end
+  end
+  if not result[1] then error(result[2], 0) end
+  return unpack(result, 2, result.n)
+end
+
+local EXIT = setmetatable({}, {
+  __name = "corolua.exit",
+  __tostring = function() return "os.exit was called" end,
+})
+
+local function close_task(task)
+  task.waiting = nil
+  drop_wait(task, false)
+  local closed, problem = coroutine.close(task.co)
+  finish(task)
+  if not closed and not rawequal(problem, EXIT) then
+    add_failure("while a task was closed: " .. describe(problem))
+  end
+end
+
+-- Closes the tasks, which runs their <close> variables; all of them, or only
+-- those that are in no wait which a stop leaves alone.
+local function close_tasks(all)
+  local tasks = {}
+  for task in pairs(alive) do
+    if all or not (task.deaf and task.waiting) then tasks[#tasks + 1] = task end
+  end
+  for _, task in ipairs(tasks) do close_task(task) end
+  if all and next(alive) then return close_tasks(true) end
+end
+
+local function end_grace()
+  close_tasks(false)
+  if alive_count > 0 then loop.timer(STOP_GRACE, end_grace):unref() end
+end
+
+local function interrupt(task)
+  local id = task.waiting
+  if id and not task.deaf then wake(task, id, INTERRUPTED) end
+end
+
+--- Ends the program: sleeps return false, other waits "ERR_INTERRUPT", timers
+--- end. Tasks that go on longer than a second are closed. Then the work that
+--- `at_exit` was given is done.
+function scheduler.stop()
+  if stopping then return end
+  stopping = true
+  for timer in pairs(timers) do timer:cancel() end
+  for task in pairs(alive) do interrupt(task) end
+  if running then loop.timer(STOP_GRACE, end_grace):unref() end
+end
+
+--- Whether the program is stopping.
+---@return boolean
+function scheduler.is_stopping() return stopping end
+
+---@class corolua.AtExit
+local exit_methods = {}
+local exit_mt = { __name = "corolua.at_exit", __index = exit_methods }
+
+--- The function is not called any more; may be repeated.
+function exit_methods:cancel()
+  for i, handle in ipairs(exits) do
+    if handle == self then return table.remove(exits, i) and nil end
+  end
+end
+
+--- Has the function called when the program ends in whatever way short of a
+--- second signal: the last one given first, each as a task that may wait, and
+--- that a stop does not interrupt.
+---@param fn function
+---@return corolua.AtExit
+function scheduler.at_exit(fn)
+  check_function(fn, "at_exit")
+  local handle = setmetatable({ fn = fn }, exit_mt)
+  table.insert(exits, handle)
+  return handle
+end
+
+--- Ends the program with this status, as `os.exit` does in the host: the tasks
+--- are closed, `at_exit` work is done. Never returns.
+---@param status integer
+function scheduler.exit(status)
+  exit_status = exit_status or status
+  leave_loop("exit")
+  if scheduler.can_wait() then coroutine.yield() end
+  error(EXIT, 0)
+end
+
+local function stuck_message()
+  local task = next(alive)
+  local text = alive_count == 1 and "a task waits" or alive_count .. " tasks wait"
+  return debug.traceback(task.co, "deadlock: " .. text .. " and nothing is left to wake it")
+end
+
+local function program_goes_on()
+  return loop.pending() > 0 and (alive_count > 0 or not stopping)
+end
+
+local function run_at_exit(fn)
+  local task = scheduler.spawn(fn)
+  task.exempt = true
+  local why = drive(function() return not task.results and loop.pending() > 0 end)
+  if why == "idle" and not task.results then add_failure(stuck_message()) end
+end
+
+local function wind_up(why)
+  if why == "idle" and alive_count > 0 and not stopping then
+    add_failure(stuck_message())
+  end
+  stopping = true
+  for timer in pairs(timers) do timer:cancel() end
+  close_tasks(true)
+  while #exits > 0 do run_at_exit(table.remove(exits).fn) end
+  close_tasks(true)
+end
+
+--- Runs the function as a task, and the loop until nothing is left to wait
+--- for. Called from a task, it just calls the function.
+---@param fn function
+---@param ... any its arguments
+---@return any ... the function's results
+function scheduler.run(fn, ...)
+  check_function(fn, "run")
+  if running then return fn(...) end
+  running, stopping, failure, exit_status = true, false, nil, nil
+  local main = scheduler.spawn(fn, ...)
+  wind_up(drive(program_goes_on))
+  running = false
+  if failure and not exit_status then error(failure, 0) end
+  return unpack(main.results, 1, main.results.n)
+end
+
+--- The status that `exit` was called with in the last run, or nil.
+---@return integer?
+function scheduler.exit_status() return exit_status end
+
+loop.after_each(turn)
+
+return scheduler
