@@ -66,13 +66,12 @@ local function wake(task, id, values)
   return true
 end
 
--- What the wait of a task holds is let go, once it is over. `told` says that
--- the one waited for ended it, so that it needs no cancelling.
-local function drop_wait(task, told)
+-- What the wait of a task holds is let go, once it is over.
+local function drop_wait(task)
   local timer, cancel = task.timer, task.cancel
   task.timer, task.cancel = nil, nil
   if timer then timer:cancel() end
-  if cancel and not told then cancel() end
+  if cancel then cancel() end
 end
 
 local function finish(task, ...)
@@ -221,10 +220,8 @@ local function await(task, start, timeout, kind)
   last_id = last_id + 1
   local id = last_id
   task.waiting, task.deaf = id, kind == "deaf" or task.exempt
-  local told = false
   local function resume(...)
     if task.waiting ~= id then return false end
-    told = true
     return wake(task, id, select("#", ...) == 0 and NO_VALUES or pack(...))
   end
   if stopping and not task.deaf then
@@ -238,7 +235,7 @@ local function await(task, start, timeout, kind)
     end
   end
   local function done(...)
-    drop_wait(task, told)
+    drop_wait(task)
     return ...
   end
   return done(coroutine.yield())
@@ -246,8 +243,8 @@ end
 
 --- Waits until `resume` is called, and returns what it was called with. The
 --- function `start` gets `resume`, and may return a function that takes back
---- what it began when the wait ends in another way. Later calls of `resume` do
---- nothing and return false.
+--- what it began: it is called once the wait is over, however it ended. Later
+--- calls of `resume` do nothing and return false.
 ---@param start fun(resume: fun(...): boolean): function?
 ---@param timeout number? in seconds
 ---@param options { interruptible: boolean }? `interruptible = false`: not ended by a stop
@@ -439,7 +436,7 @@ local EXIT = setmetatable({}, {
 
 local function close_task(task)
   task.waiting = nil
-  drop_wait(task, false)
+  drop_wait(task)
   local closed, problem = coroutine.close(task.co)
   finish(task)
   if not closed and not rawequal(problem, EXIT) then
