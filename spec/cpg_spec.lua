@@ -452,13 +452,14 @@ describe("corosync.cpg", function()
       assert(watcher:join("crowd"))
       local task = corolua.spawn(function()
         return cluster[1]:tool("sh", "-c",
-          'for i in $(seq 59); do "$0" spec/support/crowd.lua crowd 60 & done; wait',
+          'for i in $(seq 59); do "$0" spec/support/crowd.lua crowd & done; wait',
           support.program)
       end)
       support.dispatch_until(watcher, function()
         return ready.members and #ready.members == 60
       end, 30)
       assert.same(60, #assert(watcher:membership_get()))
+      assert(watcher:mcast_joined("enough"))
       assert.same({ status = 0, output = "" }, assert(task:wait(30)))
       support.dispatch_until(watcher, function()
         return #ready.members == 1
@@ -664,6 +665,9 @@ describe("corosync.cpg", function()
   describe(":iterate", function()
     it("lists groups and members, and ends by itself", function()
       local one, two = join(1, "listed"), join(2, "listed")
+      support.dispatch_until(one, function()
+        return #assert(one:membership_get("listed")) == 2
+      end)
       local members = {}
       for entry in assert(one:iterate("one_group", "listed")) do
         assert.same("listed", entry.group)
