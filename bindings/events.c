@@ -44,7 +44,7 @@ static bool events_reserve(struct events *events, size_t size)
 {
 	if (events->size - events->tail >= size)
 		return true;
-	if (events->head >= events->size / 2)
+	if (events->head > 0 && events->head >= events->size / 2)
 		events_compact(events);
 	return events->size - events->tail >= size ||
 	       events_grow(events, events->tail + size);
