@@ -217,6 +217,30 @@ bool check_flag(lua_State *L, int arg, const char *key)
 	return flag;
 }
 
+lua_Integer option_integer(lua_State *L, int arg, const char *key,
+			   lua_Integer min, lua_Integer max,
+			   lua_Integer otherwise)
+{
+	lua_Integer value;
+	int exact = 1;
+
+	if (lua_isnoneornil(L, arg))
+		return otherwise;
+	if (lua_getfield(L, arg, key) == LUA_TNIL)
+		value = otherwise;
+	else
+		value = lua_tointegerx(L, -1, &exact);
+	if (lua_type(L, -1) == LUA_TSTRING || !exact || value < min ||
+	    value > max)
+		raise_argument(L, arg,
+			       "option '%s' must be an integer of %I to %I, "
+			       "got %s",
+			       key, (LUAI_UACINT)min, (LUAI_UACINT)max,
+			       luaL_tolstring(L, -1, NULL));
+	lua_pop(L, 1);
+	return value;
+}
+
 void push_name(lua_State *L, const struct name *names, unsigned int value)
 {
 	for (size_t i = 0; names[i].name != NULL; i++) {

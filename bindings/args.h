@@ -46,6 +46,11 @@ void check_keys(lua_State *L, int arg, const char *what,
 /* The boolean field of the options table at arg; false where it is nil. */
 bool check_flag(lua_State *L, int arg, const char *key);
 
+/* The integer field of the options table at arg; otherwise where it is nil. */
+lua_Integer option_integer(lua_State *L, int arg, const char *key,
+			   lua_Integer min, lua_Integer max,
+			   lua_Integer otherwise);
+
 /* The name of a value; pushes "unknown (7)" if the table has none. */
 void push_name(lua_State *L, const struct name *names, unsigned int value);
 

@@ -1,0 +1,291 @@
+/*
+ * corolua.packing: many small messages as one CPG message, and long messages
+ * as several. This file is the sending end; unpacker.c is the receiving one.
+ *
+ * A packer keeps one buffer that grows and is used again, a userdata of Lua,
+ * with room for the header in front: a frame is one string of Lua, and a
+ * message on its way into it costs none.
+ */
+#include <errno.h>
+#include <lauxlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "args.h"
+#include "module.h"
+#include "status.h"
+#include "unpacker.h"
+#include "wire.h"
+
+#define TYPE "corolua.packer"
+
+enum { MAX_FRAME = 65536, LEAST_FRAME = 64 };
+enum { VALUE_BYTES = 1 }; /* user value of a packer */
+
+struct packer {
+	size_t max_frame;  /* a frame of several messages stays within it */
+	size_t max_atomic; /* a frame of one message does */
+	uint32_t life;
+	uint32_t count; /* messages in the buffer */
+	uint64_t next;  /* the number of the first of them */
+	size_t used;    /* with the header */
+	size_t room;
+	char *bytes; /* in VALUE_BYTES */
+};
+
+/* A message on its way out in fragments; its payload is beside it. */
+struct split {
+	struct wire_frame frame;
+	size_t piece; /* bytes of the message in each frame but the last */
+};
+
+static struct packer *check_packer(lua_State *L)
+{
+	return (struct packer *)luaL_checkudata(L, 1, TYPE);
+}
+
+/* The longest message that fits a frame. */
+static size_t packer_longest(const struct packer *packer)
+{
+	return packer->max_atomic - WIRE_HEADER - WIRE_LENGTH;
+}
+
+static const char *check_payload(lua_State *L, size_t most, size_t *length)
+{
+	if (lua_type(L, 2) != LUA_TSTRING)
+		luaL_argerror(L, 2,
+			      lua_pushfstring(L,
+					      "payload must be a string, "
+					      "got %s",
+					      luaL_typename(L, 2)));
+	lua_tolstring(L, 2, length);
+	if (*length > most)
+		luaL_argerror(L, 2,
+			      lua_pushfstring(L,
+					      "payload must have at most %I "
+					      "bytes, got %I",
+					      (LUAI_UACINT)most,
+					      (LUAI_UACINT)*length));
+	return lua_tostring(L, 2);
+}
+
+static void packer_reserve(lua_State *L, struct packer *packer, size_t need)
+{
+	size_t room = packer->room * 2;
+	char *bytes;
+
+	if (need <= packer->room)
+		return;
+	if (room < need)
+		room = need;
+	bytes = (char *)lua_newuserdatauv(L, room, 0);
+	if (packer->used > WIRE_HEADER)
+		memcpy(bytes, packer->bytes, packer->used);
+	lua_setiuservalue(L, 1, VALUE_BYTES);
+	packer->bytes = bytes;
+	packer->room = room;
+}
+
+/* Starts an empty frame; a buffer that one long message grew is given back. */
+static void packer_clear(lua_State *L, struct packer *packer)
+{
+	packer->used = WIRE_HEADER;
+	packer->count = 0;
+	if (packer->room <= 2 * packer->max_frame)
+		return;
+	packer->bytes = NULL;
+	packer->room = 0;
+	lua_pushnil(L);
+	lua_setiuservalue(L, 1, VALUE_BYTES);
+}
+
+/* packer:add(payload) -> number | false (full: flush first) */
+static int packer_add(lua_State *L)
+{
+	struct packer *packer = check_packer(L);
+	size_t length;
+	const char *payload = check_payload(L, packer_longest(packer), &length);
+	size_t need = packer->used + WIRE_LENGTH + length;
+
+	if (packer->count > 0 && need > packer->max_frame) {
+		lua_pushboolean(L, 0);
+		return 1;
+	}
+	packer_reserve(L, packer, need);
+	wire_put_length(packer->bytes + packer->used, (uint32_t)length);
+	memcpy(packer->bytes + packer->used + WIRE_LENGTH, payload, length);
+	packer->used = need;
+	lua_pushinteger(L, (lua_Integer)packer->next + packer->count++);
+	return 1;
+}
+
+/* The ring stands at arg and the one after it. */
+static struct wire_frame packer_frame(lua_State *L, const struct packer *packer,
+				      int arg)
+{
+	return (struct wire_frame){
+		.life = packer->life,
+		.ring_nodeid = (uint32_t)check_range(
+			L, arg, "nodeid of the ring", 0, UINT32_MAX),
+		.ring_seq = (uint64_t)luaL_checkinteger(L, arg + 1),
+		.first = packer->next,
+	};
+}
+
+/* packer:flush(ring_nodeid, ring_seq) -> frame, first, count | nil */
+static int packer_flush(lua_State *L)
+{
+	struct packer *packer = check_packer(L);
+	struct wire_frame frame = packer_frame(L, packer, 2);
+
+	if (packer->count == 0)
+		return 0;
+	frame.kind = WIRE_MESSAGES;
+	frame.count = packer->count;
+	wire_put_header(packer->bytes, &frame);
+	lua_pushlstring(L, packer->bytes, packer->used);
+	lua_pushinteger(L, (lua_Integer)frame.first);
+	lua_pushinteger(L, frame.count);
+	packer->next += frame.count;
+	packer_clear(L, packer);
+	return 3;
+}
+
+/* The iterator of split: upvalues are the payload and the struct split. */
+static int split_next(lua_State *L)
+{
+	size_t length;
+	const char *payload = lua_tolstring(L, lua_upvalueindex(1), &length);
+	struct split *split =
+		(struct split *)lua_touserdata(L, lua_upvalueindex(2));
+	size_t piece = length - split->frame.offset;
+	luaL_Buffer buffer;
+	char *bytes;
+
+	if (piece == 0)
+		return 0;
+	if (piece > split->piece)
+		piece = split->piece;
+	bytes = luaL_buffinitsize(L, &buffer, WIRE_HEADER + WIRE_PLACE + piece);
+	wire_put_header(bytes, &split->frame);
+	wire_put_place(bytes + WIRE_HEADER, (uint32_t)length,
+		       split->frame.offset);
+	memcpy(bytes + WIRE_HEADER + WIRE_PLACE, payload + split->frame.offset,
+	       piece);
+	luaL_pushresultsize(&buffer, WIRE_HEADER + WIRE_PLACE + piece);
+	split->frame.offset += (uint32_t)piece;
+	return 1;
+}
+
+/* packer:split(payload, ring_nodeid, ring_seq) -> iterator of frames, number */
+static int packer_split(lua_State *L)
+{
+	struct packer *packer = check_packer(L);
+	struct wire_frame frame = packer_frame(L, packer, 3);
+	struct split *split;
+	size_t length;
+
+	check_payload(L, UINT32_MAX, &length);
+	luaL_argcheck(L, length > 0, 2, "payload must not be empty");
+	if (packer->count > 0)
+		return luaL_error(L, "the packer holds messages: flush first");
+	lua_pushvalue(L, 2);
+	split = (struct split *)lua_newuserdatauv(L, sizeof *split, 0);
+	split->frame = frame;
+	split->frame.kind = WIRE_FRAGMENT;
+	split->frame.count = 1;
+	split->piece = packer->max_frame - WIRE_HEADER - WIRE_PLACE;
+	lua_pushcclosure(L, split_next, 2);
+	lua_pushinteger(L, (lua_Integer)packer->next++);
+	return 2;
+}
+
+/* packer:pending() -> count, bytes of the frame they make */
+static int packer_pending(lua_State *L)
+{
+	struct packer *packer = check_packer(L);
+
+	lua_pushinteger(L, packer->count);
+	lua_pushinteger(L, (lua_Integer)packer->used);
+	return 2;
+}
+
+/* packer:longest() -> bytes of the longest message that add takes */
+static int packer_longest_get(lua_State *L)
+{
+	lua_pushinteger(L, (lua_Integer)packer_longest(check_packer(L)));
+	return 1;
+}
+
+/* packer:reset(): drops what is held, and starts the next life at number 1 */
+static int packer_reset(lua_State *L)
+{
+	struct packer *packer = check_packer(L);
+
+	packer_clear(L, packer);
+	packer->life++;
+	packer->next = 1;
+	return 0;
+}
+
+static const luaL_Reg methods[] = {
+	{"add", packer_add},
+	{"flush", packer_flush},
+	{"longest", packer_longest_get},
+	{"pending", packer_pending},
+	{"reset", packer_reset},
+	{"split", packer_split},
+	{NULL, NULL},
+};
+
+static void packer_configure(lua_State *L, struct packer *packer)
+{
+	lua_Integer atomic = option_integer(L, 1, "max_atomic", LEAST_FRAME,
+					    WIRE_ATOMIC, WIRE_ATOMIC);
+	lua_Integer frame = atomic < MAX_FRAME ? atomic : MAX_FRAME;
+
+	packer->max_atomic = (size_t)atomic;
+	packer->max_frame = (size_t)option_integer(L, 1, "max_frame",
+						   LEAST_FRAME, atomic, frame);
+	packer->life = (uint32_t)option_integer(L, 1, "life", 0, UINT32_MAX,
+						packer->life);
+	packer->next = 1;
+	packer->used = WIRE_HEADER;
+}
+
+/*
+ * packing.packer(options) -> packer | nil, message, code
+ *
+ * A random life is told from the ones before it without anything stored.
+ */
+static int packer_new(lua_State *L)
+{
+	static const char *const keys[] = {"life", "max_atomic", "max_frame",
+					   NULL};
+	struct packer *packer;
+
+	check_keys(L, 1, "option", keys);
+	lua_settop(L, 1);
+	packer = (struct packer *)lua_newuserdatauv(L, sizeof *packer, 1);
+	memset(packer, 0, sizeof *packer);
+	if (getrandom(&packer->life, sizeof packer->life, 0) < 0)
+		return push_errno(L, "getrandom", errno);
+	packer_configure(L, packer);
+	luaL_setmetatable(L, TYPE);
+	return 1;
+}
+
+static const luaL_Reg functions[] = {
+	{"packer", packer_new},
+	{"unpacker", unpacker_new},
+	{NULL, NULL},
+};
+
+MODULE(corolua_packing)
+{
+	luaL_newmetatable(L, TYPE);
+	luaL_newlib(L, methods);
+	lua_setfield(L, -2, "__index");
+	luaL_newlib(L, functions);
+	return 1;
+}
