@@ -66,7 +66,7 @@ describe("corosync.cpg", function()
   -- the stub instead of the library's.
   local function stubbed(stub, source)
     local result = assert(cluster[1]:tool("env", "STUB=" .. stub,
-      "LD_PRELOAD=" .. support.build .. "/spec/stub.so", support.program, "-e",
+      support.preload_stub(), support.program, "-e",
       "cpg = require('corosync.cpg')\n" .. source))
     assert.same(0, result.status, result.output)
     return result.output

@@ -10,6 +10,15 @@ local support = {}
 support.program = lfs.symlinkattributes("/proc/self/exe", "target")
 support.build = support.program:match("^(.*)/")
 
+--- The setting of the environment that puts the stub in front of the libraries.
+--- A sanitizer's runtime has to come first of all.
+---@return string
+function support.preload_stub()
+  local maps <close> = assert(io.open("/proc/self/maps"))
+  local sanitizer = maps:read("a"):match("/%S+/libasan%S+")
+  return "LD_PRELOAD=" .. (sanitizer and sanitizer .. ":" or "") .. support.build .. "/spec/stub.so"
+end
+
 --- Waits until a descriptor is readable.
 ---@param fd integer
 ---@param timeout number seconds
