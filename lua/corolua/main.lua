@@ -65,6 +65,13 @@ local function run_script(environment, name, arg, is_stdin)
   return load_or_raise(chunk, problem)(table.unpack(arg))
 end
 
+-- A script of such a name is ./lab.
+local COMMANDS = { lab = "corolua.lab.command", doctor = "corolua.doctor" }
+
+local function run_command(name, arg)
+  scheduler.exit(require(COMMANDS[name]).main(table.unpack(arg)))
+end
+
 -- What the main task does, in the order of standalone lua.
 local function run_all(parsed, words, arg)
   local environment = parsed.no_strict and _G or strict.environment()
@@ -74,8 +81,9 @@ local function run_all(parsed, words, arg)
   end
   if parsed.script then
     local name = words[parsed.script]
-    local is_stdin = name == "-" and words[parsed.script - 1] ~= "--"
-    run_script(environment, name, arg, is_stdin)
+    local is_literal = words[parsed.script - 1] == "--"
+    if COMMANDS[name] and not is_literal then return run_command(name, arg) end
+    run_script(environment, name, arg, name == "-" and not is_literal)
   elseif #parsed.actions == 0 and not parsed.version then
     run_script(environment, nil, arg, true)
   end

@@ -8,7 +8,10 @@ local options = {}
 
 options.help = [==[
 usage: corolua [options] [script [args]]
-Runs a Lua script as a member of a corosync cluster.
+       corolua lab [-n N] [options] script [args]    (see corolua lab --help)
+       corolua doctor
+Runs a Lua script as a member of a corosync cluster; `lab` runs it on every node
+of a private cluster, `doctor` says whether this machine can have one.
 
   -e CHUNK               run the text CHUNK
   -l MOD, -l NAME=MOD    require the library MOD into the global MOD or NAME

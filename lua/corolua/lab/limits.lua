@@ -60,4 +60,13 @@ function limits.explain(what, message, code)
   return nil, ("cannot make %s: %s"):format(what, message), code
 end
 
+--- What to do when a user namespace is there, and its user cannot be mapped.
+---@param message string of the failed write
+---@return nil, string message, string code
+function limits.explain_map(message)
+  return nil, ("cannot map the user in its namespace (%s). Root without CAP_SETFCAP may not: "
+    .. "run as an ordinary user, or give the container that capability.")
+    :format(message:match("[^:]+$"):gsub("^ ", "")), "EPERM"
+end
+
 return limits

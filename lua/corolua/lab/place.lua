@@ -29,7 +29,7 @@ local function become_root(id)
     assert(write("/proc/self/uid_map", ("0 %d 1"):format(id.uid)))
     assert(write("/proc/self/gid_map", ("0 %d 1"):format(id.gid)))
   end)
-  if not ok then return nil, "cannot map the user in its namespace: " .. why, "EPERM" end
+  if not ok then return limits.explain_map(why) end
   settled = true
   return true
 end
@@ -85,6 +85,10 @@ local function close_guard()
   if place.guard then place.guard:close() end
   place.guard = nil
 end
+
+--- Whether the place is in a user namespace of the program's own.
+---@return boolean
+function place.is_user() return settled end
 
 --- Enters the place, for one lab.
 ---@return true? entered, string? message, string? code
