@@ -119,7 +119,7 @@ static int sys_mount(lua_State *L)
 {
 	const char *source = luaL_optstring(L, 1, NULL);
 	const char *target = luaL_checkstring(L, 2);
-	const char *type = luaL_optstring(L, 3, NULL);
+	const char *type = luaL_optstring(L, 3, "");
 	const char *data = luaL_optstring(L, 4, NULL);
 	unsigned long flags = flags_at(L, 5);
 

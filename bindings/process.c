@@ -86,7 +86,7 @@ static void take_mounts(const struct plan *plan)
 	if (unshare(CLONE_NEWNS) != 0)
 		give_up(plan, "unshare");
 	for (const char **bind = plan->binds; *bind != NULL; bind += 2)
-		if (mount(bind[0], bind[1], NULL, MS_BIND, NULL) != 0)
+		if (mount(bind[0], bind[1], "", MS_BIND, NULL) != 0)
 			give_up(plan, "mount");
 }
 
