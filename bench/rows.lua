@@ -1,0 +1,68 @@
+-- What is measured. A row runs a twin and the C reference with the same
+-- arguments in pairs; each of its figures is one line of the table.
+--
+-- twin: a file of this folder; arguments: of both programs, reference: of the
+-- C program where they differ; from_exec: time counts from the exec; nodes:
+-- of the cluster, 1 unless told. value takes the line a program printed.
+
+local function rate(line) return line.messages / line.seconds end
+local function cpu(line) return line.cpu / line.messages * 1e6 end
+local function p50(line) return line.p50 end
+local function p99(line) return line.p99 end
+local function resident(line) return line.resident / 1024 end
+local function joined(line) return line.joined * 1e3 end
+
+local SECONDS = "2"
+
+local function throughput(twin, size, window, goals)
+  local what = ("%s, %d B, window %d: "):format(twin, size, window)
+  return {
+    twin = twin .. ".lua",
+    arguments = { "throughput", tostring(size), tostring(window), SECONDS },
+    figures = {
+      { name = what .. "messages per second", value = rate, at_least = goals.rate },
+      { name = what .. "CPU per message, µs", value = cpu, at_most = goals.cpu },
+    },
+  }
+end
+
+local function roundtrip(twin, goals)
+  local what = twin .. ", 64 B: round trip "
+  return {
+    twin = twin .. ".lua",
+    arguments = { "roundtrip", "64", SECONDS },
+    figures = {
+      { name = what .. "p50, µs", value = p50, at_most = goals.p50 },
+      { name = what .. "p99, µs", value = p99, at_most = goals.p99 },
+    },
+  }
+end
+
+-- The few ms of one start are measured often, to make a run of like length.
+local function start(twin, goals)
+  local name = twin .. ": start to joined, ms"
+  return {
+    twin = twin .. ".lua",
+    arguments = { "join" },
+    from_exec = true,
+    repeats = 20,
+    figures = { { name = name, value = joined, at_most = goals.joined } },
+  }
+end
+
+local function idle(twin, goals)
+  local name = twin .. ": idle resident memory, MiB"
+  return {
+    twin = twin .. ".lua",
+    arguments = { "idle" },
+    figures = { { name = name, value = resident, at_most = goals.resident } },
+  }
+end
+
+return {
+  throughput("thin", 64, 32, { rate = 0.97, cpu = 1.15 }),
+  throughput("thin", 1600, 32, {}),
+  roundtrip("thin", { p50 = 1.05, p99 = 1.2 }),
+  idle("thin", { resident = 1.2 }),
+  start("thin", { joined = 1.2 }),
+}
