@@ -130,8 +130,8 @@ _Noreturn static void finish(struct engine *engine)
 }
 
 /*
- * Rounds are over when a request is taken, so no frame that was judged by the
- * faults before is still to be sent.
+ * The round is over when a request is taken, so that no frame which was judged
+ * by the faults before is still to be sent.
  */
 static void serve(struct engine *engine, int control)
 {
@@ -188,6 +188,13 @@ static void run_round(struct engine *engine, const struct pollfd *pollfds)
 	forward_flush(engine);
 }
 
+/* What was sent before a request is in the rings by now, and comes first. */
+static void take_all(const struct engine *engine, struct pollfd *pollfds)
+{
+	for (unsigned int i = 0; i < engine->count; i++)
+		pollfds[i].revents |= POLLIN;
+}
+
 static void run(struct engine *engine, int control)
 {
 	struct pollfd pollfds[SWITCH_PORTS + 1];
@@ -198,10 +205,15 @@ static void run(struct engine *engine, int control)
 	pollfds[engine->count] =
 		(struct pollfd){.fd = control, .events = POLLIN};
 	while (true) {
+		bool asked;
+
 		wait_for_events(engine, pollfds);
-		if (pollfds[engine->count].revents != 0)
-			serve(engine, control);
+		asked = pollfds[engine->count].revents != 0;
+		if (asked)
+			take_all(engine, pollfds);
 		run_round(engine, pollfds);
+		if (asked)
+			serve(engine, control);
 	}
 }
 
