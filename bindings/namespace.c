@@ -73,6 +73,23 @@ static int sys_setns(lua_State *L)
 	return push_outcome(L, "setns", setns(check_descriptor(L, 1), 0));
 }
 
+/* sys.root() -> descriptor of the own root folder | nil, message, code */
+static int sys_root(lua_State *L)
+{
+	int *fd = push_descriptor(L);
+
+	*fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return *fd < 0 ? push_errno(L, "open", errno) : 1;
+}
+
+/* sys.chroot(descriptor) -> true | nil, message, code: also goes there */
+static int sys_chroot(lua_State *L)
+{
+	int fd = check_descriptor(L, 1);
+
+	return push_outcome(L, "chroot", fchdir(fd) != 0 ? -1 : chroot("."));
+}
+
 /*
  * sys.call(descriptor, fn, …) -> what fn returns
  *
@@ -136,8 +153,10 @@ static int sys_unmount(lua_State *L)
 
 const luaL_Reg namespace_functions[] = {
 	{"call", sys_call},
+	{"chroot", sys_chroot},
 	{"mount", sys_mount},
 	{"namespace", sys_namespace},
+	{"root", sys_root},
 	{"setns", sys_setns},
 	{"unmount", sys_unmount},
 	{"unshare", sys_unshare},

@@ -26,8 +26,10 @@ for node = 1, 3 do
 end
 dispatch_until(function() return #members[1] + #members[2] + #members[3] == 9 end)
 
-for node = 1, 3 do assert(handles[node]:mcast_joined("hello from " .. node)) end
-dispatch_until(function() return #received[1] + #received[2] + #received[3] == 9 end)
+for node = 1, 3 do
+  assert(handles[node]:mcast_joined("hello from " .. node))
+  dispatch_until(function() return #received[1] + #received[2] + #received[3] == 3 * node end)
+end
 for node = 1, 3 do
   print("node " .. node, #members[node] .. " members", table.concat(received[node], ", "))
 end

@@ -48,7 +48,8 @@ end
 local function unshare()
   if settled then return true end
   local way = {
-    net = sys.namespace("net"), mnt = sys.namespace("mnt"), folder = lfs.currentdir(),
+    net = sys.namespace("net"), mnt = sys.namespace("mnt"), root = sys.root(),
+    folder = lfs.currentdir(),
   }
   local ok, why, code = sys.unshare("net", "mnt")
   if ok then
@@ -59,8 +60,36 @@ local function unshare()
   return limits.explain("a network namespace", why, code)
 end
 
+local function make_private()
+  return sys.mount(nil, "/", nil, nil, "recursive", "private")
+end
+
+-- Changes to mounts, the own ones included, leave a chroot: this goes back.
+local function enter_mounts(mounts, root, folder)
+  local ok, why, code = sys.setns(mounts)
+  if not ok then return nil, why, code end
+  return function()
+    assert(sys.chroot(root))
+    assert(lfs.chdir(folder))
+  end
+end
+
+-- In a chroot "/" is no mount, and the one that it stands in has no name: so
+-- it is done from the outside.
+local function make_private_around()
+  local root <close> = assert(sys.root())
+  local own <close> = assert(sys.namespace("mnt"))
+  local back, why, code = enter_mounts(own, root, lfs.currentdir())
+  if not back then return nil, why, code end
+  local ok
+  ok, why, code = make_private()
+  back()
+  return ok, why, code
+end
+
 local function mount()
-  local ok, why, code = sys.mount(nil, "/", nil, nil, "recursive", "private")
+  local ok, why, code = make_private()
+  if code == "EINVAL" then ok, why, code = make_private_around() end
   if ok then
     ok, why, code = sys.mount("tmpfs", place.folder, "tmpfs", "mode=1777", "nosuid", "nodev")
   end
@@ -70,14 +99,16 @@ end
 
 local function go_home()
   if not home then return sys.unmount(place.folder) end
-  if sys.setns(home.mnt) then
-    lfs.chdir(home.folder)
+  local back = enter_mounts(home.mnt, home.root, home.folder)
+  if back then
+    back()
   else -- a program with threads cannot change its mounts back
     sys.unmount(place.folder)
   end
   sys.setns(home.net)
   home.mnt:close()
   home.net:close()
+  home.root:close()
   home = nil
 end
 
