@@ -37,4 +37,4 @@ end
 local votes = cluster[1]:enter(function() return assert(votequorum.initialize()) end)
 assert(votes:setvotes(2, 3))
 local info = assert(votes:getinfo(2))
-print(info.flags.quorate and "quorate" or "not quorate", "node 2 has " .. info.node_votes .. " votes")
+print(info.flags.quorate and "quorate" or "inquorate", info.node_votes .. " votes of node 2")
