@@ -65,6 +65,14 @@ static int raise_argument(lua_State *L, int arg, const char *format, ...)
 	return luaL_argerror(L, arg, lua_tostring(L, -1));
 }
 
+/* Pushes the argument as people read it, before anything takes its place. */
+static const char *shown(lua_State *L, int arg)
+{
+	if (lua_isnone(L, arg))
+		return lua_pushliteral(L, "no value");
+	return luaL_tolstring(L, arg, NULL);
+}
+
 lua_Integer check_range(lua_State *L, int arg, const char *what,
 			lua_Integer min, lua_Integer max)
 {
@@ -77,7 +85,7 @@ lua_Integer check_range(lua_State *L, int arg, const char *what,
 			       "%s must be an integer of %I to %I, "
 			       "got %s",
 			       what, (LUAI_UACINT)min, (LUAI_UACINT)max,
-			       luaL_tolstring(L, arg, NULL));
+			       shown(L, arg));
 	return value;
 }
 
@@ -126,7 +134,7 @@ static int raise_name(lua_State *L, int arg, const char *what,
 		      const struct name *names)
 {
 	luaL_Buffer list;
-	const char *valid;
+	const char *got = shown(L, arg);
 
 	luaL_buffinit(L, &list);
 	for (size_t i = 0; names[i].name != NULL; i++) {
@@ -135,9 +143,8 @@ static int raise_name(lua_State *L, int arg, const char *what,
 		luaL_addchar(&list, '"');
 	}
 	luaL_pushresult(&list);
-	valid = lua_tostring(L, -1);
 	return raise_argument(L, arg, "%s must be one of %s, got %s", what,
-			      valid, luaL_tolstring(L, arg, NULL));
+			      lua_tostring(L, -1), got);
 }
 
 unsigned int check_name(lua_State *L, int arg, const char *what,

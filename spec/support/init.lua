@@ -73,7 +73,7 @@ end
 function support.raises(pattern, fn)
   local ok, message = pcall(fn)
   assert(not ok, "no error was raised")
-  assert(tostring(message):match("^spec/[%w_/]+%.lua:%d+: .*" .. pattern),
+  assert(tostring(message):match("^%.?/?spec/[%w_/]+%.lua:%d+: .*" .. pattern),
     "the error does not match '" .. pattern .. "': " .. tostring(message))
 end
 
