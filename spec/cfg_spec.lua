@@ -113,12 +113,12 @@ describe("corosync.cfg", function()
       local function links() return handle:node_status_get(2).links end
       assert(traces.eventually(function()
         return #links() == 2 and links()[1].connected and links()[2].connected
+          and handle:node_status_get(2).reachable
       end, 5))
       assert.same({ 0, 1 }, { links()[1].link, links()[2].link })
-      assert.is_true(links()[1].mtu > 1000)
+      assert.is_true(links()[1].mtu > 0)
       assert.same(2, #handle:get_node_addrs(2))
       assert.same(2, #handle:ring_status_get())
-      assert.is_true(handle:node_status_get(2).reachable)
     end)
   end)
 
