@@ -9,9 +9,7 @@ local handles, received, members = {}, { {}, {}, {} }, { {}, {}, {} }
 
 local function dispatch_until(condition)
   repeat
-    for node = 1, 3 do
-      assert(handles[node]:dispatch("all"))
-    end
+    for node = 1, 3 do assert(handles[node]:dispatch("all")) end
   until condition() or not corolua.sleep(0.01)
 end
 
