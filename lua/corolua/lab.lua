@@ -2,6 +2,7 @@
 --- and a mount namespace of its own, without root.
 
 local lfs = require("lfs")
+local faults = require("corolua.lab.faults")
 local network = require("corolua.lab.network")
 local node = require("corolua.lab.node")
 local options = require("corolua.lab.options")
@@ -16,7 +17,7 @@ local lab = {}
 ---@class corolua.lab.Cluster
 ---@field closed boolean
 ---@field [integer] corolua.lab.Node by nodeid
-local methods = {}
+local methods = faults.methods
 local cluster_mt = { __name = "corolua.lab.cluster", __index = methods }
 
 local last_folder = 0
@@ -102,6 +103,7 @@ function lab.start(given)
   local ok, why, code = place.enter()
   if not ok then return nil, why, code end
   local cluster = setmetatable({ config = config, closed = false, ready = false }, cluster_mt)
+  faults.prepare(cluster)
   local _ <close> = abandon(cluster)
   cluster.exit = scheduler.at_exit(function() cluster:close() end)
   ok, why, code = build(cluster)
@@ -116,14 +118,6 @@ function cluster_mt:__tostring()
   if self.closed then return "closed lab" end
   return picture.draw(self)
 end
-
---- Whether two nodes do not hear each other in both directions.
----@return boolean
-function methods:is_cut() return self.closed end
-
---- Whether neither of two nodes hears the other.
----@return boolean
-function methods:is_apart() return self.closed end
 
 --- Waits until every running node knows its ring, the rings agree, and are the
 --- ones that the cables leave possible, for 0.2 s.

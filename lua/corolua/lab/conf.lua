@@ -21,18 +21,15 @@ local function yes(flag)
   return nil
 end
 
-local function knet_interface(config, number)
+local function interface(config, link)
+  local knet = config.transport == "knet"
   return section("interface", {
-    { "linknumber", number },
-    { "mcastport", config.port + 2 * number },
-    { "knet_ping_interval", config.knet_ping_interval },
-    { "knet_ping_timeout", config.knet_ping_timeout },
-    { "knet_pong_count", config.knet_pong_count },
+    { "linknumber", link },
+    { "mcastport", config.port },
+    { "knet_ping_interval", knet and config.knet_ping_interval or nil },
+    { "knet_ping_timeout", knet and config.knet_ping_timeout or nil },
+    { "knet_pong_count", knet and config.knet_pong_count or nil },
   })
-end
-
-local function udpu_interface(config)
-  return section("interface", { { "ringnumber", 0 }, { "mcastport", config.port } })
 end
 
 local function totem(config, files)
@@ -51,11 +48,7 @@ local function totem(config, files)
     { "crypto_hash", crypto and crypto.hash or "none" },
     { "keyfile", crypto and files.key or nil },
   }
-  if config.transport == "udpu" then
-    lines[#lines + 1] = udpu_interface(config)
-  else
-    for number = 0, config.links - 1 do lines[#lines + 1] = knet_interface(config, number) end
-  end
+  for link = 0, config.links - 1 do lines[#lines + 1] = interface(config, link) end
   return section("totem", lines)
 end
 

@@ -3,10 +3,12 @@
 
 local net = require("corolua.net")
 local place = require("corolua.lab.place")
+local switch = require("corolua.switch")
 
 ---@class corolua.lab.Network
 ---@field hub userdata the hub's namespace
 ---@field spaces userdata[] the nodes' namespaces, by nodeid
+---@field switch corolua.switch.Switch? none where a bridge joins the cables
 local methods = {}
 local network_mt = { __name = "corolua.lab.network", __index = methods }
 
@@ -93,6 +95,16 @@ local function build_hub(config)
   return true
 end
 
+local function start_switch(config)
+  local ports = {}
+  for link = 0, config.links - 1 do
+    for id = 1, config.nodes do
+      ports[#ports + 1] = { name = network.port(link, id), node = id, link = link }
+    end
+  end
+  return attempt(switch.start({ ports = ports, seed = config.seed, pcap = config.pcap }))
+end
+
 local function empty_hub()
   silence_ipv6()
   return true
@@ -106,6 +118,9 @@ local function build_spaces(self, config)
     end))
   end
   attempt(self:in_hub(function() return build_hub(config) end))
+  if config.network == "switch" then
+    self.switch = attempt(self:in_hub(function() return start_switch(config) end))
+  end
   return self
 end
 
@@ -144,6 +159,7 @@ end
 
 --- Ends every process that is still in these namespaces, and lets them go.
 function methods:close()
+  if self.switch then self.switch:close() end
   local spaces = { self.hub, table.unpack(self.spaces) }
   place.release(spaces)
   self.hub, self.spaces = nil, {}

@@ -1,6 +1,7 @@
 --- One node of a lab: a place to be a member of the cluster.
 
 local daemon = require("corolua.lab.daemon")
+local node_faults = require("corolua.lab.node_faults")
 local place = require("corolua.lab.place")
 local process = require("corolua.lab.process")
 local programs = require("corolua.lab.programs")
@@ -9,7 +10,7 @@ local tracker = require("corolua.lab.tracker")
 ---@class corolua.lab.Node
 ---@field nodeid integer
 ---@field paused boolean whether corosync is stopped by `pause`
-local methods = {}
+local methods = node_faults.methods
 local node_mt = {
   __name = "corolua.lab.node",
   __index = methods,
@@ -30,7 +31,7 @@ function node.new(cluster, id)
   self.daemon = daemon.new(id, cluster.folder, cluster.config, space)
   self.tracker = tracker.new(function(fn) return place.run_in(space, fn) end)
   self.daemon.on_end = function()
-    self.paused = false
+    self.paused, self.fault = false, nil
     self.tracker:close()
   end
   return self

@@ -94,7 +94,8 @@ local function defaults(nodes)
     knet_ping_timeout = 60,
     knet_pong_count = 1,
     port = 5405,
-    network = "bridge",
+    network = "switch",
+    seed = 0,
     timeout = 30,
   }
 end

@@ -1,0 +1,378 @@
+--- The network faults of a cluster. Each call returns once the switch has put
+--- it in force.
+
+local cuts = require("corolua.lab.cuts")
+local options = require("corolua.lab.options")
+local scheduler = require("corolua.scheduler")
+local shapes = require("corolua.lab.shapes")
+
+---@class corolua.lab.Cluster
+local methods = {}
+
+local faults = { methods = methods }
+
+local FAULT_KEYS = {
+  block = true, loss = true, duplicate = true, reorder = true, corrupt = true, repair = true,
+  delay = true, jitter = true, rate = true, link = true,
+}
+
+--- Prepares a cluster without faults.
+---@param cluster corolua.lab.Cluster
+function faults.prepare(cluster)
+  cluster.cuts = cuts.new(cluster.config.nodes, cluster.config.links)
+  cluster.log = {}
+end
+
+--- Records what was done to the cluster, with the time it was in force.
+---@param cluster corolua.lab.Cluster
+---@param text string
+function faults.record(cluster, text)
+  table.insert(cluster.log, { at = scheduler.now(), text = text })
+end
+
+local function check_node(cluster, id, name)
+  if math.type(id) ~= "integer" or id < 1 or id > #cluster then
+    error(("%s: there are nodes 1 to %d, got %s"):format(name, #cluster, tostring(id)), 4)
+  end
+  return id
+end
+
+-- One node or an array of them.
+local function check_nodes(cluster, given, name)
+  local list = type(given) == "table" and given or { given }
+  if #list == 0 then error(name .. ": no node given", 4) end
+  for _, id in ipairs(list) do check_node(cluster, id, name) end
+  return list
+end
+
+local function check_open(cluster, name)
+  if cluster.closed then error(name .. ": the cluster is closed", 3) end
+end
+
+-- Why the switch cannot do anything, or nil.
+local function refusal(cluster)
+  local switch = cluster.network.switch
+  if not switch then
+    return "a bridge forwards everything: start the lab with network = \"switch\" "
+      .. "for faults other than unplug", "ERR_NOT_SUPPORTED"
+  end
+  if not switch:alive() then return "the switch of the lab has ended", "EPIPE" end
+end
+
+-- Changes the layers, and the switch to what they say then. What the switch
+-- refuses is not in force, so the layers go back.
+local function apply(cluster, text, change)
+  local why, code = refusal(cluster)
+  if why then return nil, why, code end
+  local undo = change(cluster.cuts, scheduler.now())
+  local ok
+  ok, why, code = cluster.network.switch:apply(cluster.cuts:cells())
+  if not ok then
+    undo()
+    return nil, why, code
+  end
+  faults.record(cluster, text)
+  return true
+end
+
+local function set_shape(cluster, shape)
+  return apply(cluster, shape.text, function(layers, now)
+    local before = layers.shape
+    shape.since = now
+    layers.shape = shape
+    return function() layers.shape = before end
+  end)
+end
+
+local function check_groups(cluster, groups)
+  if type(groups) ~= "table" or type(groups[1]) ~= "table" then
+    error("partition takes groups of nodes, as in partition({ { 1, 2 }, { 3 } })", 3)
+  end
+  local seen = {}
+  for _, group in ipairs(groups) do
+    for _, id in ipairs(check_nodes(cluster, group, "partition")) do
+      if seen[id] then error(("partition: node %d is in two groups"):format(id), 3) end
+      seen[id] = true
+    end
+  end
+end
+
+--- Splits the cluster into groups; nodes that are not named are one more group.
+--- Replaces a partition, ring or bridge in force.
+---@param groups integer[][]
+---@return true? in_force, string? message, string? code
+function methods:partition(groups)
+  check_open(self, "partition")
+  check_groups(self, groups)
+  local shape = shapes.partition(groups, #self)
+  if #shape.groups < 2 then error("partition: one group with all nodes cuts nothing", 2) end
+  return set_shape(self, shape)
+end
+
+--- Lets each node hear its two neighbours only; needs four nodes.
+---@return true? in_force, string? message, string? code
+function methods:ring()
+  check_open(self, "ring")
+  if #self < 4 then error("ring: with fewer than 4 nodes everybody is a neighbour", 2) end
+  return set_shape(self, shapes.ring(#self))
+end
+
+--- Splits the other nodes into two halves that only this node hears.
+---@param id integer
+---@return true? in_force, string? message, string? code
+function methods:bridge_node(id)
+  check_open(self, "bridge_node")
+  check_nodes(self, id, "bridge_node")
+  if #self < 3 then error("bridge_node: two halves need at least 3 nodes", 2) end
+  return set_shape(self, shapes.bridge_node(id, #self))
+end
+
+--- Cuts a node off from all others, in both directions.
+---@param id integer
+---@return true? in_force, string? message, string? code
+function methods:isolate(id)
+  check_open(self, "isolate")
+  check_nodes(self, id, "isolate")
+  return apply(self, ("isolate node %d"):format(id), function(layers, now)
+    local before = layers.isolated[id]
+    layers.isolated[id] = before or now
+    return function() layers.isolated[id] = before end
+  end)
+end
+
+local function each_direction(froms, tos, fn)
+  for _, from in ipairs(froms) do
+    for _, to in ipairs(tos) do
+      if from ~= to then fn(from, to) end
+    end
+  end
+end
+
+-- Sets or clears blocked directions; the function given decides the value.
+local function set_blocked(cluster, text, froms, tos, value)
+  return apply(cluster, text, function(layers, now)
+    local undo = {}
+    each_direction(froms, tos, function(from, to)
+      undo[#undo + 1] = { from, to, layers.blocked[from][to] }
+      layers.blocked[from][to] = value(layers.blocked[from][to], now)
+    end)
+    return function()
+      for _, entry in ipairs(undo) do layers.blocked[entry[1]][entry[2]] = entry[3] end
+    end
+  end)
+end
+
+local function direction(froms, tos)
+  return table.concat(froms, ",") .. " -> " .. table.concat(tos, ",")
+end
+
+--- Stops frames in one direction; both sides may be arrays.
+---@param from integer|integer[]
+---@param to integer|integer[]
+---@return true? in_force, string? message, string? code
+function methods:block(from, to)
+  check_open(self, "block")
+  local froms, tos = check_nodes(self, from, "block"), check_nodes(self, to, "block")
+  if #froms == 1 and #tos == 1 and froms[1] == tos[1] then
+    error("block: a node always hears itself", 2)
+  end
+  return set_blocked(self, "block " .. direction(froms, tos), froms, tos,
+    function(since, now) return since or now end)
+end
+
+--- Ends what `block` began; a partition that cuts the same two nodes stays.
+---@param from integer|integer[]
+---@param to integer|integer[]
+---@return true? in_force, string? message, string? code "ERR_NOT_EXIST" if it was not blocked
+function methods:unblock(from, to)
+  check_open(self, "unblock")
+  local froms, tos = check_nodes(self, from, "unblock"), check_nodes(self, to, "unblock")
+  local found = false
+  each_direction(froms, tos, function(a, b) found = found or self.cuts.blocked[a][b] ~= nil end)
+  if not found then
+    return nil, direction(froms, tos) .. " is not blocked by block", "ERR_NOT_EXIST"
+  end
+  return set_blocked(self, "unblock " .. direction(froms, tos), froms, tos,
+    function() return nil end)
+end
+
+local probability = function(value)
+  return type(value) == "number" and value >= 0 and value <= 1, "a probability of 0 to 1"
+end
+
+local amount = function(value)
+  return type(value) == "number" and value >= 0, "a number that is not negative"
+end
+
+local flag = function(value) return type(value) == "boolean", "a boolean" end
+
+local FAULT_CHECKS = {
+  block = flag, repair = flag, loss = probability, duplicate = probability,
+  reorder = probability, corrupt = probability, delay = amount, jitter = amount, rate = amount,
+  link = function(value) return math.type(value) == "integer" and value >= 0, "0 or 1" end,
+}
+
+-- The faults without the link they are for, which may be all links.
+local function check_faults(cluster, given, name)
+  if type(given) ~= "table" then
+    error(name .. " takes a table of faults, as in { loss = 0.1 }", 3)
+  end
+  options.check_keys(given, FAULT_KEYS, "fault", 3)
+  options.check_values(given, FAULT_CHECKS, "fault", 3)
+  if given.link and given.link >= cluster.config.links then
+    error(("%s: there are links 0 to %d"):format(name, cluster.config.links - 1), 3)
+  end
+  local wanted = {}
+  for key, value in pairs(given) do
+    if key ~= "link" then wanted[key] = value end
+  end
+  return wanted, given.link
+end
+
+-- A table of faults per link, the old one left as it is for the undo.
+local function with_fault(before, links, only, fault)
+  local after = {}
+  for link = 0, links - 1 do
+    if only == nil or only == link then
+      after[link] = fault
+    else
+      after[link] = before and before[link]
+    end
+  end
+  return next(after) ~= nil and after or nil
+end
+
+local function set_links(cluster, text, directions, wanted, only)
+  return apply(cluster, text, function(layers, now)
+    local undo = {}
+    local fault = next(wanted) and { faults = wanted, since = now } or nil
+    for i, way in ipairs(directions) do
+      local row = layers.faulty[way[1]]
+      undo[i] = row[way[2]] or false
+      row[way[2]] = with_fault(row[way[2]], layers.links, only, fault)
+    end
+    return function()
+      for i, way in ipairs(directions) do layers.faulty[way[1]][way[2]] = undo[i] or nil end
+    end
+  end)
+end
+
+local function describe(wanted)
+  local words = {}
+  for key, value in pairs(wanted) do words[#words + 1] = key .. " = " .. tostring(value) end
+  table.sort(words)
+  return #words > 0 and table.concat(words, ", ") or "good"
+end
+
+local function check_pair(cluster, a, b, name)
+  check_node(cluster, a, name)
+  check_node(cluster, b, name)
+  if a == b then error(name .. ": two different nodes are needed", 3) end
+end
+
+--- Makes the cable between two nodes faulty in both directions: `loss`,
+--- `duplicate`, `reorder`, `corrupt` (0 to 1), `delay`, `jitter` (seconds),
+--- `rate` (bits per second), `block`. An empty table makes it good again. With
+--- `link`, only that link of a knet cluster.
+---@param a integer
+---@param b integer
+---@param given table
+---@return true? in_force, string? message, string? code
+function methods:link(a, b, given)
+  check_open(self, "link")
+  check_pair(self, a, b, "link")
+  local wanted, only = check_faults(self, given, "link")
+  return set_links(self, ("link %d - %d: %s"):format(a, b, describe(wanted)),
+    { { a, b }, { b, a } }, wanted, only)
+end
+
+--- As `link`, in one direction.
+---@param from integer
+---@param to integer
+---@param given table
+---@return true? in_force, string? message, string? code
+function methods:link_from(from, to, given)
+  check_open(self, "link_from")
+  check_pair(self, from, to, "link_from")
+  local wanted, only = check_faults(self, given, "link_from")
+  return set_links(self, ("link %d -> %d: %s"):format(from, to, describe(wanted)),
+    { { from, to } }, wanted, only)
+end
+
+local function plug_all(cluster)
+  for id in pairs(cluster.cuts.unplugged) do
+    local ok, why, code = cluster[id]:plug()
+    if not ok then return nil, why, code end
+  end
+  return true
+end
+
+--- Ends every network fault, unplugged cables included. Nodes that were
+--- killed, stopped or paused stay as they are.
+---@return true? in_force, string? message, string? code
+function methods:heal()
+  check_open(self, "heal")
+  local ok, why, code = plug_all(self)
+  if not ok then return nil, why, code end
+  if self.network.switch then
+    ok, why, code = self.network.switch:clear()
+    if not ok then return nil, why, code end
+  end
+  self.cuts = cuts.new(#self, self.config.links)
+  faults.record(self, "heal")
+  return true
+end
+
+local function add_node_faults(cluster, list)
+  for _, node in ipairs(cluster) do
+    local fault = node.fault
+    if fault then
+      list[#list + 1] = {
+        kind = fault.kind, since = fault.since,
+        text = ("node %d %s"):format(node.nodeid, fault.kind),
+      }
+    end
+  end
+end
+
+local faults_mt = { __tostring = function(list)
+  if #list == 0 then return "no faults" end
+  local lines = {}
+  for i, fault in ipairs(list) do lines[i] = fault.text end
+  return table.concat(lines, "\n")
+end }
+
+--- The faults in force, as an array of { kind =, text =, since = } that prints
+--- readably; `since` is the time of `corolua.now()`.
+---@return table[]
+function methods:faults()
+  local list = self.cuts:list()
+  add_node_faults(self, list)
+  return setmetatable(list, faults_mt)
+end
+
+--- What was done to the cluster, in order, as an array of { at =, text = }.
+---@return table[]
+function methods:history()
+  return table.move(self.log, 1, #self.log, 1, {})
+end
+
+--- The switch's counters: `counters[from][to].lost` and so on.
+---@param link integer? all links together unless told
+---@return table? counters, string? message, string? code
+function methods:counters(link)
+  check_open(self, "counters")
+  local why, code = refusal(self)
+  if why then return nil, why, code end
+  return self.network.switch:counters(link)
+end
+
+--- Whether two nodes do not hear each other in both directions.
+---@return boolean
+function methods:is_cut(a, b) return self.cuts:is_deaf(a, b) or self.cuts:is_deaf(b, a) end
+
+--- Whether neither of two nodes hears the other.
+---@return boolean
+function methods:is_apart(a, b) return self.cuts:is_deaf(a, b) and self.cuts:is_deaf(b, a) end
+
+return faults
