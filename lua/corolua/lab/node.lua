@@ -1,16 +1,22 @@
 --- One node of a lab: a place to be a member of the cluster.
 
 local daemon = require("corolua.lab.daemon")
+local handles = require("corolua.lab.handles")
 local node_faults = require("corolua.lab.node_faults")
 local place = require("corolua.lab.place")
 local process = require("corolua.lab.process")
 local programs = require("corolua.lab.programs")
+local script = require("corolua.lab.script")
 local tracker = require("corolua.lab.tracker")
 
 ---@class corolua.lab.Node
 ---@field nodeid integer
+---@field space userdata the node's network namespace
 ---@field paused boolean whether corosync is stopped by `pause`
-local methods = node_faults.methods
+local methods = {}
+for _, part in ipairs({ node_faults, handles }) do
+  for name, method in pairs(part.methods) do methods[name] = method end
+end
 local node_mt = {
   __name = "corolua.lab.node",
   __index = methods,
@@ -28,6 +34,8 @@ function node.new(cluster, id)
   local self = setmetatable({ nodeid = id, paused = false, cluster = cluster }, node_mt)
   self.space = space
   self.processes = {}
+  self.handles = setmetatable({}, { __mode = "k" })
+  self.closers = {}
   self.daemon = daemon.new(id, cluster.folder, cluster.config, space)
   self.tracker = tracker.new(function(fn) return place.run_in(space, fn) end)
   self.daemon.on_end = function()
@@ -118,13 +126,48 @@ function methods:tool(program, ...)
   return process.run(self.space, command, self.processes)
 end
 
+--- Starts a corolua script on the node, as a process of its own; it ends with
+--- the cluster.
+---@param name string the script's file, or an option such as "-e"
+---@param ... string its arguments
+---@return corolua.lab.Script? script, string? message, string? code
+function methods:run(name, ...)
+  local command = command_of("run", name, ...)
+  check_open(self, "run", 2)
+  return script.start(self.space, command, self.processes)
+end
+
+--- Runs a program on the node in the foreground of the terminal, and waits for
+--- its end.
+---@param program string
+---@param ... string its arguments
+---@return integer? status, string? message, string? code
+function methods:foreground(program, ...)
+  local command = command_of("foreground", program, ...)
+  check_open(self, "foreground", 2)
+  return process.foreground(self.space, command, { "COROLUA_NODE=" .. self.nodeid })
+end
+
+--- The command that enters the node from another terminal; nil while its
+--- corosync does not run.
+---@return string?
+function methods:entry_command()
+  local pid = self.daemon.pid
+  if not pid then return nil end
+  local user = place.is_user() and " -U --preserve-credentials" or ""
+  return ("nsenter -t %d%s -m -n"):format(pid, user)
+end
+
 --- Ends what runs on the node and lets its connections go.
 function methods:close()
+  handles.close(self)
   for running in pairs(self.processes) do running:close() end
   self.processes = {}
   if not self.paused then self.tracker:close() end
   self.daemon:kill()
   self.tracker:close()
+  self.paused = false
+  handles.close(self)
 end
 
 return node

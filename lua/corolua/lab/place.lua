@@ -140,6 +140,10 @@ function place.enter()
   return true
 end
 
+--- Whether the program stands in a user namespace that it made.
+---@return boolean
+function place.is_user() return settled end
+
 --- One lab less needs the place.
 function place.leave()
   users = users - 1

@@ -23,6 +23,15 @@ function programs.find(name)
     :format(name, programs.path(), name), "ENOENT"
 end
 
+--- The corolua program: this very one, or the one in the PATH where a plain
+--- Lua runs the script.
+---@return string? path, string? message, string? code
+function programs.corolua()
+  local own = lfs.symlinkattributes("/proc/self/exe", "target")
+  if own and own:match("/corolua$") then return own end
+  return programs.find("corolua")
+end
+
 --- Removes a file, or a folder with all that is in it.
 ---@param path string
 function programs.remove(path)

@@ -1,0 +1,140 @@
+--- A corolua script that runs on a node as a process of its own; what it writes
+--- comes in lines.
+
+local process = require("corolua.lab.process")
+local programs = require("corolua.lab.programs")
+local scheduler = require("corolua.scheduler")
+
+---@class corolua.lab.Script
+---@field pid integer
+---@field on { line: fun(line: string)?, exit: fun(status: integer)? } called in a task
+local methods = {}
+local script_mt = { __name = "corolua.lab.script", __index = methods }
+
+local script = {}
+
+local HANDLERS = { line = true, exit = true }
+
+local handlers_mt = { __newindex = function(handlers, key, fn)
+  if not HANDLERS[key] then
+    error(("unknown event '%s' of a script, there are 'line' and 'exit'"):format(tostring(key)), 2)
+  end
+  rawset(handlers, key, fn)
+end }
+
+-- Lines are handled one at a time, in order, and a handler may wait; then the
+-- end of the script.
+local function pump(self)
+  local on = self.on
+  while on.line and self.first <= self.last do on.line(self:take()) end
+  self.pumping = false
+  if self.process.ended and on.exit and not self.told then
+    self.told = true
+    on.exit(self.process:status())
+  end
+end
+
+local function wake(self)
+  if self.resume then self.resume(true) end
+  local on = self.on
+  if self.pumping or not (on.line or on.exit) then return end
+  self.pumping = true
+  scheduler.spawn(pump, self)
+end
+
+local function add(self, line)
+  self.last = self.last + 1
+  self.lines_kept[self.last] = line
+end
+
+local function split(self, bytes)
+  local text = self.rest .. bytes
+  local start = 1
+  for line, behind in text:gmatch("([^\n]*)\n()") do
+    add(self, line)
+    start = behind
+  end
+  self.rest = text:sub(start)
+  wake(self)
+end
+
+local function has_ended(self)
+  if self.rest ~= "" then add(self, self.rest) end
+  self.rest = ""
+  wake(self)
+end
+
+--- Starts a script.
+---@param space userdata the node's network
+---@param words string[] the script and its arguments
+---@param list table in which the process stands while it runs
+---@return corolua.lab.Script? script, string? message, string? code
+function script.start(space, words, list)
+  local program, why, code = programs.corolua()
+  if not program then return nil, why, code end
+  local self = setmetatable({ lines_kept = {}, first = 1, last = 0, rest = "" }, script_mt)
+  self.on = setmetatable({}, handlers_mt)
+  self.process, why, code = process.start(space, { program, table.unpack(words) }, {
+    output = function(bytes) split(self, bytes) end,
+    ended = function(ended)
+      list[ended] = nil
+      has_ended(self)
+    end,
+  })
+  if not self.process then return nil, why, code end
+  self.pid = self.process.pid
+  list[self.process] = true
+  return self
+end
+
+--- The oldest line that nobody has read, or nil.
+---@return string?
+function methods:take()
+  if self.first > self.last then return nil end
+  local line = self.lines_kept[self.first]
+  self.lines_kept[self.first] = nil
+  self.first = self.first + 1
+  return line
+end
+
+local function await_change(self, timeout)
+  return scheduler.await(function(resume)
+    self.resume = resume
+    return function() self.resume = nil end
+  end, timeout)
+end
+
+--- Waits for the next line; nil alone once the script has ended.
+---@param timeout number? in seconds
+---@return string? line, string? message, string? code
+function methods:next(timeout)
+  local deadline = timeout and scheduler.now() + timeout
+  while self.first > self.last and not self.process.ended do
+    local left = deadline and math.max(0, deadline - scheduler.now())
+    local ok, why, code = await_change(self, left)
+    if not ok then return nil, why, code end
+  end
+  return self:take()
+end
+
+--- Its lines, one after the other, until it has ended.
+---@return fun(): string?
+function methods:lines()
+  return function() return (self:next()) end
+end
+
+--- Waits until the script has ended: its exit status, 128 + n after a signal n.
+---@param timeout number? in seconds
+---@return integer? status, string? message, string? code
+function methods:wait(timeout)
+  local ended, why, code = scheduler.wait(function() return self.process.ended end, timeout)
+  if not ended then return nil, why, code end
+  return self.process:status()
+end
+
+--- Sends a signal to the script and its children.
+---@param signal string? "KILL" unless told
+---@return true? sent, string? message, string? code
+function methods:kill(signal) return self.process:kill(signal) end
+
+return script
