@@ -30,18 +30,18 @@ function faults.record(cluster, text)
   table.insert(cluster.log, { at = scheduler.now(), text = text })
 end
 
-local function check_node(cluster, id, name)
+-- The levels of errors below are counted from the function that raises.
+local function check_node(cluster, id, name, level)
   if math.type(id) ~= "integer" or id < 1 or id > #cluster then
-    error(("%s: there are nodes 1 to %d, got %s"):format(name, #cluster, tostring(id)), 4)
+    error(("%s: there are nodes 1 to %d, got %s"):format(name, #cluster, tostring(id)), level)
   end
-  return id
 end
 
 -- One node or an array of them.
-local function check_nodes(cluster, given, name)
+local function check_nodes(cluster, given, name, level)
   local list = type(given) == "table" and given or { given }
-  if #list == 0 then error(name .. ": no node given", 4) end
-  for _, id in ipairs(list) do check_node(cluster, id, name) end
+  if #list == 0 then error(name .. ": no node given", level) end
+  for _, id in ipairs(list) do check_node(cluster, id, name, level + 1) end
   return list
 end
 
@@ -86,11 +86,11 @@ end
 
 local function check_groups(cluster, groups)
   if type(groups) ~= "table" or type(groups[1]) ~= "table" then
-    error("partition takes groups of nodes, as in partition({ { 1, 2 }, { 3 } })", 3)
+    error("partition takes groups of nodes, as in { { 1, 2 }, { 3 } }", 3)
   end
   local seen = {}
   for _, group in ipairs(groups) do
-    for _, id in ipairs(check_nodes(cluster, group, "partition")) do
+    for _, id in ipairs(check_nodes(cluster, group, "partition", 4)) do
       if seen[id] then error(("partition: node %d is in two groups"):format(id), 3) end
       seen[id] = true
     end
@@ -122,7 +122,7 @@ end
 ---@return true? in_force, string? message, string? code
 function methods:bridge_node(id)
   check_open(self, "bridge_node")
-  check_nodes(self, id, "bridge_node")
+  check_nodes(self, id, "bridge_node", 3)
   if #self < 3 then error("bridge_node: two halves need at least 3 nodes", 2) end
   return set_shape(self, shapes.bridge_node(id, #self))
 end
@@ -132,7 +132,7 @@ end
 ---@return true? in_force, string? message, string? code
 function methods:isolate(id)
   check_open(self, "isolate")
-  check_nodes(self, id, "isolate")
+  check_nodes(self, id, "isolate", 3)
   return apply(self, ("isolate node %d"):format(id), function(layers, now)
     local before = layers.isolated[id]
     layers.isolated[id] = before or now
@@ -172,7 +172,7 @@ end
 ---@return true? in_force, string? message, string? code
 function methods:block(from, to)
   check_open(self, "block")
-  local froms, tos = check_nodes(self, from, "block"), check_nodes(self, to, "block")
+  local froms, tos = check_nodes(self, from, "block", 3), check_nodes(self, to, "block", 3)
   if #froms == 1 and #tos == 1 and froms[1] == tos[1] then
     error("block: a node always hears itself", 2)
   end
@@ -186,7 +186,7 @@ end
 ---@return true? in_force, string? message, string? code "ERR_NOT_EXIST" if it was not blocked
 function methods:unblock(from, to)
   check_open(self, "unblock")
-  local froms, tos = check_nodes(self, from, "unblock"), check_nodes(self, to, "unblock")
+  local froms, tos = check_nodes(self, from, "unblock", 3), check_nodes(self, to, "unblock", 3)
   local found = false
   each_direction(froms, tos, function(a, b) found = found or self.cuts.blocked[a][b] ~= nil end)
   if not found then
@@ -265,8 +265,8 @@ local function describe(wanted)
 end
 
 local function check_pair(cluster, a, b, name)
-  check_node(cluster, a, name)
-  check_node(cluster, b, name)
+  check_node(cluster, a, name, 4)
+  check_node(cluster, b, name, 4)
   if a == b then error(name .. ": two different nodes are needed", 3) end
 end
 
