@@ -1,0 +1,135 @@
+local corolua = require("corolua")
+local lab = require("corolua.lab")
+local support = require("spec.support")
+local sys = require("corolua.sys")
+local traces = require("spec.support.traces")
+
+describe("a node of a lab", function()
+  local cluster
+
+  setup(function() cluster = assert(lab.start({ nodes = 2 })) end)
+  teardown(function() cluster:close() end)
+
+  it("opens thin handles on its corosync", function()
+    local got
+    local handle = assert(cluster[2]:cpg({ confchg = function(_, _, members) got = members end }))
+    assert(handle:join("demo"))
+    support.dispatch_until(handle, function() return got end)
+    assert.same(2, got[1].nodeid)
+    assert(handle:finalize())
+    local votes <close> = assert(cluster[1]:votequorum({}))
+    assert.same(1, votes:getinfo(0).node_id)
+    local cfg <close> = assert(cluster[2]:cfg({}))
+    assert.same(2, (cfg:local_get()))
+    local cmap <close> = assert(cluster[1]:cmap())
+    assert.same("lab", (cmap:get("totem.cluster_name")))
+    local quorum <close> = assert(cluster[1]:quorum_handle({}))
+    assert.is_true(quorum:getquorate())
+  end)
+
+  it("raises what is wrong with a handle at the caller's line", function()
+    local ok, message = pcall(function()
+      local _ = cluster[1]:cpg({ delvier = print })
+    end)
+    assert.is_false(ok)
+    assert.matches("^spec/lab_node_spec.lua:%d+: bad argument #1 to 'cpg' %(.*'deliver'", message)
+  end)
+
+  it("knows its quorum from events", function()
+    local state = cluster[1]:quorum()
+    assert.is_true(state.quorate)
+    assert.same({ 1, 2 }, state.nodes)
+    assert.same(1, state.ring.nodeid)
+  end)
+
+  describe(":run", function()
+    it("runs a script that is a member there, and gives its lines", function()
+      local script = assert(cluster[2]:run("-e", [[
+        local votes = assert(require("corosync.votequorum").initialize({}))
+        print("node", votes:getinfo(0).node_id)
+        io.write("no newline")
+      ]]))
+      local lines = {}
+      for line in script:lines() do lines[#lines + 1] = line end
+      assert.same({ "node\t2", "no newline" }, lines)
+      assert.same(0, script:wait(5))
+    end)
+
+    it("gives exit status and errors", function()
+      local script = assert(cluster[1]:run("-e", "error('on purpose')"))
+      assert.same(1, script:wait(10))
+      assert.matches("on purpose", (script:next(1)))
+    end)
+
+    it("calls handlers, one after the other", function()
+      local seen = {}
+      local script = assert(cluster[1]:run("-e", "for i = 1, 3 do print(i) end os.exit(4)"))
+      script.on.line = function(line)
+        corolua.sleep(0.01)
+        seen[#seen + 1] = line
+      end
+      script.on.exit = function(status) seen[#seen + 1] = status end
+      assert(corolua.wait(function() return #seen == 4 end, 10))
+      assert.same({ "1", "2", "3", 4 }, seen)
+    end)
+
+    it("can be killed, with its children", function()
+      local script = assert(cluster[1]:run("-e", [[
+        os.execute("sleep 1000 & echo $!")
+        require("corolua").sleep(1000)
+      ]]))
+      local child = assert(script:next(10))
+      local _, _, code = script:wait(0.01)
+      assert.same("ERR_TIMEOUT", code)
+      assert(script:kill())
+      assert.same(137, script:wait(5))
+      assert.is_true(traces.eventually(function()
+        local file <close> = io.open("/proc/" .. child .. "/stat")
+        return not file or file:read("a"):match("^.*%) (%a)") == "Z"
+      end, 2))
+      local ok
+      ok, _, code = script:kill()
+      assert.is_nil(ok)
+      assert.same("ESRCH", code)
+    end)
+
+    it("raises on an unknown event", function()
+      local script = assert(cluster[1]:run("-e", ""))
+      assert.error_matches(function() script.on.lien = print end, "unknown event 'lien'")
+      script:wait(5)
+    end)
+  end)
+
+  it("names the command that enters it from another terminal", function()
+    local command = cluster[1]:entry_command()
+    assert.matches("^nsenter %-t %d+", command)
+  end)
+end)
+
+describe("closing a cluster", function()
+  it("closes the handles on its nodes, one on a paused corosync included", function()
+    local cluster = assert(lab.start({ nodes = 2 }))
+    local called = {}
+    local first = assert(cluster[1]:cpg({}))
+    local second = assert(cluster[2]:cpg({}))
+    cluster[1]:at_close(function() called[#called + 1] = "kept" end)
+    cluster[1]:at_close(function() called[#called + 1] = "cancelled" end):cancel()
+    local before = sys.handles()
+    assert(cluster[2]:pause())
+    cluster:close()
+    assert.same({ "kept" }, called)
+    assert.error_matches(function() first:pending() end, "closed")
+    assert.error_matches(function() second:pending() end, "closed")
+    assert.is_true(sys.handles() < before)
+  end)
+
+  it("ends scripts and tools that still run", function()
+    local cluster = assert(lab.start({ nodes = 1 }))
+    local script = assert(cluster[1]:run("-e", "require('corolua').sleep(1000)"))
+    local task = corolua.spawn(function() return cluster[1]:tool("sleep", "1000") end)
+    corolua.sleep(0.05)
+    cluster:close()
+    assert.same(137, script:wait(1))
+    assert.same(137, task:wait(1).status)
+  end)
+end)
