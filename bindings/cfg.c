@@ -217,8 +217,8 @@ static int control_ring_status_get(lua_State *L)
 /*
  * handle:node_status_get(nodeid) -> table | nil, message, code
  *
- * Whether a node is reached, with the protocol versions and the links to it, as
- * knet sees them; other transports say little, and nothing of other nodes.
+ * Whether a node is reached, with the protocol versions and the links to it. A
+ * node that nobody knows is one that is not reached.
  */
 static int control_node_status_get(lua_State *L)
 {

@@ -99,6 +99,13 @@ describe("corosync.cfg", function()
         status.links[1].connected })
     end)
 
+    it("is reached when it is a member, and is not when nobody knows it", function()
+      local handle <close> = open(1)
+      assert.is_true(handle:node_status_get(2).reachable)
+      local status = assert(handle:node_status_get(77))
+      assert.same({ 77, false, {} }, { status.nodeid, status.reachable, status.links })
+    end)
+
     it("reads its configuration again, and opens its log again", function()
       local handle <close> = open(1)
       assert.is_true(handle:reload_config())

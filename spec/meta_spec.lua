@@ -19,6 +19,12 @@ local function described(name)
   return text, functions, methods
 end
 
+-- Each module has a chapter of its own, and a first one for all.
+local function chapter(name)
+  local file <close> = assert(io.open("docs/api.md"))
+  return assert((file:read("a") .. "\n## "):match("\n## " .. name .. "(.-)\n## "))
+end
+
 local function keys(...)
   local list = {}
   for _, set in ipairs({ ... }) do
@@ -55,6 +61,15 @@ describe("lua/meta", function()
       for paragraph in (text .. "\n"):gmatch("(.-)\n\n") do
         local declaration = paragraph:match("function [%w_]+[.:][%w_]+")
         assert.is_true(not declaration or paragraph:find("@return", 1, true) ~= nil, declaration)
+      end
+    end)
+
+    it("is as complete as docs/api.md: corosync." .. name, function()
+      local text_of_all = chapter("corosync." .. name) .. chapter("What all have in common")
+      for key in pairs(loaded) do
+        local shown = key:gsub("^([sg]et)_%l+%d*$", "%1_TYPE")
+        if name ~= "cmap" then shown = key end
+        assert.is_truthy(text_of_all:find("handle:" .. shown .. "(", 1, true), key)
       end
     end)
 

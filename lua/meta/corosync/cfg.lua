@@ -45,7 +45,8 @@ function cfg.initialize(callbacks) end
 ---@return string|nil code
 function Handle:ring_status_get() end
 
---- Whether a node is reached, as knet sees it; other transports say little.
+--- Whether a node is reached, and by which links. A node that nobody knows is
+--- one that is not reached.
 ---@param nodeid integer
 ---@return corosync.cfg.NodeStatus|nil status
 ---@return string|nil message
