@@ -67,6 +67,9 @@ static const struct name flow_states[] = {
 	{0, NULL},
 };
 
+#define JOINED_BEFORE                                                          \
+	"the handle has joined a group before; open a new one for each join"
+
 /* The longest name that corosync handles in all places. */
 enum { GROUP_NAME_MAX = CPG_MAX_NAME_LENGTH - 1 };
 
@@ -75,6 +78,15 @@ struct cpg {
 	enum state state;
 	struct cpg_name group; /* once joined */
 	uint32_t nodeid;       /* own one, known from leave on */
+	unsigned int flags;    /* to connect with */
+};
+
+/* A call of a handle that a worker makes. */
+struct call {
+	struct job job;
+	struct cpg_name group;
+	uint32_t nodeid;
+	unsigned int flags;
 };
 
 struct deliver {
@@ -266,18 +278,6 @@ static void on_totem_confchg(cpg_handle_t id, struct cpg_ring_id ring,
 	memcpy(confchg->nodeids, nodeids, count * sizeof *nodeids);
 }
 
-static const struct library library = {
-	.type = "corosync.cpg",
-	.dispatch_name = "cpg_dispatch",
-	.fd_get_name = "cpg_fd_get",
-	.finalize_name = "cpg_finalize",
-	.handlers = handlers,
-	.dispatch = cpg_dispatch,
-	.fd_get = cpg_fd_get,
-	.finalize = cpg_finalize,
-	.push_event = push_event,
-};
-
 static void check_group(lua_State *L, int arg, struct cpg_name *group)
 {
 	size_t length;
@@ -288,6 +288,115 @@ static void check_group(lua_State *L, int arg, struct cpg_name *group)
 	group->length = (uint32_t)length;
 	memcpy(group->value, text, length);
 }
+
+static cs_error_t connect_daemon(unsigned int flags, cpg_handle_t *id)
+{
+	cpg_model_v1_data_t data = {
+		.model = CPG_MODEL_V1,
+		.cpg_deliver_fn = on_deliver,
+		.cpg_confchg_fn = on_confchg,
+		.cpg_totem_confchg_fn = on_totem_confchg,
+		.flags = flags,
+	};
+
+	return cpg_model_initialize(id, CPG_MODEL_V1,
+				    (cpg_model_data_t *)&data, NULL);
+}
+
+static void check_initialize_job(lua_State *L, int arg, struct handle *handle,
+				 struct job *job)
+{
+	(void)L;
+	(void)arg;
+	((struct call *)job)->flags = ((struct cpg *)handle)->flags;
+}
+
+static cs_error_t run_initialize_job(struct job *job)
+{
+	return connect_daemon(((struct call *)job)->flags, &job->id);
+}
+
+static void check_join_job(lua_State *L, int arg, struct handle *handle,
+			   struct job *job)
+{
+	check_group(L, arg, &((struct call *)job)->group);
+	if (((struct cpg *)handle)->state != STATE_NEW)
+		luaL_error(L, JOINED_BEFORE);
+}
+
+static cs_error_t run_join_job(struct job *job)
+{
+	struct call *call = (struct call *)job;
+	cs_error_t err = cpg_local_get(job->id, &call->nodeid);
+
+	return err == CS_OK ? cpg_join(job->id, &call->group) : err;
+}
+
+/* The own member object, which the JOIN is known by. */
+static int push_join_job(lua_State *L, struct handle *handle,
+			 const struct job *job)
+{
+	const struct call *call = (const struct call *)job;
+	struct cpg *self = (struct cpg *)handle;
+
+	self->group = call->group;
+	self->state = STATE_JOINED;
+	push_member(L, call->nodeid, (uint32_t)getpid());
+	return 1;
+}
+
+static void check_leave_job(lua_State *L, int arg, struct handle *handle,
+			    struct job *job)
+{
+	const struct cpg *self = (struct cpg *)handle;
+
+	(void)arg;
+	if (self->state != STATE_JOINED)
+		luaL_error(L, "the handle is not joined");
+	((struct call *)job)->group = self->group;
+}
+
+static cs_error_t run_leave_job(struct job *job)
+{
+	struct call *call = (struct call *)job;
+	cs_error_t err = cpg_local_get(job->id, &call->nodeid);
+
+	return err == CS_OK ? cpg_leave(job->id, &call->group) : err;
+}
+
+static int push_leave_job(lua_State *L, struct handle *handle,
+			  const struct job *job)
+{
+	struct cpg *self = (struct cpg *)handle;
+
+	self->nodeid = ((const struct call *)job)->nodeid;
+	self->state = STATE_LEAVING;
+	lua_pushboolean(L, 1);
+	return 1;
+}
+
+static const struct blocking blocking[] = {
+	{"initialize", "cpg_model_initialize", sizeof(struct call), true,
+	 check_initialize_job, run_initialize_job, NULL},
+	{"join", "cpg_join", sizeof(struct call), false, check_join_job,
+	 run_join_job, push_join_job},
+	{"leave", "cpg_leave", sizeof(struct call), false, check_leave_job,
+	 run_leave_job, push_leave_job},
+	{NULL, NULL, 0, false, NULL, NULL, NULL},
+};
+
+static const struct library library = {
+	.type = "corosync.cpg",
+	.dispatch_name = "cpg_dispatch",
+	.fd_get_name = "cpg_fd_get",
+	.finalize_name = "cpg_finalize",
+	.handlers = handlers,
+	.dispatch = cpg_dispatch,
+	.fd_get = cpg_fd_get,
+	.finalize = cpg_finalize,
+	.push_event = push_event,
+	.blocking = blocking,
+};
 
 static int push_not_joined(lua_State *L, const char *call)
 {
@@ -311,8 +420,7 @@ static int group_join(lua_State *L)
 
 	check_group(L, 2, &group);
 	if (self->state != STATE_NEW)
-		return luaL_error(L, "the handle has joined a group before; "
-				     "open a new one for each join");
+		return luaL_error(L, JOINED_BEFORE);
 	err = cpg_join(self->handle.id, &group);
 	if (err != CS_OK)
 		return push_failure(L, "cpg_join", err);
@@ -593,6 +701,15 @@ static unsigned int check_flags(lua_State *L, int arg)
 		       : 0;
 }
 
+static struct cpg *push_prepared(lua_State *L)
+{
+	unsigned int flags = check_flags(L, 2);
+	struct cpg *self = push_handle(L, &library, sizeof *self, 1);
+
+	self->flags = flags;
+	return self;
+}
+
 /*
  * cpg.initialize(callbacks, options) -> handle | nil, message, code
  *
@@ -603,21 +720,24 @@ static unsigned int check_flags(lua_State *L, int arg)
  */
 static int initialize(lua_State *L)
 {
-	cpg_model_v1_data_t data = {
-		.model = CPG_MODEL_V1,
-		.cpg_deliver_fn = on_deliver,
-		.cpg_confchg_fn = on_confchg,
-		.cpg_totem_confchg_fn = on_totem_confchg,
-		.flags = check_flags(L, 2),
-	};
-	struct cpg *self = push_handle(L, &library, sizeof *self, 1);
+	struct cpg *self = push_prepared(L);
 	cpg_handle_t id;
-	cs_error_t err = cpg_model_initialize(&id, CPG_MODEL_V1,
-					      (cpg_model_data_t *)&data, NULL);
+	cs_error_t err = connect_daemon(self->flags, &id);
 
 	if (err != CS_OK)
 		return push_failure(L, "cpg_model_initialize", err);
 	handle_open(L, &self->handle, id);
+	return 1;
+}
+
+/*
+ * cpg.prepare(callbacks, options) -> handle
+ *
+ * The handle of initialize, still closed: corolua.worker connects it.
+ */
+static int prepare(lua_State *L)
+{
+	push_prepared(L);
 	return 1;
 }
 
@@ -636,6 +756,7 @@ static const luaL_Reg methods[] = {
 
 static const luaL_Reg functions[] = {
 	{"initialize", initialize},
+	{"prepare", prepare},
 	{NULL, NULL},
 };
 

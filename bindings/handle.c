@@ -22,6 +22,7 @@
 #include "weak.h"
 
 #define HANDLES_KEY "corosync.handles"
+#define LIBRARY_FIELD "__library"
 
 enum {
 	BATCH_EVENTS = 256,          /* of one dispatch("all") */
@@ -396,6 +397,8 @@ void handle_register(lua_State *L, const struct library *library,
 		     const luaL_Reg methods[])
 {
 	luaL_newmetatable(L, library->type);
+	lua_pushlightuserdata(L, (void *)library);
+	lua_setfield(L, -2, LIBRARY_FIELD);
 	handle_setfuncs(L, library, metamethods);
 	lua_newtable(L);
 	handle_setfuncs(L, library, common_methods);
@@ -445,4 +448,23 @@ void handle_open(lua_State *L, struct handle *handle, uint64_t id)
 	handle->id = id;
 	handle->open = true;
 	list_handle(L, -1, true);
+}
+
+struct handle *check_any_handle(lua_State *L, int index)
+{
+	struct handle *handle = lua_touserdata(L, index);
+
+	if (handle == NULL ||
+	    luaL_getmetafield(L, index, LIBRARY_FIELD) == LUA_TNIL)
+		luaL_typeerror(L, index, "handle");
+	lua_pop(L, 1);
+	return handle;
+}
+
+void handle_lend(lua_State *L, int index)
+{
+	struct handle *handle = lua_touserdata(L, index);
+
+	handle->open = false;
+	list_handle(L, index, false);
 }

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "events.h"
+#include "job.h"
 
 /*
  * What the handles of the five libraries have in common: a connection that is
@@ -31,6 +32,8 @@ struct library {
 	cs_error_t (*finalize)(uint64_t id);
 	/* Pushes the arguments behind the handle; returns how many. */
 	int (*push_event)(lua_State *L, const struct event *event);
+	/* What a worker may do with a handle; ends with a NULL name, or NULL. */
+	const struct blocking *blocking;
 	/*
 	 * Pushes the handler of an event, or nil to skip the event. NULL where
 	 * the kind of the event says which handler it is.
@@ -65,11 +68,20 @@ void handle_setfuncs(lua_State *L, const struct library *library,
 void *push_handle(lua_State *L, const struct library *library, size_t size,
 		  int callbacks);
 
-/* Marks a handle as connected, once the library has given its id. */
+/* Marks the handle at the top as connected, once the library gave its id. */
 void handle_open(lua_State *L, struct handle *handle, uint64_t id);
 
 /* The open handle at argument 1 of a method; raises if it is closed. */
 void *check_handle(lua_State *L);
+
+/*
+ * The handle at an index, of whatever library and open or closed; raises if it
+ * is none.
+ */
+struct handle *check_any_handle(lua_State *L, int index);
+
+/* Gives the connection of the handle at an index away: it is closed now. */
+void handle_lend(lua_State *L, int index);
 
 /* The handle whose library is calling back; only valid in a callback. */
 struct handle *handle_dispatching(void);

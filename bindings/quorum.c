@@ -123,6 +123,59 @@ static void on_nodelist(quorum_handle_t id, struct quorum_ring_id ring,
 	append(&end, left, left_count);
 }
 
+/* A call of a handle that a worker makes. */
+struct call {
+	struct job job;
+	unsigned int flags;
+	uint32_t type;
+};
+
+static cs_error_t connect_daemon(quorum_handle_t *id, uint32_t *type)
+{
+	quorum_model_v1_data_t data = {
+		.model = QUORUM_MODEL_V1,
+		.quorum_notify_fn = on_quorum,
+		.nodelist_notify_fn = on_nodelist,
+	};
+
+	return quorum_model_initialize(id, QUORUM_MODEL_V1,
+				       (quorum_model_data_t *)&data, type,
+				       NULL);
+}
+
+static cs_error_t run_initialize_job(struct job *job)
+{
+	return connect_daemon(&job->id, &((struct call *)job)->type);
+}
+
+static int push_initialize_job(lua_State *L, struct handle *handle,
+			       const struct job *job)
+{
+	(void)handle;
+	push_name(L, types, ((const struct call *)job)->type);
+	return 1;
+}
+
+static void check_trackstart_job(lua_State *L, int arg, struct handle *handle,
+				 struct job *job)
+{
+	(void)handle;
+	((struct call *)job)->flags = check_track(L, arg);
+}
+
+static cs_error_t run_trackstart_job(struct job *job)
+{
+	return quorum_trackstart(job->id, ((struct call *)job)->flags);
+}
+
+static const struct blocking blocking[] = {
+	{"initialize", "quorum_model_initialize", sizeof(struct call), true,
+	 NULL, run_initialize_job, push_initialize_job},
+	{"trackstart", "quorum_trackstart", sizeof(struct call), false,
+	 check_trackstart_job, run_trackstart_job, NULL},
+	{NULL, NULL, 0, false, NULL, NULL, NULL},
+};
+
 static const struct library library = {
 	.type = "corosync.quorum",
 	.dispatch_name = "quorum_dispatch",
@@ -133,6 +186,7 @@ static const struct library library = {
 	.fd_get = quorum_fd_get,
 	.finalize = quorum_finalize,
 	.push_event = push_event,
+	.blocking = blocking,
 };
 
 /*
@@ -189,23 +243,27 @@ static int tracker_trackstop(lua_State *L)
  */
 static int initialize(lua_State *L)
 {
-	quorum_model_v1_data_t data = {
-		.model = QUORUM_MODEL_V1,
-		.quorum_notify_fn = on_quorum,
-		.nodelist_notify_fn = on_nodelist,
-	};
 	struct handle *handle = push_handle(L, &library, sizeof *handle, 1);
 	quorum_handle_t id;
 	uint32_t type;
-	cs_error_t err = quorum_model_initialize(&id, QUORUM_MODEL_V1,
-						 (quorum_model_data_t *)&data,
-						 &type, NULL);
+	cs_error_t err = connect_daemon(&id, &type);
 
 	if (err != CS_OK)
 		return push_failure(L, "quorum_model_initialize", err);
 	handle_open(L, handle, id);
 	push_name(L, types, type);
 	return 2;
+}
+
+/*
+ * quorum.prepare(callbacks) -> handle
+ *
+ * The handle of initialize, still closed: corolua.worker connects it.
+ */
+static int prepare(lua_State *L)
+{
+	push_handle(L, &library, sizeof(struct handle), 1);
+	return 1;
 }
 
 static const luaL_Reg methods[] = {
@@ -217,6 +275,7 @@ static const luaL_Reg methods[] = {
 
 static const luaL_Reg functions[] = {
 	{"initialize", initialize},
+	{"prepare", prepare},
 	{NULL, NULL},
 };
 

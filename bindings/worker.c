@@ -1,0 +1,434 @@
+/*
+ * corolua.worker: the calls of the libraries that wait for the daemon, each
+ * made by a thread of its own, so that a daemon that is stopped holds up
+ * nobody but its own caller.
+ *
+ * Two threads share a piece of work: the one that makes the call, and the
+ * main one that waits for it or has given it up. What was given up stays with
+ * its thread, which finalizes the connection whenever the daemon lets it.
+ */
+#include <corosync/corotypes.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <lauxlib.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "args.h"
+#include "descriptor.h"
+#include "handle.h"
+#include "job.h"
+#include "module.h"
+#include "status.h"
+
+#define CALL_NAME "corolua.call"
+
+enum { VALUE_HANDLE = 1, VALUE_DONE };
+
+enum progress { PROGRESS_RUNNING, PROGRESS_FINISHED, PROGRESS_ABANDONED };
+
+struct work {
+	struct work *next; /* in the list of the finished */
+	enum progress progress;
+	int network; /* the namespace to make the call in, or -1 */
+	int error;   /* of the system, before the call was made */
+	cs_error_t err;
+	struct job *job;
+};
+
+/* What Lua holds of it; work is NULL once it has been taken or given up. */
+struct call {
+	struct work *work;
+	bool started; /* a thread has it too */
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct work *finished;
+static struct work **finished_end = &finished;
+static int event_fd = -1;
+
+static void work_free(struct work *work)
+{
+	if (work->network >= 0)
+		close(work->network);
+	free(work->job);
+	free(work);
+}
+
+/* Waits for the daemon if it must: never called by the main thread. */
+static void work_discard(struct work *work)
+{
+	if (work->job->connected)
+		work->job->library->finalize(work->job->id);
+	work_free(work);
+}
+
+static void *discard_main(void *work)
+{
+	work_discard(work);
+	return NULL;
+}
+
+static void work_run(struct work *work)
+{
+	struct job *job = work->job;
+
+	if (work->network >= 0 && setns(work->network, CLONE_NEWNET) != 0) {
+		work->error = errno;
+		return;
+	}
+	work->err = job->blocking->run(job);
+	if (job->blocking->connects && work->err == CS_OK)
+		job->connected = true;
+}
+
+/* Hands the work over to the main thread, unless that has given it up. */
+static bool work_finish(struct work *work)
+{
+	uint64_t one = 1;
+	bool wanted;
+
+	pthread_mutex_lock(&lock);
+	wanted = work->progress == PROGRESS_RUNNING;
+	if (wanted) {
+		work->progress = PROGRESS_FINISHED;
+		*finished_end = work;
+		finished_end = &work->next;
+	}
+	pthread_mutex_unlock(&lock);
+	if (wanted && write(event_fd, &one, sizeof one) < 0)
+		abort(); /* an eventfd takes every one but the last */
+	return wanted;
+}
+
+static void *work_main(void *data)
+{
+	struct work *work = data;
+
+	work_run(work);
+	if (!work_finish(work))
+		work_discard(work);
+	return NULL;
+}
+
+/* Signals are for the main thread, which expects them. */
+static int start_thread(void *(*body)(void *), struct work *work)
+{
+	sigset_t all, before;
+	pthread_t thread;
+	int err;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	err = pthread_create(&thread, NULL, body, work);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (err == 0)
+		pthread_detach(thread);
+	return err;
+}
+
+static void take_from_finished(struct work *work)
+{
+	struct work **link = &finished;
+
+	while (*link != NULL && *link != work)
+		link = &(*link)->next;
+	if (*link == NULL)
+		return;
+	*link = work->next;
+	if (finished_end == &work->next)
+		finished_end = link;
+}
+
+static void work_abandon(struct work *work)
+{
+	bool over;
+
+	pthread_mutex_lock(&lock);
+	over = work->progress == PROGRESS_FINISHED;
+	work->progress = PROGRESS_ABANDONED;
+	if (over)
+		take_from_finished(work);
+	pthread_mutex_unlock(&lock);
+	/* Without a thread the connection stays until the program ends. */
+	if (over && start_thread(discard_main, work) != 0)
+		work_free(work);
+}
+
+static void forget_call(lua_State *L, struct work *work)
+{
+	lua_pushnil(L);
+	lua_rawsetp(L, LUA_REGISTRYINDEX, work);
+}
+
+/*
+ * call:abandon(): nobody waits for it any more. Its handle stays closed, and
+ * the connection is finalized once the daemon has answered. Harmless when the
+ * call is over, or when repeated.
+ */
+static int call_abandon(lua_State *L)
+{
+	struct call *call = luaL_checkudata(L, 1, CALL_NAME);
+	struct work *work = call->work;
+
+	if (work == NULL)
+		return 0;
+	call->work = NULL;
+	forget_call(L, work);
+	work_abandon(work);
+	return 0;
+}
+
+static cs_error_t run_finalize(struct job *job)
+{
+	job->connected = false;
+	return job->library->finalize(job->id);
+}
+
+static const struct blocking finalizing = {
+	"finalize", NULL, sizeof(struct job), false, NULL, run_finalize, NULL,
+};
+
+static const struct blocking *check_blocking(lua_State *L, int arg,
+					     const struct library *library)
+{
+	const char *name = luaL_checkstring(L, arg);
+	const struct blocking *blocking = library->blocking;
+
+	if (strcmp(name, finalizing.name) == 0)
+		return &finalizing;
+	for (; blocking != NULL && blocking->name != NULL; blocking++)
+		if (strcmp(blocking->name, name) == 0)
+			return blocking;
+	luaL_error(L, "a worker makes no call '%s' of %s", name, library->type);
+	return NULL;
+}
+
+/* A namespace of its own, since the script may close the descriptor. */
+static int dup_network(lua_State *L, int arg)
+{
+	const int *fd;
+
+	if (lua_isnoneornil(L, arg))
+		return -1;
+	fd = luaL_checkudata(L, arg, DESCRIPTOR_NAME);
+	return fcntl(*fd, F_DUPFD_CLOEXEC, 0);
+}
+
+static struct work *work_new(lua_State *L, const struct library *library,
+			     const struct blocking *blocking)
+{
+	struct work *work = calloc(1, sizeof *work);
+	struct job *job = calloc(1, blocking->size);
+
+	if (work == NULL || job == NULL) {
+		free(work);
+		free(job);
+		luaL_error(L, "out of memory");
+		return NULL;
+	}
+	*job = (struct job){.library = library, .blocking = blocking};
+	*work = (struct work){.network = -1, .job = job, .err = CS_OK};
+	return work;
+}
+
+/* The userdata owns the work until its thread has started. */
+static struct call *push_call(lua_State *L)
+{
+	struct call *call = lua_newuserdatauv(L, sizeof *call, VALUE_DONE);
+
+	*call = (struct call){.work = NULL};
+	luaL_setmetatable(L, CALL_NAME);
+	lua_pushvalue(L, 1);
+	lua_setiuservalue(L, -2, VALUE_HANDLE);
+	lua_pushvalue(L, 4);
+	lua_setiuservalue(L, -2, VALUE_DONE);
+	return call;
+}
+
+static int call_fail(lua_State *L, struct call *call, const char *what, int err)
+{
+	work_free(call->work);
+	call->work = NULL;
+	return push_errno(L, what, err);
+}
+
+static int call_start(lua_State *L, struct call *call, struct handle *handle)
+{
+	struct work *work = call->work;
+	bool open = handle->open;
+	int err;
+
+	work->job->id = handle->id;
+	work->job->connected = open;
+	lua_pushvalue(L, -1);
+	lua_rawsetp(L, LUA_REGISTRYINDEX, work);
+	handle_lend(L, 1);
+	err = start_thread(work_main, work);
+	call->started = err == 0;
+	if (call->started)
+		return 1;
+	forget_call(L, work);
+	if (open) {
+		lua_pushvalue(L, 1);
+		handle_open(L, handle, handle->id);
+	}
+	return call_fail(L, call, "pthread_create", err);
+}
+
+/*
+ * worker.start(handle, name, network, done, ...)
+ *   -> call | nil, message, code
+ *
+ * Makes the call of that name ("initialize", "join", "leave", "trackstart",
+ * "finalize") in a thread, in a network namespace (a descriptor) or, without
+ * one, in the program's own. The handle is closed until take has given done
+ * back.
+ */
+static int worker_start(lua_State *L)
+{
+	struct handle *handle = check_any_handle(L, 1);
+	const struct blocking *blocking =
+		check_blocking(L, 2, handle->library);
+	struct call *call;
+
+	if (handle->open == blocking->connects)
+		return luaL_error(L, "the %s handle is %s",
+				  handle->library->type,
+				  handle->open ? "open" : "closed");
+	luaL_checktype(L, 4, LUA_TFUNCTION);
+	call = push_call(L);
+	call->work = work_new(L, handle->library, blocking);
+	if (blocking->check != NULL)
+		blocking->check(L, 5, handle, call->work->job);
+	call->work->network = dup_network(L, 3);
+	if (call->work->network < 0 && !lua_isnoneornil(L, 3))
+		return call_fail(L, call, "fcntl", errno);
+	return call_start(L, call, handle);
+}
+
+static int call_gc(lua_State *L)
+{
+	struct call *call = lua_touserdata(L, 1);
+	struct work *work = call->work;
+
+	call->work = NULL;
+	/* A call that has started is anchored: then the whole state closes. */
+	if (work != NULL && call->started)
+		work_abandon(work);
+	else if (work != NULL)
+		work_free(work); /* its arguments were refused */
+	return 0;
+}
+
+static int push_outcome(lua_State *L, struct handle *handle,
+			const struct work *work)
+{
+	const struct blocking *blocking = work->job->blocking;
+	const char *name = blocking->call != NULL
+				   ? blocking->call
+				   : handle->library->finalize_name;
+
+	if (work->error != 0)
+		return push_errno(L, "setns", work->error);
+	if (work->err != CS_OK)
+		return push_failure(L, name, work->err);
+	if (blocking->push != NULL)
+		return blocking->push(L, handle, work->job);
+	lua_pushboolean(L, 1);
+	return 1;
+}
+
+static struct work *next_finished(void)
+{
+	struct work *work;
+
+	pthread_mutex_lock(&lock);
+	work = finished;
+	if (work != NULL)
+		take_from_finished(work);
+	pthread_mutex_unlock(&lock);
+	return work;
+}
+
+/*
+ * worker.take() -> done, what the call returned | nothing
+ *
+ * The next call that is over, in the order they ended; its handle is open
+ * again if it has a connection.
+ */
+static int worker_take(lua_State *L)
+{
+	struct work *work = next_finished();
+	struct handle *handle;
+	struct call *call;
+	uint64_t count;
+	int results;
+
+	if (work == NULL) {
+		/* Nothing finished since the last event is no error. */
+		if (read(event_fd, &count, sizeof count) < 0)
+			errno = 0;
+		work = next_finished();
+	}
+	if (work == NULL)
+		return 0;
+	lua_rawgetp(L, LUA_REGISTRYINDEX, work);
+	call = lua_touserdata(L, -1);
+	call->work = NULL;
+	forget_call(L, work);
+	lua_getiuservalue(L, -1, VALUE_DONE);
+	lua_getiuservalue(L, -2, VALUE_HANDLE);
+	handle = lua_touserdata(L, -1);
+	if (work->job->connected)
+		handle_open(L, handle, work->job->id);
+	lua_pop(L, 1);
+	results = push_outcome(L, handle, work);
+	work_free(work);
+	return results + 1;
+}
+
+/* worker.fd() -> descriptor that is readable once a call is over */
+static int worker_fd(lua_State *L)
+{
+	lua_pushinteger(L, event_fd);
+	return 1;
+}
+
+static const luaL_Reg methods[] = {
+	{"abandon", call_abandon},
+	{NULL, NULL},
+};
+
+static const luaL_Reg functions[] = {
+	{"start", worker_start},
+	{"take", worker_take},
+	{"fd", worker_fd},
+	{NULL, NULL},
+};
+
+static void register_call(lua_State *L)
+{
+	luaL_newmetatable(L, CALL_NAME);
+	lua_pushcfunction(L, call_gc);
+	lua_setfield(L, -2, "__gc");
+	luaL_newlib(L, methods);
+	lua_setfield(L, -2, "__index");
+	lua_pop(L, 1);
+}
+
+MODULE(corolua_worker)
+{
+	if (event_fd < 0)
+		event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (event_fd < 0)
+		return luaL_error(L, "eventfd: %s", strerror(errno));
+	register_call(L);
+	luaL_newlib(L, functions);
+	return 1;
+}
