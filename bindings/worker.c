@@ -393,6 +393,13 @@ static int worker_take(lua_State *L)
 	return results + 1;
 }
 
+/* worker.is_open(handle) -> whether it has a connection, and no call runs */
+static int worker_is_open(lua_State *L)
+{
+	lua_pushboolean(L, check_any_handle(L, 1)->open);
+	return 1;
+}
+
 /* worker.fd() -> descriptor that is readable once a call is over */
 static int worker_fd(lua_State *L)
 {
@@ -409,6 +416,7 @@ static const luaL_Reg functions[] = {
 	{"start", worker_start},
 	{"take", worker_take},
 	{"fd", worker_fd},
+	{"is_open", worker_is_open},
 	{NULL, NULL},
 };
 

@@ -55,13 +55,12 @@ local function nothing() end
 ---@param handle userdata
 ---@param timeout number?
 function blocking.finalize(handle, timeout)
-  if not tostring(handle):find("closed") then
-    if timeout then
-      blocking.call(handle, "finalize", nil, timeout)
-    else
-      local running = worker.start(handle, "finalize", nil, nothing)
-      if running then running:abandon() end
-    end
+  if not worker.is_open(handle) then return end
+  if timeout then
+    blocking.call(handle, "finalize", nil, timeout)
+  else
+    local running = worker.start(handle, "finalize", nil, nothing)
+    if running then running:abandon() end
   end
 end
 

@@ -1,5 +1,9 @@
---- corolua: tasks, and what scripts use every day.
+--- corolua: groups, quorum and tasks; what scripts use every day.
 
+local group = require("corolua.group")
+local handling = require("corolua.group.handling")
+local names = require("corolua.names")
+local quorum = require("corolua.quorum")
 local scheduler = require("corolua.scheduler")
 
 local corolua = {
@@ -12,5 +16,46 @@ local corolua = {
   stop = scheduler.stop,
   run = scheduler.run,
 }
+
+--- A closed process group on the program's own node, not joined yet.
+---@param name string 1 to 127 bytes, without NUL
+---@param options corolua.GroupOptions?
+---@return corolua.Group
+function corolua.group(name, options) return group.new(quorum.HERE, name, options, 2) end
+
+--- The quorum state of the program's own node, now.
+---@param timeout number? in seconds, 30 unless told
+---@return corolua.QuorumState? state, string? message, string? code
+function corolua.quorum(timeout) return quorum.now(quorum.HERE, timeout) end
+
+local handlers = {}
+
+local setters = {
+  quorum = quorum.set_handler,
+  error = function(handler) handling.on_error = handler end,
+}
+
+local function check_event(kind, handler)
+  names.check_keys({ [kind] = true }, setters, "event", 3)
+  if handler ~= nil and type(handler) ~= "function" then
+    error(("the handler of '%s' must be a function, got %s"):format(kind, type(handler)), 3)
+  end
+end
+
+--- What concerns the whole program: `on.quorum(state)` follows the program's
+--- own node without a group, and keeps the program running as a timer does;
+--- `on.error(message, group, event)` returns true to go on after an error in a
+--- handler of a group.
+corolua.on = setmetatable({}, {
+  __index = function(_, kind)
+    check_event(kind)
+    return handlers[kind]
+  end,
+  __newindex = function(_, kind, handler)
+    check_event(kind, handler)
+    handlers[kind] = handler
+    setters[kind](handler)
+  end,
+})
 
 return corolua

@@ -503,6 +503,14 @@ function scheduler.at_exit(fn)
   return handle
 end
 
+--- Ends the run with this error, as a task that raises does.
+---@param message string with its traceback
+function scheduler.fail(message)
+  if ended == "exit" then return end
+  add_failure(message)
+  leave_loop("failed")
+end
+
 --- Ends the program with this status, as `os.exit` does in the host: the tasks
 --- are closed, `at_exit` work is done. Never returns.
 ---@param status integer

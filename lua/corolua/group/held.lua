@@ -1,0 +1,69 @@
+--- What a group has read and not yet handled, in order: two arrays, so that a
+--- message costs no table. Beside a message stands its sender; beside anything
+--- else stands the name of its kind.
+
+---@class corolua.group.Held
+---@field values any[] payloads, and what other events tell
+---@field senders any[] senders, and kinds
+---@field first integer
+---@field last integer
+---@field bytes integer what it holds, roughly
+local methods = {}
+local held_mt = { __name = "corolua.group.held", __index = methods }
+
+local held = {}
+
+-- A message of no bytes takes room too.
+local OVERHEAD = 64
+
+---@return corolua.group.Held
+function held.new()
+  return setmetatable({ values = {}, senders = {}, first = 1, last = 0, bytes = 0 }, held_mt)
+end
+
+--- Adds a message at the end.
+---@param payload string
+---@param from userdata
+function methods:message(payload, from)
+  local last = self.last + 1
+  self.last = last
+  self.values[last] = payload
+  self.senders[last] = from
+  self.bytes = self.bytes + #payload + OVERHEAD
+end
+
+--- Adds another event at the end.
+---@param kind string
+---@param value any
+function methods:add(kind, value)
+  local last = self.last + 1
+  self.last = last
+  self.values[last] = value
+  self.senders[last] = kind
+end
+
+--- Takes the first event out, which must be there.
+---@return any value, any sender_or_kind
+function methods:take()
+  local first = self.first
+  local value, sender = self.values[first], self.senders[first]
+  self.values[first], self.senders[first] = nil, nil
+  if first == self.last then
+    self.first, self.last = 1, 0
+  else
+    self.first = first + 1
+  end
+  return value, sender
+end
+
+--- A message was taken out.
+---@param payload string
+function methods:release(payload) self.bytes = self.bytes - #payload - OVERHEAD end
+
+---@return boolean
+function methods:is_empty() return self.first > self.last end
+
+---@return integer
+function methods:count() return self.last - self.first + 1 end
+
+return held

@@ -1,0 +1,171 @@
+--- One life of a group's connection: from opening the handle to its end. A
+--- handle is for one join, so a group that joins again gets a new life.
+
+local blocking = require("corolua.blocking")
+local cpg = require("corosync.cpg")
+local fence = require("corolua.group.fence")
+local loop = require("corolua.loop")
+local quorum = require("corolua.quorum")
+local scheduler = require("corolua.scheduler")
+
+---@class corolua.group.Life
+---@field me userdata the own member object
+---@field fence corolua.group.Fence
+---@field is_ready boolean the own join and the state of its ring have come out
+---@field has_left boolean the own leave was read
+---@field is_over boolean
+local methods = {}
+local life_mt = { __name = "corolua.group.life", __index = methods }
+
+local life = {}
+
+-- The daemon refuses to join while the one before has not gone round.
+local RETRY = 0.005
+
+local function is_own_leave(self, left)
+  for i = 1, #left do
+    if left[i].member == self.me and left[i].reason == "leave" then return true end
+  end
+  return false
+end
+
+-- What is read goes on at once; nothing here may wait.
+local function callbacks(self)
+  local room, gate = self.room, self.fence
+  local held, window = room.held, room.window
+  return {
+    deliver = function(_, _, payload, from)
+      if from == self.me then window:confirm() end
+      if gate.is_open then held:message(payload, from) else gate:message(payload, from) end
+    end,
+    confchg = function(_, _, members, left, joined)
+      if is_own_leave(self, left) then self.has_left = true end
+      gate:confchg(members, left, joined)
+    end,
+    totem_confchg = function(_, ring, nodes) gate:ring(ring, nodes) end,
+  }
+end
+
+--- A life that is not connected.
+---@param room table the group
+---@param intake corolua.group.Out and more: see corolua.group.intake
+---@return corolua.group.Life
+function life.new(room, intake)
+  return setmetatable({
+    room = room, intake = intake, tracker = quorum.at(room.place),
+    is_ready = false, has_left = false, is_over = false,
+  }, life_mt)
+end
+
+-- The deadline of all that happens until the group has joined.
+local function left_until(deadline) return math.max(0, deadline - scheduler.now()) end
+
+local function join(self, deadline)
+  local room = self.room
+  while true do
+    local me, message, code = blocking.call(
+      self.handle, "join", room.place.network, left_until(deadline), room.name)
+    if me or code ~= "ERR_TRY_AGAIN" then return me, message, code end
+    if not scheduler.sleep(RETRY) then return nil, "stopping", "ERR_INTERRUPT" end
+  end
+end
+
+local function connect(self, deadline)
+  local ok, message, code = self.tracker:open(left_until(deadline))
+  if not ok then return nil, message, code end
+  local previous = self.room.newest_view
+  self.fence = fence.new(self.intake, { free = self.tracker.free, previous = previous })
+  self.handle = cpg.prepare(callbacks(self), { deliver_initial_totem_conf = true })
+  local network = self.room.place.network
+  ok, message, code = blocking.call(self.handle, "initialize", network, left_until(deadline))
+  if not ok then return nil, message, code end
+  self.me, message, code = join(self, deadline)
+  return self.me, message, code
+end
+
+local function read(self)
+  if self.is_over or not self.watch then return end
+  local ok, more, code = self.handle:dispatch("all")
+  if not ok then return self:lost(more, code) end
+  if self.handle:pending() > 0 then loop.timer(0, function() read(self) end) end
+  self.intake:has_read()
+end
+
+--- Reads what the daemon sends, from here on.
+function methods:read_on()
+  if self.watch or self.is_over then return end
+  self.watch = assert(loop.fd(self.handle:fd_get(), "r", function() read(self) end))
+  if self.handle:pending() > 0 then loop.timer(0, function() read(self) end) end
+end
+
+--- Leaves what the daemon sends where it is.
+function methods:read_no_more()
+  if self.watch then self.watch:cancel() end
+  self.watch = nil
+end
+
+local function is_settled(self) return self.is_ready or self.is_over end
+
+--- Connects and joins, and waits until the own join and the state of its ring
+--- have come out of the fence.
+---@param timeout number in seconds
+---@return true? joined, string? message, string? code
+function methods:start(timeout)
+  local deadline = scheduler.now() + timeout
+  local me, message, code = connect(self, deadline)
+  if not me then
+    self:finish()
+    return nil, message, code
+  end
+  for _, state in ipairs(self.tracker.states) do self.fence:quorum(state) end
+  self.tracker:follow(self)
+  self:read_on()
+  local _
+  _, message, code = scheduler.wait(function() return is_settled(self) end, left_until(deadline))
+  if self.is_ready and not self.is_over then return true end
+  if self.is_over then message, code = self.message, self.code end
+  self:finish()
+  return nil, message, code
+end
+
+--- The shared quorum connection has read a state.
+---@param state corolua.QuorumState
+function methods:quorum(state)
+  if self.is_over then return end
+  self.fence:quorum(state)
+  self.intake:has_read_quorum(state)
+end
+
+-- The connection is let go without waiting for the daemon.
+function methods:finish()
+  if self.is_over then return end
+  self.is_over = true
+  self:read_no_more()
+  self.tracker:unfollow(self)
+  if self.handle then blocking.finalize(self.handle) end
+end
+
+--- The daemon is gone: what was read comes out, and the group is told.
+---@param message string
+---@param code string
+function methods:lost(message, code)
+  if self.is_over then return end
+  self.message, self.code = message, code
+  if self.fence and self.me then self.fence:down() end
+  self:finish()
+  self.intake:has_lost(message, code)
+end
+
+--- Leaves the group, and waits until the own leave has been read.
+---@param timeout number in seconds, for each of the two
+function methods:leave(timeout)
+  self:read_no_more()
+  local network = self.room.place.network
+  local ok, message, code = blocking.call(self.handle, "leave", network, timeout)
+  if not ok then return self:lost(message, code) end
+  self:read_on()
+  scheduler.wait(function() return self.has_left or self.is_over end, timeout)
+  self:finish()
+end
+
+return life
