@@ -265,9 +265,12 @@ group_mt.__close = function(self)
   if not is_over(self) then self:leave() end
 end
 
---- Leaves every group at a place and lets its connections go, without `down`.
----@param place corolua.Place
-function group.close_place(place)
+local function place_of(node) return { key = node, network = node.space } end
+
+--- Lets the connections of all groups on a node of a lab go, without `down`.
+---@param node corolua.lab.Node
+function group.close_node(node)
+  local place = place_of(node)
   for _, room in ipairs(registry.at(place)) do
     if room.life then room.life:finish() end
     registry.release(room)
@@ -282,7 +285,8 @@ end
 ---@param level integer? whose line is to blame, as in `error`; the caller's unless told
 ---@return corolua.Group
 function group.on_node(node, name, given, level)
-  return group.new({ key = node, network = node.space }, name, given, (level or 1) + 1)
+  local made = group.new(place_of(node), name, given, (level or 1) + 1)
+  return made -- no tail call: it would hide the caller's line
 end
 
 return group

@@ -21,7 +21,10 @@ local corolua = {
 ---@param name string 1 to 127 bytes, without NUL
 ---@param options corolua.GroupOptions?
 ---@return corolua.Group
-function corolua.group(name, options) return group.new(quorum.HERE, name, options, 2) end
+function corolua.group(name, options)
+  local made = group.new(quorum.HERE, name, options, 2)
+  return made -- no tail call: it would hide the caller's line
+end
 
 --- The quorum state of the program's own node, now.
 ---@param timeout number? in seconds, 30 unless told

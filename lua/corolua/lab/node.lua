@@ -1,6 +1,7 @@
 --- One node of a lab: a place to be a member of the cluster.
 
 local daemon = require("corolua.lab.daemon")
+local group = require("corolua.group")
 local handles = require("corolua.lab.handles")
 local node_faults = require("corolua.lab.node_faults")
 local place = require("corolua.lab.place")
@@ -98,6 +99,16 @@ function methods:enter(fn, ...)
   error(results[2], 0)
 end
 
+--- A group that is joined on this node, in this very process.
+---@param name string
+---@param options corolua.GroupOptions?
+---@return corolua.Group
+function methods:group(name, options)
+  check_open(self, "group", 2)
+  local made = group.on_node(self, name, options, 2)
+  return made
+end
+
 local function command_of(name, program, ...)
   local command = { program, ... }
   for i = 1, select("#", ...) + 1 do
@@ -160,6 +171,7 @@ end
 
 --- Ends what runs on the node and lets its connections go.
 function methods:close()
+  group.close_node(self)
   handles.close(self)
   for running in pairs(self.processes) do running:close() end
   self.processes = {}
