@@ -299,8 +299,8 @@ static cs_error_t connect_daemon(unsigned int flags, cpg_handle_t *id)
 		.flags = flags,
 	};
 
-	return cpg_model_initialize(id, CPG_MODEL_V1,
-				    (cpg_model_data_t *)&data, NULL);
+	return cpg_model_initialize(id, CPG_MODEL_V1, (cpg_model_data_t *)&data,
+				    NULL);
 }
 
 static void check_initialize_job(lua_State *L, int arg, struct handle *handle,

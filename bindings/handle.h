@@ -32,7 +32,8 @@ struct library {
 	cs_error_t (*finalize)(uint64_t id);
 	/* Pushes the arguments behind the handle; returns how many. */
 	int (*push_event)(lua_State *L, const struct event *event);
-	/* What a worker may do with a handle; ends with a NULL name, or NULL. */
+	/* What a worker may do with a handle; ends with a NULL name, or NULL.
+	 */
 	const struct blocking *blocking;
 	/*
 	 * Pushes the handler of an event, or nil to skip the event. NULL where

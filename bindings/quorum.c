@@ -138,9 +138,8 @@ static cs_error_t connect_daemon(quorum_handle_t *id, uint32_t *type)
 		.nodelist_notify_fn = on_nodelist,
 	};
 
-	return quorum_model_initialize(id, QUORUM_MODEL_V1,
-				       (quorum_model_data_t *)&data, type,
-				       NULL);
+	return quorum_model_initialize(
+		id, QUORUM_MODEL_V1, (quorum_model_data_t *)&data, type, NULL);
 }
 
 static cs_error_t run_initialize_job(struct job *job)

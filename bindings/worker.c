@@ -293,8 +293,7 @@ static int call_start(lua_State *L, struct call *call, struct handle *handle)
 static int worker_start(lua_State *L)
 {
 	struct handle *handle = check_any_handle(L, 1);
-	const struct blocking *blocking =
-		check_blocking(L, 2, handle->library);
+	const struct blocking *blocking = check_blocking(L, 2, handle->library);
 	struct call *call;
 
 	if (handle->open == blocking->connects)
@@ -413,11 +412,8 @@ static const luaL_Reg methods[] = {
 };
 
 static const luaL_Reg functions[] = {
-	{"start", worker_start},
-	{"take", worker_take},
-	{"fd", worker_fd},
-	{"is_open", worker_is_open},
-	{NULL, NULL},
+	{"start", worker_start},     {"take", worker_take}, {"fd", worker_fd},
+	{"is_open", worker_is_open}, {NULL, NULL},
 };
 
 static void register_call(lua_State *L)

@@ -32,6 +32,12 @@ local Handle = {}
 ---@return string|nil code "ERR_LIBRARY" without a daemon, "ERR_ACCESS" without permission
 function cpg.initialize(callbacks, options) end
 
+--- The handle of initialize, still closed: corolua.worker connects it.
+---@param callbacks? corosync.cpg.Callbacks
+---@param options? { deliver_initial_totem_conf: boolean? }
+---@return corosync.cpg.Handle handle
+function cpg.prepare(callbacks, options) end
+
 --- Joins a group; a handle joins once in its life, a second time raises.
 ---@param group string 1 to 127 bytes, no NUL
 ---@return true|nil ok

@@ -19,6 +19,11 @@ local Handle = {}
 ---@return string|nil code
 function quorum.initialize(callbacks) end
 
+--- The handle of initialize, still closed: corolua.worker connects it.
+---@param callbacks? corosync.quorum.Callbacks
+---@return corosync.quorum.Handle handle
+function quorum.prepare(callbacks) end
+
 --- Whether the partition has quorum now. false is an answer, no failure.
 ---@return boolean|nil quorate
 ---@return string|nil message

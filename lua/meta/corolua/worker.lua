@@ -1,0 +1,40 @@
+---@meta corolua.worker
+
+--- The calls of the libraries that wait for the daemon, each made by a thread of
+--- its own. A handle is closed while a call of it runs.
+local worker = {}
+
+---@class corolua.worker.Call
+local Call = {}
+
+--- Makes the call of that name; `done` comes back from take, once it is over.
+---@param handle corosync.Handle
+---@param call "initialize"|"join"|"leave"|"trackstart"|"finalize"
+---@param network userdata? descriptor of the network namespace to make it in
+---@param done function
+---@param ... any the arguments of the call
+---@return corolua.worker.Call|nil call
+---@return string|nil message
+---@return string|nil code
+function worker.start(handle, call, network, done, ...) end
+
+--- The next call that is over: its `done` and what it returned; or nothing.
+---@return function|nil done
+---@return any ...
+function worker.take() end
+
+--- The descriptor that is readable once a call is over.
+---@return integer
+function worker.fd() end
+
+--- Whether the handle has a connection, and no call of it runs.
+---@param handle corosync.Handle
+---@return boolean
+function worker.is_open(handle) end
+
+--- Nobody waits for it any more; its connection is finalized once the daemon has
+--- answered. Harmless when repeated.
+---@return nil
+function Call:abandon() end
+
+return worker
