@@ -18,6 +18,9 @@ local function command(...)
   return words
 end
 
+-- How often a random moment is tried; more for a thorough run.
+local ROUNDS = tonumber(os.getenv("COROLUA_ROUNDS") or 10)
+
 local VICTIM = "spec/support/victim.lua"
 
 local function victim(way, as_user)
@@ -64,16 +67,23 @@ describe("a program with a lab leaves nothing behind", function()
     end)
 
     it("when it is killed at any moment, as " .. who, function()
-      for i = 0, 9 do
+      for i = 0, ROUNDS - 1 do
         local program = victim("wait", as_user)
-        scheduler.wait(function() return program.ended end, i * 0.05 + math.random() * 0.05)
+        scheduler.wait(function() return program.ended end, (i + math.random()) * 0.5 / ROUNDS)
         assert(sys.kill(program.pid, "KILL"))
         check(program)
       end
-      local program = victim("wait", as_user)
-      assert(is_up(program))
-      assert(sys.kill(program.pid, "KILL"))
-      check(program)
+    end)
+
+    it("when it is killed in the middle of faults, as " .. who, function()
+      for _ = 1, ROUNDS // 2 do
+        local program = victim("faults", as_user)
+        assert(is_up(program))
+        scheduler.wait(function() return program.ended end, math.random() * 0.5)
+        assert.is_nil(program.ended, program.output)
+        assert(sys.kill(program.pid, "KILL"))
+        check(program)
+      end
     end)
   end
 

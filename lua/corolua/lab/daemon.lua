@@ -19,6 +19,9 @@ local daemon = {}
 
 local LAST_LINES = 4
 
+local NO_SPACE = "\nThe memory that the lab keeps its files in is full: use fewer nodes, or end "
+  .. "other programs."
+
 local function write(path, text)
   local file <close> = assert(io.open(path, "wb"))
   assert(file:write(text))
@@ -118,8 +121,9 @@ end
 function methods:last_words()
   local words = { last_lines(self.files.log), last_lines(self.files.stderr) }
   local text = table.concat(words, "\n"):gsub("^\n+", ""):gsub("\n+$", "")
-  return ("corosync on node %d ended with %s. Its last words:\n%s")
-    :format(self.nodeid, self.ended or "no word", text)
+  local hint = text:find("No space left", 1, true) and NO_SPACE or ""
+  return ("corosync on node %d ended with %s. Its last words:\n%s%s")
+    :format(self.nodeid, self.ended or "no word", text, hint)
 end
 
 return daemon
