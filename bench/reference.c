@@ -100,8 +100,8 @@ static void open_group(void)
 		.cpg_deliver_fn = on_deliver,
 		.cpg_confchg_fn = on_confchg,
 	};
-	cs_error_t err = cpg_model_initialize(
-		&handle, CPG_MODEL_V1, (cpg_model_data_t *)&data, NULL);
+	cs_error_t err = cpg_model_initialize(&handle, CPG_MODEL_V1,
+					      (cpg_model_data_t *)&data, NULL);
 
 	if (err != CS_OK)
 		fail("cpg_model_initialize", err);
@@ -118,8 +118,7 @@ static void open_group(void)
 /* False where the daemon wants the sender to come again. */
 static bool send_one(struct iovec *payload)
 {
-	cs_error_t err =
-		cpg_mcast_joined(handle, CPG_TYPE_AGREED, payload, 1);
+	cs_error_t err = cpg_mcast_joined(handle, CPG_TYPE_AGREED, payload, 1);
 
 	if (err == CS_ERR_TRY_AGAIN)
 		return false;
@@ -155,8 +154,8 @@ static void throughput(char **arguments)
 		if (sent > delivered)
 			dispatch();
 	}
-	printf("messages=%ld seconds=%.6f cpu=%.6f\n", delivered,
-	       now() - start, cpu_time() - cpu);
+	printf("messages=%ld seconds=%.6f cpu=%.6f\n", delivered, now() - start,
+	       cpu_time() - cpu);
 	free(payload.iov_base);
 }
 
