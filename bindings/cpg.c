@@ -19,6 +19,9 @@
 
 enum kind { KIND_DELIVER, KIND_CONFCHG, KIND_TOTEM_CONFCHG };
 
+/* Behind the handlers, which are user values from 1 on. */
+enum { SENDER_VALUE = KIND_TOTEM_CONFCHG + 2 };
+
 static const char *const handlers[] = {
 	[KIND_DELIVER] = "deliver",
 	[KIND_CONFCHG] = "confchg",
@@ -79,6 +82,9 @@ struct cpg {
 	struct cpg_name group; /* once joined */
 	uint32_t nodeid;       /* own one, known from leave on */
 	unsigned int flags;    /* to connect with */
+	/* Of the latest message; its object is the user value SENDER_VALUE. */
+	uint32_t sender_nodeid;
+	uint32_t sender_pid;
 };
 
 /* A call of a handle that a worker makes. */
@@ -143,13 +149,30 @@ static void push_changes(lua_State *L, const struct cpg_address *list,
 	}
 }
 
+/* Messages of one sender mostly come in a row: this spares the look-up. */
+static void push_sender(lua_State *L, struct cpg *self,
+			const struct deliver *deliver)
+{
+	if (deliver->nodeid == self->sender_nodeid &&
+	    deliver->pid == self->sender_pid) {
+		lua_getiuservalue(L, 1, SENDER_VALUE);
+		return;
+	}
+	push_member(L, deliver->nodeid, deliver->pid);
+	lua_pushvalue(L, -1);
+	lua_setiuservalue(L, 1, SENDER_VALUE);
+	self->sender_nodeid = deliver->nodeid;
+	self->sender_pid = deliver->pid;
+}
+
+/* The handle is at index 1, as in every call of push_event. */
 static int push_deliver(lua_State *L, const struct event *event)
 {
 	const struct deliver *deliver = (const void *)event;
 
 	push_group(L, &deliver->group);
 	lua_pushlstring(L, deliver->payload, deliver->length);
-	push_member(L, deliver->nodeid, deliver->pid);
+	push_sender(L, lua_touserdata(L, 1), deliver);
 	return 3;
 }
 

@@ -78,9 +78,23 @@ static const struct library *library_of(lua_State *L)
 	return lua_touserdata(L, lua_upvalueindex(1));
 }
 
+/* Compares with the metatable in the second upvalue, without a look-up. */
+static bool is_self(lua_State *L)
+{
+	bool is;
+
+	if (!lua_getmetatable(L, 1))
+		return false;
+	is = lua_rawequal(L, -1, lua_upvalueindex(2));
+	lua_pop(L, 1);
+	return is;
+}
+
 static struct handle *check_self(lua_State *L)
 {
-	return luaL_checkudata(L, 1, library_of(L)->type);
+	if (!is_self(L))
+		return luaL_checkudata(L, 1, library_of(L)->type);
+	return lua_touserdata(L, 1);
 }
 
 void *check_handle(lua_State *L)
@@ -390,7 +404,8 @@ void handle_setfuncs(lua_State *L, const struct library *library,
 		     const luaL_Reg functions[])
 {
 	lua_pushlightuserdata(L, (void *)library);
-	luaL_setfuncs(L, functions, 1);
+	luaL_getmetatable(L, library->type);
+	luaL_setfuncs(L, functions, 2);
 }
 
 void handle_register(lua_State *L, const struct library *library,
@@ -434,7 +449,7 @@ void *push_handle(lua_State *L, const struct library *library, size_t size,
 	check_keys(L, callbacks, "callback", library->handlers);
 	while (library->handlers[kinds] != NULL)
 		kinds++;
-	handle = lua_newuserdatauv(L, size, kinds);
+	handle = lua_newuserdatauv(L, size, kinds + 1);
 	memset(handle, 0, size);
 	handle->library = library;
 	luaL_setmetatable(L, library->type);

@@ -30,7 +30,8 @@ struct library {
 	cs_error_t (*dispatch)(uint64_t id, cs_dispatch_flags_t mode);
 	cs_error_t (*fd_get)(uint64_t id, int *fd);
 	cs_error_t (*finalize)(uint64_t id);
-	/* Pushes the arguments behind the handle; returns how many. */
+	/* Pushes the arguments behind the handle, which is at index 1; returns
+	 * how many. */
 	int (*push_event)(lua_State *L, const struct event *event);
 	/* What a worker may do with a handle; ends with a NULL name, or NULL.
 	 */
@@ -64,7 +65,8 @@ void handle_setfuncs(lua_State *L, const struct library *library,
 /*
  * Pushes a new handle of size bytes, closed, with the handlers out of the
  * table at callbacks (which may be nil or missing). Unknown keys and values
- * that are not functions raise.
+ * that are not functions raise. The user value behind those of the handlers
+ * is the library's own.
  */
 void *push_handle(lua_State *L, const struct library *library, size_t size,
 		  int callbacks);
