@@ -68,7 +68,7 @@ static void sift_down(struct queue *queue, size_t at)
 static bool queue_grow(struct queue *queue)
 {
 	size_t room = queue->room == 0 ? FIRST_ROOM : queue->room * 2;
-	struct held **heap = realloc(queue->heap, room * sizeof *heap);
+	struct held **heap = realloc(queue->heap, room * sizeof(void *));
 
 	if (heap == NULL)
 		return false;

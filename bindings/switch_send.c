@@ -9,7 +9,7 @@
 #include <poll.h>
 #include <stdlib.h>
 
-enum { PATIENCE = 20 }; /* milliseconds for a full socket buffer */
+enum { PATIENCE = 200 }; /* milliseconds for a full socket buffer */
 
 void sender_init(struct sender *sender, int fd, struct pcap *pcap)
 {
@@ -51,7 +51,11 @@ static bool wait_for_room(const struct sender *sender)
 	       (pollfd.revents & POLLOUT) != 0;
 }
 
-/* What to do with the first unsent frame: true to try it again. */
+/*
+ * Whether to try the first unsent frame again. The buffer is full while the
+ * kernel has not yet handed on what it took, so it is worth to wait: but once,
+ * for a cable that does not move must not stop the others.
+ */
 static bool is_passing(const struct sender *sender, int err, bool *waited)
 {
 	if (err == EINTR)
@@ -73,6 +77,8 @@ static void send_all(struct sender *sender)
 
 		for (int i = 0; i < n; i++)
 			count_sent(sender, at++);
+		if (n > 0)
+			waited = false;
 		if (n > 0 || is_passing(sender, errno, &waited))
 			continue;
 		switch_count(&sender->cells[at++]->counters->refused, 1);

@@ -11,12 +11,13 @@ local datagram = assert(package.loadlib(support.build .. "/spec/datagram.so",
 local PORT = 4711
 
 describe("corolua.switch", function()
-  local wires -- two links between three nodes, ended by the switch of each spec
+  local wires -- two links between three nodes, which each spec joins by a switch
   local open = {}
 
   setup(function()
     assert(place.enter())
     wires = assert(network.build({ nodes = 3, links = 2, network = "switch" }))
+    wires.switch:close()
   end)
 
   teardown(function()
@@ -477,6 +478,38 @@ describe("corolua.switch", function()
   end)
 
   describe("the process", function()
+    local function read_stat(pid)
+      local file <close> = io.open("/proc/" .. pid .. "/stat")
+      return file and file:read("a")
+    end
+
+    -- Times it was put to sleep or preempted, and ticks of CPU time.
+    local function activity(pid)
+      local switches, file = 0, assert(io.open("/proc/" .. pid .. "/status"))
+      for count in file:read("a"):gmatch("ctxt_switches:%s*(%d+)") do
+        switches = switches + count
+      end
+      file:close()
+      local user, system = read_stat(pid):match("%) %S" .. (" %S+"):rep(10) .. " (%d+) (%d+)")
+      return switches, user + system
+    end
+
+    it("sleeps while nothing comes, also when a cable is down", function()
+      local sw = start()
+      local idle = socket(1)
+      assert(wires:set_plugged(2, 1, false))
+      assert(sw:set(1, 3, { delay = 60 }))
+      send(idle, 3, "later")
+      assert(sw:ready())
+      receive(idle, 1, 0.1)
+      local switches, ticks = activity(sw:pid())
+      receive(idle, 1, 0.5)
+      local switches_after, ticks_after = activity(sw:pid())
+      assert(wires:set_plugged(2, 1, true))
+      assert.equal(ticks, ticks_after)
+      assert.is_true(switches_after - switches <= 2)
+    end)
+
     it("makes its descriptor readable when it ends", function()
       local sw = start()
       assert.is_true(sw:alive())
@@ -514,11 +547,6 @@ describe("corolua.switch", function()
       assert.is_false(sw:alive())
       assert.has_error(function() sw:ready() end, "the switch is closed")
     end)
-
-    local function read_stat(pid)
-      local file <close> = io.open("/proc/" .. pid .. "/stat")
-      return file and file:read("a")
-    end
 
     it("dies with the program", function()
       local script = ([[
