@@ -99,11 +99,6 @@ describe("a node of a lab", function()
       script:wait(5)
     end)
   end)
-
-  it("names the command that enters it from another terminal", function()
-    local command = cluster[1]:entry_command()
-    assert.matches("^nsenter %-t %d+", command)
-  end)
 end)
 
 describe("closing a cluster", function()

@@ -188,3 +188,36 @@ describe("corolua.sys", function()
     assert.is_nil(sys.nearest("zzzzzzzz", { "nodes", "ports" }))
   end)
 end)
+
+describe("lua/meta", function()
+  local function keys(set)
+    local list = {}
+    for key in pairs(set) do list[#list + 1] = key end
+    table.sort(list)
+    return list
+  end
+
+  -- The names that a file describes behind an object: "sys." or "guard:".
+  local function described(name, object)
+    local file <close> = assert(io.open("lua/meta/corolua/" .. name .. ".lua"))
+    local set = {}
+    for key in file:read("a"):gmatch("\nfunction " .. object .. "([%w_]+)%(") do set[key] = true end
+    return keys(set)
+  end
+
+  local net = require("corolua.net")
+  local registry = debug.getregistry()
+  local cases = {
+    { "sys", "sys%.", sys },
+    { "sys", "descriptor:", registry["corolua.descriptor"].__index },
+    { "sys", "guard:", registry["corolua.guard"].__index },
+    { "net", "net%.", net },
+    { "net", "connection:", registry["corolua.net"].__index },
+  }
+
+  for _, case in ipairs(cases) do
+    it("describes " .. case[2] .. " of corolua." .. case[1], function()
+      assert.same(keys(case[3]), described(case[1], case[2]))
+    end)
+  end
+end)

@@ -148,27 +148,6 @@ function methods:run(name, ...)
   return script.start(self.space, command, self.processes)
 end
 
---- Runs a program on the node in the foreground of the terminal, and waits for
---- its end.
----@param program string
----@param ... string its arguments
----@return integer? status, string? message, string? code
-function methods:foreground(program, ...)
-  local command = command_of("foreground", program, ...)
-  check_open(self, "foreground", 2)
-  return process.foreground(self.space, command, { "COROLUA_NODE=" .. self.nodeid })
-end
-
---- The command that enters the node from another terminal; nil while its
---- corosync does not run.
----@return string?
-function methods:entry_command()
-  local pid = self.daemon.pid
-  if not pid then return nil end
-  local user = place.is_user() and " -U --preserve-credentials" or ""
-  return ("nsenter -t %d%s -m -n"):format(pid, user)
-end
-
 --- Ends what runs on the node and lets its connections go.
 function methods:close()
   group.close_node(self)

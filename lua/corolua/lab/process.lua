@@ -89,32 +89,6 @@ function methods:close()
   has_ended(self, sys.reap(self.pid))
 end
 
---- Runs a program to its end in the foreground of the terminal.
----@param space userdata the node's network
----@param command string[] the program and its arguments
----@param env string[]? "NAME=value"
----@return integer? status, string? message, string? code
-function process.foreground(space, command, env)
-  local words = { "PATH=" .. programs.path(), table.unpack(env or {}) }
-  local pid, why, code = sys.spawn(command, {
-    net = space, inherit = true, placement = "terminal", guard = place.guard, env = words,
-  })
-  if not pid then return nil, why, code end
-  local kind, status = scheduler.await(function(resume)
-    local watch = loop.child(pid, resume)
-    return function()
-      watch:cancel()
-      sys.kill_group(pid, "KILL")
-      sys.reap(pid)
-    end
-  end)
-  sys.take_terminal()
-  sys.kill_group(pid, "KILL")
-  place.guard:forget(pid)
-  if not kind then return nil, "stopping", "ERR_INTERRUPT" end
-  return kind == "exit" and status or 128 + status
-end
-
 --- Runs a program to its end.
 ---@param space userdata the node's network
 ---@param command string[] the program and its arguments
