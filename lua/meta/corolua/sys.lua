@@ -152,6 +152,19 @@ function sys.namespace(kind) end
 ---@return string? code
 function sys.setns(namespace) end
 
+--- The root folder that the program sees.
+---@return corolua.Descriptor? folder
+---@return string? message
+---@return string? code
+function sys.root() end
+
+--- Makes a folder the root that the program sees, and goes there.
+---@param folder corolua.Descriptor
+---@return true? done
+---@return string? message
+---@return string? code
+function sys.chroot(folder) end
+
 --- Calls the function in that network, and returns its results. It cannot
 --- yield; its errors pass through, and the thread is back in every case.
 ---@param namespace corolua.Descriptor
