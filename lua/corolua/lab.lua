@@ -148,6 +148,7 @@ function methods:close()
   if self.closed then return end
   self.closed = true
   self.exit:cancel()
+  for _, member in ipairs(self) do member:release() end
   for _, member in ipairs(self) do member:close() end
   if self.network then self.network:close() end
   if self.folder then

@@ -148,13 +148,17 @@ function methods:run(name, ...)
   return script.start(self.space, command, self.processes)
 end
 
---- Ends what runs on the node and lets its connections go.
-function methods:close()
+--- Lets go of what was opened on the node, while its corosync still runs.
+function methods:release()
   group.close_node(self)
   handles.close(self)
+  if not self.paused then self.tracker:close() end
+end
+
+--- Ends what runs on the node, and then the connections to it that are left.
+function methods:close()
   for running in pairs(self.processes) do running:close() end
   self.processes = {}
-  if not self.paused then self.tracker:close() end
   self.daemon:kill()
   self.tracker:close()
   self.paused = false
