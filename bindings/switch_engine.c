@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +21,16 @@
 #include "switch_forward.h"
 
 enum { STANDARD = 3, SLACK = 1000, SECOND = 1000000000 };
+
+/* The start or the stop of one port, in a thread if there can be one. */
+struct task {
+	int (*run)(struct port *port, size_t bytes);
+	struct port *port;
+	size_t bytes;
+	int error;
+	bool threaded;
+	pthread_t thread;
+};
 
 static uint64_t monotonic(void)
 {
@@ -89,17 +100,64 @@ _Noreturn static void fail(struct switch_plan *plan, const char *what)
 	_exit(1);
 }
 
+static void *run_task(void *argument)
+{
+	struct task *task = (struct task *)argument;
+
+	task->error = task->run(task->port, task->bytes) == 0 ? 0 : errno;
+	return NULL;
+}
+
+/*
+ * The kernel waits for a grace period of its own with each ring it makes or
+ * frees, which takes longer than all else: in threads, all wait for the same
+ * one. Returns the first port that failed, with errno, or NULL.
+ */
+static struct port *for_all_ports(struct engine *engine, size_t bytes,
+				  int (*run)(struct port *port, size_t bytes))
+{
+	struct task tasks[SWITCH_PORTS];
+	struct port *failed = NULL;
+
+	for (unsigned int i = 0; i < engine->count; i++) {
+		struct task *task = &tasks[i];
+
+		*task = (struct task){
+			.run = run,
+			.port = &engine->ports[i],
+			.bytes = bytes,
+		};
+		task->threaded = pthread_create(&task->thread, NULL, run_task,
+						task) == 0;
+		if (!task->threaded)
+			run_task(task);
+	}
+	for (unsigned int i = 0; i < engine->count; i++)
+		if (tasks[i].threaded)
+			pthread_join(tasks[i].thread, NULL);
+	for (unsigned int i = engine->count; i-- > 0;) {
+		if (tasks[i].error == 0)
+			continue;
+		failed = tasks[i].port;
+		errno = tasks[i].error;
+	}
+	return failed;
+}
+
 static void start_ports(struct engine *engine, struct switch_plan *plan)
 {
+	struct port *failed;
+
 	for (unsigned int i = 0; i < engine->count; i++) {
 		struct port *port = &engine->ports[i];
 
 		port->fd = plan->sockets[i];
 		port->shared = &plan->shared->port[i];
-		if (port_start(port, plan->ring_bytes / engine->count) != 0)
-			fail(plan, port->shared->name);
 		sender_init(&engine->senders[i], port->fd, &engine->pcap);
 	}
+	failed = for_all_ports(engine, plan->ring_bytes, port_start);
+	if (failed != NULL)
+		fail(plan, failed->shared->name);
 	ports_count_drops(engine->ports, engine->count);
 	for (unsigned int i = 0; i < engine->count; i++)
 		engine->ports[i].overrun =
@@ -126,6 +184,7 @@ static struct engine *engine_new(struct switch_plan *plan)
 _Noreturn static void finish(struct engine *engine)
 {
 	pcap_flush(&engine->pcap);
+	for_all_ports(engine, 0, port_stop);
 	_exit(0);
 }
 

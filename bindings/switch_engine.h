@@ -11,7 +11,7 @@ struct switch_plan {
 	int control; /* the child's end; closed means: end */
 	int pcap;    /* or -1 */
 	int sockets[SWITCH_PORTS];
-	size_t ring_bytes; /* of all ports */
+	size_t ring_bytes; /* of each port */
 	uint64_t seed;
 	pid_t parent;
 };

@@ -138,6 +138,13 @@ int port_start(struct port *port, size_t bytes)
 	return 0;
 }
 
+int port_stop(struct port *port, size_t bytes)
+{
+	(void)bytes;
+	munmap(port->ring, port->slots * port->size);
+	return close(port->fd);
+}
+
 static unsigned char *slot_at(const struct port *port, unsigned int number)
 {
 	return port->ring + (size_t)(number % port->slots) * port->size;

@@ -36,6 +36,9 @@ int port_open(const char *name, unsigned int *index);
  */
 int port_start(struct port *port, size_t bytes);
 
+/* Frees the ring and closes the socket; bytes is not used. Returns 0. */
+int port_stop(struct port *port, size_t bytes);
+
 /* The next frame, which stays in its slot until port_release. */
 enum port_found port_next(struct port *port, unsigned char **frame,
 			  size_t *length);

@@ -139,7 +139,7 @@ bool switch_fork(struct switch_process *process, const char *pcap,
 		.shared = process->shared,
 		.control = -1,
 		.pcap = -1,
-		.ring_bytes = ring_bytes,
+		.ring_bytes = ring_bytes / process->shared->ports,
 		.seed = seed,
 	};
 	bool done;

@@ -61,7 +61,7 @@ local switch = {}
 local methods = {}
 
 --- Starts a switch in the current network namespace. Returns before its rings
---- are made, 40 to 60 ms later; every request waits for them. The switch dies
+--- are made, about 20 ms later; every request waits for them. The switch dies
 --- with the thread that starts it.
 ---@param options corolua.switch.Options
 ---@return corolua.switch.Switch? switch
