@@ -422,9 +422,12 @@ describe("corosync.cpg", function()
 
   describe("members", function()
     it("are one read-only object per process, shared by all handles", function()
-      local from = {}
+      local from, joined = {}, {}
       local function callbacks(node)
         return {
+          confchg = function()
+            joined[node] = true
+          end,
           deliver = function(_, _, _, member)
             from[node] = member
           end,
@@ -433,6 +436,9 @@ describe("corosync.cpg", function()
       local one, two = open(1, callbacks(1)), open(2, callbacks(2))
       assert(one:join("interned"))
       assert(two:join("interned"))
+      support.dispatch_until(two, function()
+        return joined[2]
+      end)
       assert(one:mcast_joined("x"))
       for node, handle in ipairs({ one, two }) do
         support.dispatch_until(handle, function()
@@ -727,6 +733,79 @@ describe("corosync.cpg", function()
       for i = 1, 200 do
         assert.is_true(handles[i]:finalize())
       end
+    end)
+  end)
+
+  describe("a daemon", function()
+    -- An ordinary user's lab knows one user only; there the stub has shown it.
+    local function is_real_root()
+      local file <close> = assert(io.open("/proc/self/uid_map"))
+      return file:read("a"):match("^%s*0%s+0%s+4294967295") ~= nil
+    end
+
+    it("that does not know the user says ERR_ACCESS, or the user is the daemon's", function()
+      local command = is_real_root() and { "setpriv", "--reuid=65534", "--regid=65534",
+        "--clear-groups" } or { "env" }
+      table.move({ support.program, "-e",
+        "print((select(3, require('corosync.cpg').initialize())))" }, 1, 3, #command + 1, command)
+      local result = assert(cluster[1]:tool(table.unpack(command)))
+      assert.same({ status = 0, output = is_real_root() and "ERR_ACCESS\n" or "nil\n" }, result)
+    end)
+
+    it("asks to try again while the last life of a member goes round", function()
+      join(1, "again"):finalize()
+      local handle = open(1)
+      local codes = {}
+      support.eventually(function()
+        local joined, _, code = handle:join("again")
+        codes[code or "joined"] = true
+        return joined
+      end)
+      codes.ERR_TRY_AGAIN = nil
+      assert.same({ joined = true }, codes)
+      leave(handle)
+    end)
+
+    it("that has no descriptors left refuses, and goes on with the others", function()
+      local handles = {}
+      local pid = cluster[2].daemon.pid
+      local function limit(count)
+        local result = assert(cluster[2]:tool("prlimit", "--pid=" .. pid, "--nofile=" .. count))
+        assert.same(0, result.status, result.output)
+      end
+      limit("100:")
+      local code
+      repeat
+        local handle, _, problem = cluster[2]:enter(cpg.initialize)
+        table.insert(handles, handle)
+        code = problem
+      until not handle or #handles == 100
+      limit("1024:")
+      assert.same("ERR_LIBRARY", code)
+      assert.is_true(#handles > 0)
+      assert.is_true(handles[1]:join("few descriptors"))
+      for _, handle in ipairs(handles) do
+        handle:finalize()
+      end
+      open(2):finalize()
+    end)
+
+    it("that is stopped makes a call wait, not fail", function()
+      local handle = join(1, "stopped")
+      local pid = cluster[1].daemon.pid
+      local task = corolua.spawn(function()
+        return cluster[1]:tool("sh", "-c",
+          "kill -STOP $0 && echo stopped && sleep 0.2 && kill -CONT $0", tostring(pid))
+      end)
+      local function is_stopped()
+        local status <close> = assert(io.open("/proc/" .. pid .. "/status"))
+        return status:read("a"):match("State:%s+T") ~= nil
+      end
+      support.eventually(is_stopped)
+      assert.same(1, handle:local_get())
+      assert.is_false(is_stopped())
+      assert(task:wait(5))
+      leave(handle)
     end)
   end)
 

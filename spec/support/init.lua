@@ -19,6 +19,17 @@ function support.preload_stub()
   return "LD_PRELOAD=" .. (sanitizer and sanitizer .. ":" or "") .. support.build .. "/spec/stub.so"
 end
 
+--- Waits until a condition holds that no event tells of; fails after timeout.
+---@param condition fun(): any
+---@param timeout? number seconds, 5 if not given
+function support.eventually(condition, timeout)
+  local deadline = scheduler.now() + (timeout or 5)
+  while not condition() do
+    assert(scheduler.now() < deadline, "the condition did not come true in time")
+    scheduler.sleep(0.002)
+  end
+end
+
 --- Waits until a descriptor is readable.
 ---@param fd integer
 ---@param timeout number seconds
