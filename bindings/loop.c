@@ -8,46 +8,22 @@
  * are used, since they delay timers by up to 50 ms; and the signal handlers
  * that qb_loop_create resets are put back.
  */
-#include "args.h"
-#include "status.h"
+#include "watch.h"
 
-#include <errno.h>
 #include <lauxlib.h>
-#include <qb/qbloop.h>
 #include <stdint.h>
-#include <sys/pidfd.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "args.h"
+#include "module.h"
+#include "status.h"
 
 #define LOOP_NAME "corolua.loop"
 #define WATCH_NAME "corolua.watch"
 
 /* Longer than any program runs, and in nanoseconds still an int64_t. */
 static const double SECONDS_MAX = 1e9;
-
-struct loop {
-	qb_loop_t *qb;
-	lua_State *main;     /* every entry from libqb runs here */
-	lua_Integer counted; /* active watches that keep a program running */
-	bool running;
-	bool stopped; /* stop was asked for, perhaps before run */
-	bool failed;  /* the error is in the registry, under the loop */
-};
-
-enum kind { WATCH_FD, WATCH_TIMER, WATCH_SIGNAL, WATCH_CHILD };
-
-struct watch {
-	struct loop *loop;
-	enum kind kind;
-	bool active;
-	bool counts; /* keeps the program running while it is active */
-	int fd;      /* what is watched; a child's pidfd is ours to close */
-	union {
-		qb_loop_timer_handle timer;
-		qb_loop_signal_handle signal;
-	};
-};
 
 static const struct name directions[] = {
 	{POLLIN, "r"},
@@ -56,7 +32,7 @@ static const struct name directions[] = {
 	{0, NULL},
 };
 
-static struct loop *loop_of(lua_State *L)
+struct loop *loop_of(lua_State *L)
 {
 	return lua_touserdata(L, lua_upvalueindex(1));
 }
@@ -69,8 +45,7 @@ static double now(void)
 	return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 }
 
-/* An inactive watch whose user value is the function at arg. */
-static struct watch *push_watch(lua_State *L, enum kind kind, int arg)
+struct watch *push_watch(lua_State *L, enum kind kind, int arg)
 {
 	struct watch *watch;
 
@@ -87,7 +62,7 @@ static struct watch *push_watch(lua_State *L, enum kind kind, int arg)
 	return watch;
 }
 
-static void watch_activate(struct watch *watch)
+void watch_activate(struct watch *watch)
 {
 	watch->active = true;
 	watch->counts = true;
@@ -100,9 +75,7 @@ static void watch_forget(lua_State *L, struct watch *watch)
 	lua_rawsetp(L, LUA_REGISTRYINDEX, watch);
 }
 
-/* A watch that libqb refused: the failure is all that Lua sees of it. */
-static int watch_refused(lua_State *L, struct watch *watch, const char *call,
-			 int err)
+int watch_refused(lua_State *L, struct watch *watch, const char *call, int err)
 {
 	watch_forget(L, watch);
 	return push_errno(L, call, err);
@@ -121,6 +94,7 @@ static void watch_remove(struct watch *watch)
 		qb_loop_poll_del(qb, watch->fd);
 		break;
 	case WATCH_TIMER:
+	case WATCH_POLLED_CHILD:
 		qb_loop_timer_del(qb, watch->timer);
 		break;
 	case WATCH_SIGNAL:
@@ -160,7 +134,7 @@ static int call_watch(lua_State *L)
 	lua_getiuservalue(L, -1, 1);
 	lua_replace(L, 1);
 	/* One shot: its function may set it up anew or let it be collected. */
-	if (watch->kind == WATCH_TIMER || watch->kind == WATCH_CHILD)
+	if (watch->kind != WATCH_FD && watch->kind != WATCH_SIGNAL)
 		watch_end(L, watch);
 	lua_pop(L, 1);
 	lua_call(L, given, 0);
@@ -180,9 +154,8 @@ static void loop_fail(struct loop *loop, lua_State *L)
 	qb_loop_stop(loop->qb);
 }
 
-/* The one door from libqb into Lua. */
-static void loop_enter(struct watch *watch, const char *word,
-		       const lua_Integer *number)
+void loop_enter(struct watch *watch, const char *word,
+		const lua_Integer *number)
 {
 	lua_State *L = watch->loop->main;
 	int top = lua_gettop(L);
@@ -236,23 +209,6 @@ static int32_t on_signal(int32_t signum, void *data)
 	lua_Integer number = signum;
 
 	loop_enter(data, NULL, &number);
-	return 0;
-}
-
-static int32_t on_child(int32_t fd, int32_t revents, void *data)
-{
-	siginfo_t info = {.si_pid = 0};
-	lua_Integer status;
-
-	(void)revents;
-	/* Somebody else may have reaped it: then nobody knows how it ended. */
-	if (waitid(P_PIDFD, (id_t)fd, &info, WEXITED) != 0) {
-		loop_enter(data, "unknown", NULL);
-		return 0;
-	}
-	status = info.si_status;
-	loop_enter(data, info.si_code == CLD_EXITED ? "exit" : "signal",
-		   &status);
 	return 0;
 }
 
@@ -330,45 +286,6 @@ static int loop_signal(lua_State *L)
 
 	if (err != 0)
 		return watch_refused(L, watch, "qb_loop_signal_add", -err);
-	watch_activate(watch);
-	return 1;
-}
-
-/* The pidfd of a child of ours, or -1 and errno. */
-static int open_child(pid_t pid)
-{
-	siginfo_t info;
-	int fd = pidfd_open(pid, 0);
-	int err;
-
-	if (fd < 0)
-		return -1;
-	if (waitid(P_PIDFD, (id_t)fd, &info, WEXITED | WNOHANG | WNOWAIT) == 0)
-		return fd;
-	err = errno;
-	close(fd);
-	errno = err;
-	return -1;
-}
-
-/* loop.child(pid, fn("exit" | "signal", status)) -> watch
- *   | nil, message, code
- * Reaps the child. */
-static int loop_child(lua_State *L)
-{
-	pid_t pid = (pid_t)check_range(L, 1, "pid", 1, INT32_MAX);
-	struct watch *watch = push_watch(L, WATCH_CHILD, 2);
-	int err;
-
-	watch->fd = open_child(pid);
-	if (watch->fd < 0)
-		return watch_refused(L, watch, "pidfd_open", errno);
-	err = qb_loop_poll_add(watch->loop->qb, QB_LOOP_MED, watch->fd, POLLIN,
-			       watch, on_child);
-	if (err != 0) {
-		close(watch->fd);
-		return watch_refused(L, watch, "qb_loop_poll_add", -err);
-	}
 	watch_activate(watch);
 	return 1;
 }
@@ -484,7 +401,7 @@ static const luaL_Reg functions[] = {
 	{"fd", loop_fd},
 	{"timer", loop_timer},
 	{"signal", loop_signal},
-	{"child", loop_child},
+	{"child", child_watch},
 	{"run", loop_run},
 	{"stop", loop_stop},
 	{"now", loop_now},
@@ -493,9 +410,7 @@ static const luaL_Reg functions[] = {
 	{NULL, NULL},
 };
 
-int luaopen_corolua_loop(lua_State *L);
-
-__attribute__((visibility("default"))) int luaopen_corolua_loop(lua_State *L)
+MODULE(corolua_loop)
 {
 	luaL_newmetatable(L, WATCH_NAME);
 	lua_pushcfunction(L, watch_gc);

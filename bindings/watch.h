@@ -1,0 +1,65 @@
+#ifndef COROLUA_WATCH_H
+#define COROLUA_WATCH_H
+
+#include <lua.h>
+#include <qb/qbloop.h>
+#include <stdbool.h>
+#include <sys/types.h>
+
+/*
+ * What corolua.loop watches, one struct for all kinds: the mechanism is in
+ * loop.c, what is particular to child processes in child.c.
+ */
+struct loop {
+	qb_loop_t *qb;
+	lua_State *main;     /* every entry from libqb runs here */
+	lua_Integer counted; /* active watches that keep a program running */
+	bool running;
+	bool stopped; /* stop was asked for, perhaps before run */
+	bool failed;  /* the error is in the registry, under the loop */
+};
+
+enum kind {
+	WATCH_FD,
+	WATCH_TIMER,
+	WATCH_SIGNAL,
+	WATCH_CHILD,
+	WATCH_POLLED_CHILD,
+};
+
+struct watch {
+	struct loop *loop;
+	enum kind kind;
+	bool active;
+	bool counts; /* keeps the program running while it is active */
+	int fd;      /* what is watched; a child's pidfd is ours to close */
+	pid_t pid;   /* of a child that is polled */
+	union {
+		qb_loop_timer_handle timer;
+		qb_loop_signal_handle signal;
+	};
+};
+
+/* The loop that is the first upvalue of each function of the module. */
+struct loop *loop_of(lua_State *L);
+
+/* An inactive watch whose user value is the function at arg. */
+struct watch *push_watch(lua_State *L, enum kind kind, int arg);
+
+/* Once libqb has taken it. */
+void watch_activate(struct watch *watch);
+
+/* A watch that libqb refused: the failure is all that Lua sees of it. */
+int watch_refused(lua_State *L, struct watch *watch, const char *call, int err);
+
+/*
+ * The one door from libqb into Lua: calls the watch's function with a word and
+ * a number, each of which may be NULL.
+ */
+void loop_enter(struct watch *watch, const char *word,
+		const lua_Integer *number);
+
+/* loop.child, the Lua function */
+int child_watch(lua_State *L);
+
+#endif
