@@ -171,7 +171,8 @@ end
 -- Runs the loop until it is left, and says why it was.
 local function drive(condition)
   goes_on, ended = condition, nil
-  turn()
+  -- The first turn, too, is one of the loop.
+  loop.timer(0, function() end)
   repeat
     local ok, problem = pcall(loop.run)
     if not ok and ended ~= "exit" then
