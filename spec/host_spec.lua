@@ -21,8 +21,8 @@ local STATUSES = {
   { "exits from where it cannot yield",
     "-e 'table.sort({ 3, 2, 1 }, function() os.exit(4) end)'", 4 },
   { "closes variables on os.exit",
-    "-e 'local x <close> =
-    setmetatable({}, { __close = function() print(\"closed\") end }) os.exit(3)'",
+    [[-e 'local mt = { __close = function() print("closed") end }
+      local x <close> = setmetatable({}, mt) os.exit(3)']],
     3, "closed" },
   { "refuses an unknown option", "--log-levl x", 2, "did you mean '%-%-log%-level'" },
   { "refuses a size that is none", "--memory-limit x", 2, "memory%-limit" },
