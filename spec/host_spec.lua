@@ -80,18 +80,18 @@ describe("the program", function()
     local prefix = os.tmpname()
     os.remove(prefix)
     assert(lfs.mkdir(prefix))
+    finally(function() os.execute("rm -r '" .. prefix .. "'") end)
     assert(os.execute(("cmake --install '%s' --prefix '%s' > '%s/log' 2>&1")
       :format(support.build, prefix, prefix)))
     local lines = {}
     for line in io.lines(prefix .. "/log") do lines[#lines + 1] = line:match("^ *(export .*)") end
     local script = [[-e 'print(require("corolua").run(function() return 3 end))']]
     for _, command in ipairs({
-      table.concat(lines, "; ") .. "; lua5.4 " .. script,
+      table.concat(lines, "; ") .. "; " .. support.preload_stub() .. " lua5.4 " .. script,
       prefix .. "/bin/corolua " .. script,
     }) do
       local pipe <close> = assert(io.popen(command .. " 2>&1"))
       assert.equal("3\n", pipe:read("a"))
     end
-    os.execute("rm -r '" .. prefix .. "'")
   end)
 end)

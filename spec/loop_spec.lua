@@ -54,8 +54,9 @@ describe("corolua.loop", function()
   end)
 
   it("raises a function's error from run, with its traceback", function()
-    local pipe <close> = assert(io.popen(("LUA_CPATH='%s/lib/?.so' lua5.4 - 2>&1 <<'EOT'\n%s\nEOT")
-      :format(support.build, [[
+    local pipe <close> = assert(io.popen(
+      ("%s LUA_CPATH='%s/lib/?.so' lua5.4 - 2>&1 <<'EOT'\n%s\nEOT")
+      :format(support.preload_stub(), support.build, [[
         local loop = require("corolua.loop")
         local function deep() error("oops") end
         loop.timer(0, function() deep() end)
