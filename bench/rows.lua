@@ -65,4 +65,9 @@ return {
   roundtrip("thin", { p50 = 1.05, p99 = 1.2 }),
   idle("thin", { resident = 1.2 }),
   start("thin", { joined = 1.2 }),
+  throughput("group", 64, 32, { rate = 0.92, cpu = 1.4 }),
+  throughput("group", 64, 256, { rate = 0.85, cpu = 1.4 }),
+  roundtrip("group", {}),
+  idle("group", {}),
+  start("group", {}),
 }

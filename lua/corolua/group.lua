@@ -36,10 +36,7 @@ local PAYLOAD_MAX = 1047552
 
 local group_mt = {
   __name = "corolua.group",
-  __index = function(self, key)
-    if key == "members" then return self.view and self.view.members end
-    return methods[key]
-  end,
+  __index = methods,
   __tostring = function(self) return "group '" .. self.name .. "'" end,
 }
 
@@ -60,16 +57,6 @@ local function new_on(handlers)
   })
 end
 
-local function new_window(self)
-  return window.new(self.window_size, {
-    transmit = function(payload) return self.life.handle:mcast_joined(payload) end,
-    refused = function()
-      local refusal = self.refusal
-      if refusal then return refusal[1], refusal[2] end
-    end,
-  })
-end
-
 --- A group at a place; `corolua.group` makes one on the program's own node.
 ---@param place corolua.Place
 ---@param name string 1 to 127 bytes, without NUL
@@ -84,10 +71,11 @@ function group.new(place, name, given, level)
     name = name, place = place, handlers = handlers, on = new_on(handlers),
     requires_quorum = checked.quorum == "required",
     max_held = checked.max_held, overload = checked.overload, reconnect = checked.reconnect,
-    window_size = checked.window,
-    held = held.new(), backlog = backlog.new(handling.kinds), skipped = 0,
+    held = held.new(), backlog = backlog.new(handling.kinds),
   }, group_mt)
-  self.window = new_window(self)
+  self.window = window.new(checked.window, function()
+    if self.refusal then return self.refusal[1], self.refusal[2] end
+  end)
   self.intake = intake.new(self)
   gate.set_state(self, "new")
   return self
@@ -96,7 +84,7 @@ end
 -- A handler of the group itself cannot wait for others of it to run.
 local function wait_handled(self, timeout)
   if handling.is_inside(self) then return end
-  scheduler.wait(function() return not self.pump and self.held:is_empty() end, timeout)
+  scheduler.wait(function() return not self.is_handling and self.held:is_empty() end, timeout)
 end
 
 local function wait_entered(self, timeout)
@@ -113,7 +101,7 @@ function methods:join(given)
   registry.take(self, 2)
   local deadline = scheduler.now() + timeout
   gate.set_state(self, "joining")
-  self.newest_view, self.view, self.has_entered = nil, nil, false
+  self.newest_view, self.view, self.members, self.has_entered = nil, nil, nil, false
   self.life = life.new(self, self.intake)
   local ok, message, code = self.life:start(timeout)
   if not ok then
@@ -175,7 +163,7 @@ local function wait_to_send(self, payload, timeout)
   if not scheduler.can_wait() then
     error("send: the window is full, and only a task can wait; use try_send here", 3)
   end
-  return scheduler.await(function(resume) return self.window:queue(payload, resume) end, timeout)
+  return self.window:wait_and_offer(payload, timeout)
 end
 
 --- Sends to all members, the sender included. Waits while the window is full,
@@ -185,15 +173,14 @@ end
 ---@return true? accepted, string? message, string? code
 function methods:send(payload, given)
   if type(payload) ~= "string" or #payload > PAYLOAD_MAX then check_payload(payload, 2) end
-  local timeout = given and options.timeout_of(given, SEND_TIMEOUT, 2) or SEND_TIMEOUT
+  local timeout = SEND_TIMEOUT
+  if given then timeout = options.timeout_of(given, SEND_TIMEOUT, 2) end
   local refusal = self.refusal
   if refusal then return nil, refusal[1], refusal[2] end
   local ok, message, code = self.window:offer(payload)
   if ok or code ~= "ERR_TRY_AGAIN" then return ok, message, code end
   return wait_to_send(self, payload, timeout)
 end
-
-local function is_over(self) return self.state == "left" or self.state == "new" end
 
 -- Waits until the backlog has an event of the kind; any without one.
 local function wait_backlog(self, kind, timeout)
@@ -210,7 +197,7 @@ function methods:next(kind, timeout)
   if timeout ~= nil then options.check_timeout(timeout, 0, 2) end
   local found, a, b, c = self.backlog:take(kind)
   if not found then
-    if is_over(self) then return nil, "the group is not joined", "ERR_NOT_EXIST" end
+    if gate.is_over(self) then return nil, "the group is not joined", "ERR_NOT_EXIST" end
     local came, message, code = wait_backlog(self, kind, timeout)
     if came == nil then return nil, message, code end
     found, a, b, c = self.backlog:take(kind)
@@ -240,7 +227,7 @@ function methods:events()
   local function next_event()
     local kind, a, b, c = self.backlog:take()
     if kind then return as_event(kind, a, b, c) end
-    if is_over(self) or not wait_backlog(self) then return nil end
+    if gate.is_over(self) or not wait_backlog(self) then return nil end
     return next_event()
   end
   return next_event
@@ -262,7 +249,7 @@ function methods:stats()
 end
 
 group_mt.__close = function(self)
-  if not is_over(self) then self:leave() end
+  if not gate.is_over(self) then self:leave() end
 end
 
 local function place_of(node) return { key = node, network = node.space } end

@@ -270,6 +270,32 @@ function scheduler.await(start, timeout, options)
   return done(await(task, begin, timeout, deaf and "deaf" or nil))
 end
 
+--- The bare `await`, for waits that come with every few messages: waits until
+--- `unpark` is called with this task. It takes back nothing by itself.
+---@return any ... what `unpark` was given, or nil, message, "ERR_INTERRUPT"
+function scheduler.park()
+  local task = waiting_task("park")
+  last_id = last_id + 1
+  task.waiting, task.deaf, task.parked = last_id, task.exempt, true
+  if stopping and not task.exempt then wake(task, last_id, INTERRUPTED) end
+  return coroutine.yield()
+end
+
+--- Ends the wait of a task in `park`; false if it is not in it.
+---@param task corolua.Task
+---@param ... any what `park` returns
+---@return boolean
+function scheduler.unpark(task, ...)
+  if not task.parked then return false end
+  task.parked = nil
+  local id = task.waiting
+  return id ~= nil and wake(task, id, pack(...))
+end
+
+--- The task that runs, or nil.
+---@return corolua.Task?
+function scheduler.current() return current end
+
 --- Whether the caller may wait: it is a task, in no function of C that Lua
 --- cannot yield through.
 ---@return boolean

@@ -4,9 +4,12 @@
 
 local describe = require("corolua.describe")
 local gate = require("corolua.group.gate")
+local held = require("corolua.group.held")
 local scheduler = require("corolua.scheduler")
 
 local handling = {}
+
+local OVERHEAD = held.OVERHEAD
 
 --- The events of a group; each with whether a handler for it is called.
 handling.kinds = {
@@ -25,7 +28,7 @@ local function tell(room, kind, a, b, c)
 end
 
 local function enter_view(room, view)
-  room.view = view
+  room.view, room.members = view, view.members
   if not room.info or room.info.ring ~= view.ring then room.info = { ring = view.ring } end
   gate.set_quorate(room, view.quorate)
 end
@@ -46,12 +49,12 @@ local specials = {
 }
 
 local function handle_message(room, payload, from)
-  room.held:release(payload)
-  if room.view.quorate or not room.requires_quorum then
-    tell(room, "message", payload, from, room.info)
-  else
-    tell(room, "inquorate", payload, from, room.info)
-  end
+  local kind = "message"
+  if not room.view.quorate and room.requires_quorum then kind = "inquorate" end
+  local handler = room.handlers[kind]
+  if not handler then return room.backlog:add(kind, payload, from, room.info) end
+  room.handling = kind
+  handler(payload, from, room.info)
 end
 
 -- Half of what may be held is handled: reading goes on.
@@ -62,11 +65,16 @@ local function breathe(room)
 end
 
 local function handle_all(room)
-  local held = room.held
-  while held.first <= held.last do
-    local value, sender = held:take()
+  local queue = room.held
+  while queue.first <= queue.last do
+    local value, sender = queue:take()
     local special = specials[sender]
-    if special then special(room, value) else handle_message(room, value, sender) end
+    if special then
+      special(room, value)
+    else
+      queue.bytes = queue.bytes - #value - OVERHEAD
+      handle_message(room, value, sender)
+    end
     if room.is_choked then breathe(room) end
   end
 end
@@ -81,33 +89,54 @@ local function is_forgiven(room, problem)
   return on_error ~= nil and on_error(problem, room, room.handling) == true
 end
 
-local function run(room)
-  room.pump = coroutine.running()
-  local ok, problem
-  repeat
-    ok, problem = xpcall(handle_all, note, room)
-    if not ok then
-      local trace = problem
-      problem = ("group '%s', handler of '%s': %s"):format(room.name, room.handling, trace)
-      if not is_forgiven(room, problem) then
-        room.pump = nil
-        return scheduler.fail(problem)
-      end
+-- Handles what there is; false if an error ends the program.
+local function handle_guarded(room)
+  while true do
+    local ok, problem = xpcall(handle_all, note, room)
+    if ok then return true end
+    problem = ("group '%s', handler of '%s': %s"):format(room.name, room.handling, problem)
+    if not is_forgiven(room, problem) then
+      scheduler.fail(problem)
+      return false
     end
-  until ok
-  room.pump = nil
+  end
+end
+
+-- The task stays for the next events, as starting one costs more than waiting,
+-- until the group is over or the program stops.
+local function run(room)
+  local pump = scheduler.current()
+  repeat
+    if not handle_guarded(room) then break end
+    room.is_handling = false
+  until gate.is_over(room) or not scheduler.park()
+  if room.pump == pump then room.pump, room.is_handling = nil, false end
 end
 
 --- Has what was read handled, unless that is going on.
 ---@param room table the group
 function handling.wake(room)
-  if room.pump or room.held.first > room.held.last then return end
-  room.pump = scheduler.spawn(run, room)
+  if room.is_handling or room.held.first > room.held.last then return end
+  room.is_handling = true
+  if not room.pump or not scheduler.unpark(room.pump, true) then
+    room.pump = scheduler.spawn(run, room)
+  end
+end
+
+--- Nothing more is to come: the task that waits for it ends.
+---@param room table the group
+function handling.finish(room)
+  if room.pump and not room.is_handling then
+    scheduler.unpark(room.pump, false)
+    room.pump = nil
+  end
 end
 
 --- Whether the caller is a handler of this group.
 ---@param room table
 ---@return boolean
-function handling.is_inside(room) return room.pump == coroutine.running() end
+function handling.is_inside(room)
+  return room.is_handling and room.pump == scheduler.current()
+end
 
 return handling

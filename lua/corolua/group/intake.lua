@@ -37,6 +37,7 @@ function methods:entered()
   if life.is_ready then return end
   life.is_ready = true
   room.me = life.me
+  room.window:open(life.handle)
   room.is_quorate = room.newest_view.quorate
   local newest = life.tracker.newest
   room.is_newest_quorate = life.tracker.free or (newest ~= nil and newest.quorate)

@@ -3,6 +3,7 @@
 --- count against the window, which is what bounds the daemon's memory.
 
 local loop = require("corolua.loop")
+local scheduler = require("corolua.scheduler")
 
 ---@class corolua.group.Window
 ---@field size integer messages
@@ -18,21 +19,21 @@ local BYTES_MAX = 8 * 1024 * 1024
 -- The library cannot say when it will take a message again.
 local RETRY = 0.002
 
----@class corolua.group.WindowHooks
----@field transmit fun(payload: string): true|nil, string?, string? hands it to the library
----@field refused fun(): string?, string? why nothing may be sent now: message and code
-
 ---@param size integer
----@param hooks corolua.group.WindowHooks
+---@param refused fun(): string?, string? why nothing may be sent now: message and code
 ---@return corolua.group.Window
-function window.new(size, hooks)
+function window.new(size, refused)
   return setmetatable({
-    size = size, bytes = 0, hooks = hooks,
+    size = size, bytes = 0, refused = refused,
     payloads = {}, first = 1, last = 0,
     unsent = 1, -- index of the first that has not left
     waiters = {}, first_waiter = 1, last_waiter = 0,
   }, window_mt)
 end
+
+--- Messages go out by this handle from here on.
+---@param handle userdata of corosync.cpg
+function methods:open(handle) self.handle = handle end
 
 --- Whether a message of so many bytes may go before all others that wait.
 local function has_room(self, length)
@@ -53,7 +54,7 @@ end
 -- What the library takes now goes out, in order; false while it takes nothing.
 flush = function(self)
   while self.unsent <= self.last do
-    local ok, _, code = self.hooks.transmit(self.payloads[self.unsent])
+    local ok, _, code = self.handle:mcast_joined(self.payloads[self.unsent])
     if not ok then
       if code == "ERR_TRY_AGAIN" then retry_later(self) end
       return
@@ -62,23 +63,19 @@ flush = function(self)
   end
 end
 
-local function append(self, payload)
-  local last = self.last + 1
-  self.last = last
-  self.payloads[last] = payload
-  self.bytes = self.bytes + #payload
-end
-
 -- Takes a message for which there is room.
 local function accept(self, payload)
-  if self.unsent <= self.last then
-    append(self, payload)
-    return true
+  local last = self.last
+  local is_behind = self.unsent <= last
+  local ok, message, code
+  if not is_behind then
+    ok, message, code = self.handle:mcast_joined(payload)
+    if not ok and code ~= "ERR_TRY_AGAIN" then return nil, message, code end
   end
-  local ok, message, code = self.hooks.transmit(payload)
-  if not ok and code ~= "ERR_TRY_AGAIN" then return nil, message, code end
-  append(self, payload)
-  if ok then self.unsent = self.last + 1 else retry_later(self) end
+  self.last = last + 1
+  self.payloads[last + 1] = payload
+  self.bytes = self.bytes + #payload
+  if ok then self.unsent = last + 2 else retry_later(self) end
   return true
 end
 
@@ -95,7 +92,7 @@ end
 local function next_waiter(self)
   while self.first_waiter <= self.last_waiter do
     local waiter = self.waiters[self.first_waiter]
-    if waiter.resume then return waiter end
+    if waiter.task then return waiter end
     self.waiters[self.first_waiter] = nil
     self.first_waiter = self.first_waiter + 1
   end
@@ -108,30 +105,70 @@ local function drop_first_waiter(self)
   self.first_waiter = self.first_waiter + 1
 end
 
+-- Ends the wait of a sender with what its send returns.
+local function answer(waiter, ...)
+  local task = waiter.task
+  waiter.task = nil
+  scheduler.unpark(task, ...)
+end
+
 local function serve_waiters(self)
   local waiter = next_waiter(self)
   while waiter and has_room(self, #waiter.payload) do
     drop_first_waiter(self)
-    local message, code = self.hooks.refused()
-    if message then waiter.resume(nil, message, code)
-    else waiter.resume(accept(self, waiter.payload)) end
+    local message, code = self.refused()
+    if message then answer(waiter, nil, message, code)
+    else answer(waiter, accept(self, waiter.payload)) end
     waiter = next_waiter(self)
   end
 end
 
---- Sends a message as soon as it is its turn; `resume` gets what `offer` would
---- have returned. Returns what takes that back.
+local watch_deadlines
+
+-- Who has waited too long is told; the others go on waiting.
+local function end_waits(self)
+  local now, earliest = scheduler.now(), math.huge
+  for i = self.first_waiter, self.last_waiter do
+    local waiter = self.waiters[i]
+    if waiter.task and waiter.deadline <= now then
+      answer(waiter, nil, "the send window stayed full", "ERR_TIMEOUT")
+    elseif waiter.task then
+      earliest = math.min(earliest, waiter.deadline)
+    end
+  end
+  if earliest < math.huge then watch_deadlines(self, earliest) end
+  serve_waiters(self)
+end
+
+-- One timer serves all waits, and outlives them: most end long before it, and
+-- a timer for each would cost more than the sending.
+watch_deadlines = function(self, deadline)
+  if self.due and self.due <= deadline then return end
+  if self.due then self.due_timer:cancel() end
+  self.due = deadline
+  self.due_timer = loop.timer(math.max(0, deadline - scheduler.now()), function()
+    self.due = nil
+    end_waits(self)
+  end)
+  self.due_timer:unref()
+end
+
+--- Sends a message as soon as it is its turn, for which the task waits.
 ---@param payload string
----@param resume function
----@return function cancel
-function methods:queue(payload, resume)
-  local waiter = { payload = payload, resume = resume }
+---@param timeout number in seconds
+---@return true? accepted, string? message, string? code
+function methods:wait_and_offer(payload, timeout)
+  local deadline = scheduler.now() + timeout
+  local waiter = { payload = payload, task = scheduler.current(), deadline = deadline }
   self.last_waiter = self.last_waiter + 1
   self.waiters[self.last_waiter] = waiter
-  return function()
-    waiter.resume = nil
+  watch_deadlines(self, deadline)
+  local ok, message, code = scheduler.park()
+  if waiter.task then -- the program stops
+    waiter.task = nil
     serve_waiters(self)
   end
+  return ok, message, code
 end
 
 --- The first message that was sent has been read back.
@@ -157,7 +194,7 @@ function methods:count() return self.last - self.first + 1 end
 function methods:waiting()
   local count = 0
   for i = self.first_waiter, self.last_waiter do
-    if self.waiters[i].resume then count = count + 1 end
+    if self.waiters[i].task then count = count + 1 end
   end
   return count
 end
@@ -169,7 +206,7 @@ function methods:refuse(message, code)
   local waiter = next_waiter(self)
   while waiter do
     drop_first_waiter(self)
-    waiter.resume(nil, message, code)
+    answer(waiter, nil, message, code)
     waiter = next_waiter(self)
   end
 end
