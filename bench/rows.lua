@@ -70,4 +70,5 @@ return {
   roundtrip("group", {}),
   idle("group", {}),
   start("group", {}),
+  throughput("packed", 64, 32, { rate = 10 }),
 }

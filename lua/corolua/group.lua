@@ -4,6 +4,8 @@
 --- ring's quorum, and comes back when the daemon does.
 
 local backlog = require("corolua.group.backlog")
+local codec = require("corolua.codec")
+local form = require("corolua.group.form")
 local gate = require("corolua.group.gate")
 local handling = require("corolua.group.handling")
 local held = require("corolua.group.held")
@@ -13,7 +15,6 @@ local options = require("corolua.group.options")
 local quorum = require("corolua.quorum")
 local registry = require("corolua.group.registry")
 local scheduler = require("corolua.scheduler")
-local window = require("corolua.group.window")
 
 ---@class corolua.Group
 ---@field name string
@@ -30,9 +31,6 @@ local SEND_TIMEOUT = 30
 
 -- How long leaving waits for the own last messages, and for the own leave.
 local LEAVE_TIMEOUT = 5
-
--- What the library sends as one message on the wire.
-local PAYLOAD_MAX = 1047552
 
 local group_mt = {
   __name = "corolua.group",
@@ -73,9 +71,8 @@ function group.new(place, name, given, level)
     max_held = checked.max_held, overload = checked.overload, reconnect = checked.reconnect,
     held = held.new(), backlog = backlog.new(handling.kinds),
   }, group_mt)
-  self.window = window.new(checked.window, function()
-    if self.refusal then return self.refusal[1], self.refusal[2] end
-  end)
+  self.codec = checked.codec ~= "string" and codec.of(checked.codec, level + 1) or nil
+  form.init(self, checked)
   self.intake = intake.new(self)
   gate.set_state(self, "new")
   return self
@@ -102,6 +99,7 @@ function methods:join(given)
   local deadline = scheduler.now() + timeout
   gate.set_state(self, "joining")
   self.newest_view, self.view, self.members, self.has_entered = nil, nil, nil, false
+  form.begin(self)
   self.life = life.new(self, self.intake)
   local ok, message, code = self.life:start(timeout)
   if not ok then
@@ -140,23 +138,27 @@ function methods:leave(given)
   return nil, "the group is not joined", "ERR_NOT_EXIST"
 end
 
-local function check_payload(payload, level)
-  if type(payload) ~= "string" then
-    error("a message must be a string, got " .. type(payload), level + 1)
-  elseif #payload > PAYLOAD_MAX then
-    error(("a message has at most %d bytes, got %d"):format(PAYLOAD_MAX, #payload), level + 1)
+-- The bytes of a message, if the group may send them.
+local function encode(self, value)
+  local bytes = value
+  if self.codec then bytes = self.codec.encode(value, 3) end
+  if type(bytes) == "string" and #bytes <= self.longest then return bytes end
+  if type(bytes) ~= "string" then
+    error(("a message must be a string, got %s (see the option codec)"):format(type(bytes)), 3)
   end
+  error(("a message of %d bytes is over the limit of %d bytes%s"):format(#bytes, self.longest,
+    self.hint), 3)
 end
 
 --- Sends to all members, the sender included, or says why not. Does not wait:
 --- a full window is "ERR_TRY_AGAIN".
----@param payload string
+---@param payload any a string, or what the codec takes
 ---@return true? accepted, string? message, string? code
 function methods:try_send(payload)
-  if type(payload) ~= "string" or #payload > PAYLOAD_MAX then check_payload(payload, 2) end
+  local bytes = encode(self, payload)
   local refusal = self.refusal
   if refusal then return nil, refusal[1], refusal[2] end
-  return self.window:offer(payload)
+  return self.window:offer(bytes)
 end
 
 local function wait_to_send(self, payload, timeout)
@@ -168,18 +170,18 @@ end
 
 --- Sends to all members, the sender included. Waits while the window is full,
 --- behind those that wait already.
----@param payload string
+---@param payload any a string, or what the codec takes
 ---@param given { timeout: number }? in seconds, 30 unless told
 ---@return true? accepted, string? message, string? code
 function methods:send(payload, given)
-  if type(payload) ~= "string" or #payload > PAYLOAD_MAX then check_payload(payload, 2) end
+  local bytes = encode(self, payload)
   local timeout = SEND_TIMEOUT
   if given then timeout = options.timeout_of(given, SEND_TIMEOUT, 2) end
   local refusal = self.refusal
   if refusal then return nil, refusal[1], refusal[2] end
-  local ok, message, code = self.window:offer(payload)
+  local ok, message, code = self.window:offer(bytes)
   if ok or code ~= "ERR_TRY_AGAIN" then return ok, message, code end
-  return wait_to_send(self, payload, timeout)
+  return wait_to_send(self, bytes, timeout)
 end
 
 -- Waits until the backlog has an event of the kind; any without one.

@@ -32,6 +32,7 @@ local alive = {}
 local alive_count = 0
 local ready, first, last = {}, 1, 0
 local conditions, conditions_count = {}, 0
+local turn_ends = {}
 local exits = {}
 local timers = setmetatable({}, { __mode = "k" })
 
@@ -156,9 +157,17 @@ local function run_ready()
   if first > last then first, last = 1, 0 end
 end
 
+-- What is put off to the end of the turn is done once, in order.
+local function finish_turn()
+  local list = turn_ends
+  turn_ends = {}
+  for i = 1, #list do list[i]() end
+end
+
 -- What happens after every event of the loop.
 local function turn()
   run_ready()
+  if turn_ends[1] then finish_turn() end
   if conditions_count > 0 then check_conditions() end
   if ended then return end
   if first <= last then
@@ -295,6 +304,11 @@ end
 --- The task that runs, or nil.
 ---@return corolua.Task?
 function scheduler.current() return current end
+
+--- Has the function called once, when the tasks that can go on now have done
+--- so. It must not wait.
+---@param fn function
+function scheduler.at_turn_end(fn) turn_ends[#turn_ends + 1] = fn end
 
 --- Whether the caller may wait: it is a task, in no function of C that Lua
 --- cannot yield through.

@@ -3,6 +3,7 @@
 --- what was true at the event that is being handled.
 
 local describe = require("corolua.describe")
+local form = require("corolua.group.form")
 local gate = require("corolua.group.gate")
 local held = require("corolua.group.held")
 local scheduler = require("corolua.scheduler")
@@ -27,9 +28,28 @@ local function tell(room, kind, a, b, c)
   handler(a, b, c)
 end
 
+-- A message costs no table: what there is to say of it is the same for all
+-- that were sent in one ring and delivered in one.
+local function info_of(room, sent_in)
+  local info = room.info
+  if not sent_in or sent_in == info.sent_in then return info end
+  local ring = room.view.ring
+  if sent_in.seq == ring.seq and sent_in.nodeid == ring.nodeid then sent_in = ring end
+  if sent_in ~= info.sent_in then
+    info = { ring = ring, sent_in = sent_in }
+    room.info = info
+  end
+  return info
+end
+
 local function enter_view(room, view)
+  local before = room.view
   room.view, room.members = view, view.members
-  if not room.info or room.info.ring ~= view.ring then room.info = { ring = view.ring } end
+  if not before or before.ring ~= view.ring then
+    room.info = { ring = view.ring }
+    form.set_ring(room, view.ring)
+  end
+  form.follow(room, view)
   gate.set_quorate(room, view.quorate)
 end
 
@@ -41,20 +61,50 @@ local specials = {
     tell(room, "members", view)
   end,
   quorum = function(room, state) tell(room, "quorum", state) end,
-  down = function(room, why) tell(room, "down", why) end,
+  down = function(room, why)
+    form.begin(room)
+    tell(room, "down", why)
+  end,
   up = function(room, is_again)
     room.has_entered = true
     if is_again then tell(room, "up") end
   end,
 }
 
-local function handle_message(room, payload, from)
+local function tell_message(room, payload, from, info)
   local kind = "message"
   if not room.view.quorate and room.requires_quorum then kind = "inquorate" end
   local handler = room.handlers[kind]
-  if not handler then return room.backlog:add(kind, payload, from, room.info) end
+  if not handler then return room.backlog:add(kind, payload, from, info) end
   room.handling = kind
-  handler(payload, from, room.info)
+  handler(payload, from, info)
+end
+
+local function handle_bytes(room, bytes, from, info)
+  if not room.codec then return tell_message(room, bytes, from, info) end
+  local value, why = room.codec.decode(bytes)
+  if value == nil then return tell(room, "malformed", bytes, from, why) end
+  tell_message(room, value, from, info)
+end
+
+-- The messages of the frame that is being handled; those behind one whose
+-- handler raised come first when the group goes on.
+local function handle_rest(room)
+  local rest = room.rest
+  while rest.next <= #rest.payloads do
+    local bytes = rest.payloads[rest.next]
+    rest.next = rest.next + 1
+    handle_bytes(room, bytes, rest.from, rest.info)
+  end
+  room.rest = nil
+end
+
+local function handle_frame(room, frame, from)
+  local payloads, first, sent_in, gap_first, gap_last = room.unpacker:read(from, frame)
+  if payloads == nil then return tell(room, "malformed", frame, from, first) end
+  room.rest = { payloads = payloads or {}, next = 1, from = from, info = info_of(room, sent_in) }
+  if gap_first then tell(room, "gap", from, gap_first, gap_last) end
+  handle_rest(room)
 end
 
 -- Half of what may be held is handled: reading goes on.
@@ -66,6 +116,7 @@ end
 
 local function handle_all(room)
   local queue = room.held
+  if room.rest then handle_rest(room) end
   while queue.first <= queue.last do
     local value, sender = queue:take()
     local special = specials[sender]
@@ -73,7 +124,11 @@ local function handle_all(room)
       special(room, value)
     else
       queue.bytes = queue.bytes - #value - OVERHEAD
-      handle_message(room, value, sender)
+      if room.unpacker then
+        handle_frame(room, value, sender)
+      else
+        handle_bytes(room, value, sender, room.info)
+      end
     end
     if room.is_choked then breathe(room) end
   end

@@ -19,24 +19,39 @@ local BYTES_MAX = 8 * 1024 * 1024
 -- The library cannot say when it will take a message again.
 local RETRY = 0.002
 
+--- The methods, for windows that hold something else than messages.
+window.methods = methods
+
+local FULL = "the send window is full"
+
+--- Fills in the fields of a window.
+---@param self table
 ---@param size integer
 ---@param refused fun(): string?, string? why nothing may be sent now: message and code
+---@return table self
+function window.init(self, size, refused)
+  self.size, self.bytes, self.refused = size, 0, refused
+  self.payloads, self.first, self.last = {}, 1, 0
+  self.unsent = 1 -- index of the first that has not left
+  self.waiters, self.first_waiter, self.last_waiter = {}, 1, 0
+  return self
+end
+
+---@param size integer
+---@param refused fun(): string?, string?
 ---@return corolua.group.Window
 function window.new(size, refused)
-  return setmetatable({
-    size = size, bytes = 0, refused = refused,
-    payloads = {}, first = 1, last = 0,
-    unsent = 1, -- index of the first that has not left
-    waiters = {}, first_waiter = 1, last_waiter = 0,
-  }, window_mt)
+  return window.init(setmetatable({}, window_mt), size, refused)
 end
 
 --- Messages go out by this handle from here on.
 ---@param handle userdata of corosync.cpg
 function methods:open(handle) self.handle = handle end
 
---- Whether a message of so many bytes may go before all others that wait.
-local function has_room(self, length)
+--- Whether so many bytes more fit in. One message always does.
+---@param length integer
+---@return boolean
+function methods:has_room(length)
   local count = self.last - self.first + 1
   return count < self.size and (count == 0 or self.bytes + length <= BYTES_MAX)
 end
@@ -63,30 +78,49 @@ flush = function(self)
   end
 end
 
--- Takes a message for which there is room.
-local function accept(self, payload)
+--- Adds at the end what there is room for, and sends it if all before it has
+--- left. What the library refuses stays in, as not sent.
+---@param payload string
+---@return true|nil sent, string? message, string? code
+function methods:push(payload)
   local last = self.last
-  local is_behind = self.unsent <= last
   local ok, message, code
-  if not is_behind then
-    ok, message, code = self.handle:mcast_joined(payload)
-    if not ok and code ~= "ERR_TRY_AGAIN" then return nil, message, code end
-  end
+  if self.unsent > last then ok, message, code = self.handle:mcast_joined(payload) end
   self.last = last + 1
   self.payloads[last + 1] = payload
   self.bytes = self.bytes + #payload
-  if ok then self.unsent = last + 2 else retry_later(self) end
-  return true
+  if ok then
+    self.unsent = last + 2
+  elseif not code or code == "ERR_TRY_AGAIN" then
+    retry_later(self)
+  end
+  return ok, message, code
 end
 
---- Sends a message if nobody waits and the window has room for it.
+-- The last one goes out of the window again.
+local function take_back(self)
+  self.bytes = self.bytes - #self.payloads[self.last]
+  self.payloads[self.last] = nil
+  self.last = self.last - 1
+end
+
+--- Takes a message if there is room for it.
+---@param payload string
+---@return true? accepted, string? message, string? code "ERR_TRY_AGAIN" if full
+function methods:accept(payload)
+  if not self:has_room(#payload) then return nil, FULL, "ERR_TRY_AGAIN" end
+  local ok, message, code = self:push(payload)
+  if ok or not code or code == "ERR_TRY_AGAIN" then return true end
+  take_back(self)
+  return nil, message, code
+end
+
+--- Sends a message if nobody waits and there is room for it.
 ---@param payload string
 ---@return true? accepted, string? message, string? code "ERR_TRY_AGAIN" if full
 function methods:offer(payload)
-  if self.first_waiter > self.last_waiter and has_room(self, #payload) then
-    return accept(self, payload)
-  end
-  return nil, "the send window is full", "ERR_TRY_AGAIN"
+  if self.first_waiter > self.last_waiter then return self:accept(payload) end
+  return nil, FULL, "ERR_TRY_AGAIN"
 end
 
 local function next_waiter(self)
@@ -112,13 +146,21 @@ local function answer(waiter, ...)
   scheduler.unpark(task, ...)
 end
 
-local function serve_waiters(self)
+-- What a sender that waits is told now; "ERR_TRY_AGAIN" if it has to wait on.
+local function attempt(self, payload)
+  local message, code = self.refused()
+  if message then return nil, message, code end
+  return self:accept(payload)
+end
+
+--- Those who wait go on as far as there is room.
+function methods:serve()
   local waiter = next_waiter(self)
-  while waiter and has_room(self, #waiter.payload) do
+  while waiter do
+    local ok, message, code = attempt(self, waiter.payload)
+    if code == "ERR_TRY_AGAIN" then return end
     drop_first_waiter(self)
-    local message, code = self.refused()
-    if message then answer(waiter, nil, message, code)
-    else answer(waiter, accept(self, waiter.payload)) end
+    answer(waiter, ok, message, code)
     waiter = next_waiter(self)
   end
 end
@@ -137,7 +179,7 @@ local function end_waits(self)
     end
   end
   if earliest < math.huge then watch_deadlines(self, earliest) end
-  serve_waiters(self)
+  self:serve()
 end
 
 -- One timer serves all waits, and outlives them: most end long before it, and
@@ -166,7 +208,7 @@ function methods:wait_and_offer(payload, timeout)
   local ok, message, code = scheduler.park()
   if waiter.task then -- the program stops
     waiter.task = nil
-    serve_waiters(self)
+    self:serve()
   end
   return ok, message, code
 end
@@ -183,7 +225,7 @@ function methods:confirm()
   else
     self.first = first + 1
   end
-  if self.first_waiter <= self.last_waiter then serve_waiters(self) end
+  if self.first_waiter <= self.last_waiter then self:serve() end
 end
 
 ---@return integer
