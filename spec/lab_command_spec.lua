@@ -1,5 +1,5 @@
 local lfs = require("lfs")
-local prefix = require("corolua.lab.prefix")
+local terminal = require("corolua.lab.terminal")
 local support = require("spec.support")
 local words = require("corolua.lab.words")
 
@@ -82,6 +82,14 @@ describe("corolua lab", function()
     assert.same(0, status)
   end)
 
+  it("colours the nodes on a terminal, unless NO_COLOR is set", function()
+    local script = write("short.lua", [[print("here")]])
+    local line = ("script -qec '%%s \"%s\" lab -n 1 %s' /dev/null </dev/null")
+      :format(support.program, script)
+    assert.same("\27[36m1| \27[0mhere\r\n", (run(line:format("NO_COLOR= TERM=xterm"))))
+    assert.same("1| here\r\n", (run(line:format("NO_COLOR=1 TERM=xterm"))))
+  end)
+
   it("opens a shell in which corosync's own tools see the node", function()
     local output, status = run(([[sh -c 'echo "corosync-quorumtool -s; exit 4" |
       SHELL=/bin/sh "%s" lab -n 3 --shell 2']]):format(support.program))
@@ -157,21 +165,9 @@ describe("the words of corolua lab", function()
   end)
 end)
 
-describe("the output of a node", function()
-  local function printed(chunks, is_coloured)
-    local file = assert(io.tmpfile())
-    local printer = prefix.new(2, is_coloured, file)
-    for _, chunk in ipairs(chunks) do printer:write(chunk) end
-    printer:finish()
-    file:seek("set")
-    return file:read("a")
-  end
-
-  it("is told in whole lines", function()
-    assert.same("2| one\n2| two\n2| \n2| three\n", printed({ "one\ntw", "o\n\n", "th", "ree" }))
-  end)
-
-  it("is coloured by its node", function()
-    assert.same("\27[33m2| \27[0mone\n", printed({ "one\n" }, true))
+describe("the mark of a node", function()
+  it("is its number, and a colour on a terminal", function()
+    assert.same("2| ", terminal.mark(2, false))
+    assert.same("\27[33m2| \27[0m", terminal.mark(2, true))
   end)
 end)

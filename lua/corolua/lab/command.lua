@@ -5,11 +5,10 @@ local lab = require("corolua.lab")
 local lfs = require("lfs")
 local loop = require("corolua.loop")
 local place = require("corolua.lab.place")
-local prefix = require("corolua.lab.prefix")
-local process = require("corolua.lab.process")
 local programs = require("corolua.lab.programs")
 local scheduler = require("corolua.scheduler")
 local sys = require("corolua.sys")
+local terminal = require("corolua.lab.terminal")
 local words = require("corolua.lab.words")
 
 local command = {}
@@ -19,23 +18,21 @@ local STOP_GRACE = 6
 
 local function complain(text) io.stderr:write("corolua lab: ", text, "\n") end
 
-local function program() return lfs.symlinkattributes("/proc/self/exe", "target") end
-
 -- One script; `crew` counts those that run, and keeps the first bad status.
 local function start_script(crew, node, line)
-  local printer = prefix.new(node.nodeid, crew.is_coloured)
-  local running, why = process.start(node.space, line, {
-    output = function(bytes) printer:write(bytes) end,
-    ended = function(ended)
-      printer:finish()
-      node.processes[ended] = nil
-      crew.running[ended] = nil
-      if ended:status() ~= 0 and not crew.status then crew.status = ended:status() end
-      if not next(crew.running) and crew.wake then crew.wake(true) end
-    end,
-  })
-  if not running then return nil, why end
-  node.processes[running], crew.running[running] = true, true
+  local script, why = node:run(table.unpack(line))
+  if not script then return nil, why end
+  local mark = terminal.mark(node.nodeid, crew.is_coloured)
+  crew.running[script] = true
+  function script.on.line(text)
+    io.stdout:write(mark, text, "\n")
+    io.stdout:flush()
+  end
+  function script.on.exit(status)
+    crew.running[script] = nil
+    if status ~= 0 and not crew.status then crew.status = status end
+    if not next(crew.running) and crew.wake then crew.wake(true) end
+  end
   return true
 end
 
@@ -55,8 +52,8 @@ local function stop_crew(crew)
 end
 
 local function run_scripts(cluster, parsed)
-  local crew = { running = {}, is_coloured = prefix.is_wanted() }
-  local line = table.move(parsed.args, 1, #parsed.args, 3, { program(), parsed.script })
+  local crew = { running = {}, is_coloured = terminal.is_coloured() }
+  local line = table.move(parsed.args, 1, #parsed.args, 2, { parsed.script })
   for _, node in ipairs(cluster) do
     local ok, why = start_script(crew, node, line)
     if not ok then
@@ -69,11 +66,9 @@ local function run_scripts(cluster, parsed)
   return crew.status or 0
 end
 
---- The line that enters a node from another terminal. Root needs no user
---- namespace to get there.
----@param node corolua.lab.Node
----@return string
-function command.entrance(node)
+-- The line that enters a node from another terminal. Root needs no user
+-- namespace to get there.
+local function entrance(node)
   local user = place.is_user() and " -U --preserve-credentials" or ""
   return ("nsenter -t %d%s -m -n"):format(node.daemon.pid, user)
 end
@@ -82,8 +77,15 @@ local function tell_entrances(cluster, id)
   print(("A shell on node %d of %d; corosync's own tools see it there. From other terminals:")
     :format(id, #cluster))
   for _, node in ipairs(cluster) do
-    if node.daemon.pid then print(("  node %d: %s"):format(node.nodeid, command.entrance(node))) end
+    print(("  node %d: %s"):format(node.nodeid, entrance(node)))
   end
+end
+
+local function start_shell(node, has_terminal)
+  return sys.spawn({ os.getenv("SHELL") or "/bin/sh" }, {
+    net = node.space, inherit = true, guard = place.guard,
+    placement = has_terminal and "terminal" or "group", env = { "PATH=" .. programs.path() },
+  })
 end
 
 local function await_child(pid)
@@ -93,24 +95,22 @@ local function await_child(pid)
   end)
 end
 
--- The shell has the terminal while it runs, so that Ctrl-C in it is its own.
+-- The shell has the terminal while it runs, so that Ctrl-C in it is its own;
+-- what it leaves behind ends with it.
 local function run_shell(cluster, id)
+  local has_terminal = terminal.is_terminal(0)
   tell_entrances(cluster, id)
-  local is_terminal = prefix.is_terminal(0)
-  local pid, why = sys.spawn({ os.getenv("SHELL") or "/bin/sh" }, {
-    net = cluster[id].space, inherit = true, guard = place.guard,
-    placement = is_terminal and "terminal" or "group",
-    env = { "PATH=" .. programs.path() },
-  })
+  local pid, why = start_shell(cluster[id], has_terminal)
   if not pid then
     complain(why)
     return 1
   end
   local kind, status = await_child(pid)
-  if is_terminal then sys.take_terminal() end
-  sys.kill_group(pid, "HUP")
+  if has_terminal then sys.take_terminal() end
+  sys.kill_group(pid, kind and "HUP" or "KILL")
   place.guard:forget(pid)
-  return kind == "exit" and status or kind == "signal" and 128 + status or 0
+  if kind == "exit" then return status end
+  return kind == "signal" and 128 + status or 0
 end
 
 local function start_lab(parsed)

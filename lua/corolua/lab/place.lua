@@ -117,10 +117,6 @@ local function close_guard()
   place.guard = nil
 end
 
---- Whether the place is in a user namespace of the program's own.
----@return boolean
-function place.is_user() return settled end
-
 --- Enters the place, for one lab.
 ---@return true? entered, string? message, string? code
 function place.enter()
