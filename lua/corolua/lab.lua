@@ -3,6 +3,7 @@
 
 local lfs = require("lfs")
 local faults = require("corolua.lab.faults")
+local nemesis = require("corolua.lab.nemesis")
 local network = require("corolua.lab.network")
 local node = require("corolua.lab.node")
 local options = require("corolua.lab.options")
@@ -18,6 +19,7 @@ local lab = {}
 ---@field closed boolean
 ---@field [integer] corolua.lab.Node by nodeid
 local methods = faults.methods
+methods.nemesis, methods.replay = nemesis.start, nemesis.replay
 local cluster_mt = { __name = "corolua.lab.cluster", __index = methods }
 
 local last_folder = 0

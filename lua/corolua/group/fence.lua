@@ -106,16 +106,10 @@ local function apply_confchg(self, members, left, joined)
   end
 end
 
--- The first state that is told of has none before it to compare with.
-local function add_nodes(self, state)
-  if self.told == nil then return end
-  append_new(self.nodes_joined, state.joined)
-  append_new(self.nodes_left, state.left)
-end
-
 -- Tells of the nodes that came and went since the last state that was told of.
 local function tell_quorum(self, state)
-  add_nodes(self, state)
+  append_new(self.nodes_joined, state.joined)
+  append_new(self.nodes_left, state.left)
   local told = {
     quorate = state.quorate, changed = state.quorate ~= self.told,
     ring = state.ring, nodes = state.nodes,
@@ -176,7 +170,9 @@ end
 local function drop_states_before(self, seq)
   local states = self.states
   while states[1] and states[1].ring.seq < seq do
-    add_nodes(self, table.remove(states, 1))
+    local state = table.remove(states, 1)
+    append_new(self.nodes_joined, state.joined)
+    append_new(self.nodes_left, state.left)
   end
 end
 

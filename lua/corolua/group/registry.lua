@@ -2,7 +2,6 @@
 --- can be in a group of a daemon once.
 
 local gate = require("corolua.group.gate")
-local handling = require("corolua.group.handling")
 
 local registry = {}
 
@@ -31,7 +30,6 @@ function registry.release(room)
   if room.exit then room.exit:cancel() end
   room.exit = nil
   room.backlog:finish()
-  handling.finish(room)
 end
 
 --- The groups of a place.

@@ -1,0 +1,247 @@
+--- A nemesis carries out a plan of timed faults on a cluster, as a task of its
+--- own beside whatever the script does, mends everything at the end, and leaves
+--- the cluster settled.
+
+local options = require("corolua.lab.options")
+local plan = require("corolua.lab.plan")
+local scheduler = require("corolua.scheduler")
+
+local nemesis = {}
+
+-- What an entry of a list may name, and whether it mends rather than breaks.
+local ON_CLUSTER = {
+  partition = "breaks", isolate = "breaks", block = "breaks", ring = "breaks",
+  bridge_node = "breaks", link = "breaks", link_from = "breaks", heal = "mends",
+  unblock = "mends",
+}
+local ON_NODE = {
+  kill = "breaks", stop = "breaks", restart = "breaks", pause = "breaks", unplug = "breaks",
+  start = "mends", resume = "mends", plug = "mends",
+}
+
+local KNOWN = {}
+for _, names in ipairs({ ON_CLUSTER, ON_NODE }) do
+  for name in pairs(names) do KNOWN[name] = true end
+end
+
+---@class corolua.lab.Nemesis
+---@field list corolua.lab.Plan what is carried out
+---@field seed integer? from which the list was drawn
+---@field taken table<string, integer> how often each fault was put in force
+---@field frames table<string, integer> what that did to the frames on the cables, by the
+--- switch's counters: blocked, lost, duplicated, reordered, corrupted, delayed
+---@field mended integer how many entries of the list mended something
+---@field failed { at: number, fault: string, why: string }[] what could not be put in force
+---@field storms integer how often the cluster settled only after a moment of silence
+---@field total integer faults put in force; several entries of one moment count once
+local methods = {}
+local nemesis_mt = { __name = "corolua.lab.nemesis", __index = methods }
+
+local function check_names(list, level)
+  for _, entry in ipairs(list) do
+    options.check_keys({ [entry.fault] = true }, KNOWN, "fault", level + 1)
+  end
+end
+
+local function carry_out(cluster, entry)
+  if ON_CLUSTER[entry.fault] then return cluster[entry.fault](cluster, table.unpack(entry)) end
+  local node = cluster[entry[1]]
+  return node[entry.fault](node, table.unpack(entry, 2))
+end
+
+-- A link fault is named by what it does to the frames.
+local function name_of(entry)
+  local link = entry.fault == "link" and entry[3] or entry.fault == "link_from" and entry[3]
+  local names = {}
+  for name in pairs(link or {}) do
+    if name ~= "jitter" and name ~= "repair" then names[#names + 1] = name end
+  end
+  table.sort(names)
+  return link and #names > 0 and table.concat(names, "+") or entry.fault
+end
+
+-- Several entries of one moment that do the same are one fault.
+local function count(self, entry)
+  if (ON_CLUSTER[entry.fault] or ON_NODE[entry.fault]) == "mends" then
+    self.mended = self.mended + 1
+    return
+  end
+  local name = name_of(entry)
+  if self.last and self.last.at == entry.at and self.last.name == name then return end
+  self.last = { at = entry.at, name = name }
+  self.taken[name] = (self.taken[name] or 0) + 1
+  self.total = self.total + 1
+end
+
+local function take(self, entry)
+  local ok, why = carry_out(self.cluster, entry)
+  if ok then
+    count(self, entry)
+  else
+    table.insert(self.failed, { at = entry.at, fault = entry.fault, why = tostring(why) })
+  end
+  if self.on_fault then self.on_fault(entry, ok, why) end
+end
+
+local FRAMES = { "blocked", "lost", "duplicated", "reordered", "corrupted", "delayed" }
+
+local function add_frames(sums, cell)
+  for _, name in ipairs(FRAMES) do sums[name] = (sums[name] or 0) + cell[name] end
+end
+
+-- Sums of the switch's counters; a bridge has none.
+local function count_frames(cluster)
+  local sums = {}
+  local counters = cluster.network.switch and cluster:counters() or {}
+  for from = 1, #cluster do
+    for to = 1, #cluster do
+      local cell = from ~= to and counters[from] and counters[from][to]
+      if cell then add_frames(sums, cell) end
+    end
+  end
+  return sums
+end
+
+-- Whether the list is to go on once the moment has come.
+local function wait_until(self, moment)
+  local seconds = moment - scheduler.now()
+  if self.ending or self.cluster.closed then return false end
+  if seconds <= 0 then return not scheduler.is_stopping() end
+  local _, _, code = scheduler.await(function(resume)
+    self.wake = resume
+    return function() self.wake = nil end
+  end, seconds)
+  return code == "ERR_TIMEOUT" and not self.cluster.closed
+end
+
+local function mend_node(self, node)
+  if node.paused then return node:resume() end
+  if not node:is_running() and self.running[node.nodeid] then return node:start() end
+  return true
+end
+
+-- So long corosync may take by itself; what lasts longer is a storm.
+local CALM_BY_ITSELF = 10
+
+local function singles(cluster)
+  local groups = {}
+  for id = 1, #cluster do groups[id] = { id } end
+  return groups
+end
+
+-- After many changes in a row corosync's nodes sometimes answer each other's
+-- join messages for ever, thousands a second, and agree on no ring. A moment of
+-- silence ends that: each node forms a ring of its own, and these merge.
+local function calm(self)
+  local cluster = self.cluster
+  local ok, why, code = cluster:settle(CALM_BY_ITSELF)
+  if ok or code ~= "ERR_TIMEOUT" or not cluster.network.switch then return ok, why, code end
+  self.storms = self.storms + 1
+  for _, step in ipairs({ "partition", "settle", "heal" }) do
+    ok, why, code = cluster[step](cluster, step == "partition" and singles(cluster) or nil)
+    if not ok then return nil, why, code end
+  end
+  return cluster:settle()
+end
+
+-- Several nodes may be down, so each is tried; the first that does not come
+-- back is told of.
+local function mend(self)
+  local cluster = self.cluster
+  if cluster.closed or scheduler.is_stopping() then
+    return nil, "the nemesis was interrupted", "ERR_INTERRUPT"
+  end
+  for name, sum in pairs(count_frames(cluster)) do
+    self.frames[name] = sum - (self.before[name] or 0)
+  end
+  local ok, why, code = cluster:heal()
+  for _, node in ipairs(cluster) do
+    local mended, problem, symbol = mend_node(self, node)
+    if ok and not mended then ok, why, code = nil, problem, symbol end
+  end
+  if not ok then return nil, why, code end
+  return calm(self)
+end
+
+local function run(self)
+  local start = scheduler.now()
+  for _, entry in ipairs(self.list) do
+    if not wait_until(self, start + entry.at) then break end
+    take(self, entry)
+  end
+  if self.list.lasting then wait_until(self, start + self.list.lasting) end
+  return mend(self)
+end
+
+local function running_nodes(cluster)
+  local running = {}
+  for _, node in ipairs(cluster) do running[node.nodeid] = node:is_running() end
+  return running
+end
+
+local function start(cluster, list, given)
+  local self = setmetatable({
+    cluster = cluster, list = list, on_fault = given and given.on_fault,
+    taken = {}, frames = {}, failed = {}, mended = 0, total = 0, storms = 0,
+    before = count_frames(cluster), running = running_nodes(cluster),
+  }, nemesis_mt)
+  self.task = scheduler.spawn(run, self)
+  return self
+end
+
+local function check_open(cluster, name, level)
+  if cluster.closed then error(name .. ": the cluster is closed", level + 1) end
+end
+
+--- Draws a plan of faults and carries it out, beside the script.
+---@param cluster corolua.lab.Cluster
+---@param given? corolua.lab.PlanOptions and `on_fault(entry, ok, why)`, called after each
+---@return corolua.lab.Nemesis
+function nemesis.start(cluster, given)
+  check_open(cluster, "nemesis", 2)
+  local list, seed = plan.draw(cluster.config, given or {}, 2)
+  local self = start(cluster, list, given)
+  self.seed = seed
+  return self
+end
+
+--- Carries out a list of timed faults, beside the script.
+---@param cluster corolua.lab.Cluster
+---@param list table|string the list, or the path of a file that returns it
+---@param given? { on_fault: function? }
+---@return corolua.lab.Nemesis
+function nemesis.replay(cluster, list, given)
+  check_open(cluster, "replay", 2)
+  list = plan.read(list, 2)
+  check_names(list, 2)
+  return start(cluster, list, given)
+end
+
+--- Waits until the list has been carried out, everything has been mended and
+--- the cluster has settled.
+---@param timeout number? in seconds
+---@return corolua.lab.Nemesis? itself, with its counts, string? message, string? code
+function methods:wait(timeout)
+  local ok, why, code = self.task:wait(timeout)
+  if not ok then return nil, why, code end
+  return self
+end
+
+--- Ends it before its time: what is broken is mended, `wait` waits for that.
+function methods:stop()
+  self.ending = true
+  if self.wake then self.wake(true) end
+end
+
+local function summary(taken)
+  local parts = {}
+  for name, times in pairs(taken) do parts[#parts + 1] = name .. " " .. times end
+  table.sort(parts)
+  return #parts > 0 and table.concat(parts, ", ") or "none"
+end
+
+function nemesis_mt:__tostring()
+  return ("%d faults taken (%s), %d failed"):format(self.total, summary(self.taken), #self.failed)
+end
+
+return nemesis
