@@ -4,6 +4,8 @@
 --- ring's quorum, and comes back when the daemon does.
 
 local backlog = require("corolua.group.backlog")
+local codec = require("corolua.codec")
+local form = require("corolua.group.form")
 local gate = require("corolua.group.gate")
 local handling = require("corolua.group.handling")
 local held = require("corolua.group.held")
@@ -13,7 +15,6 @@ local options = require("corolua.group.options")
 local quorum = require("corolua.quorum")
 local registry = require("corolua.group.registry")
 local scheduler = require("corolua.scheduler")
-local window = require("corolua.group.window")
 
 ---@class corolua.Group
 ---@field name string
@@ -31,15 +32,9 @@ local SEND_TIMEOUT = 30
 -- How long leaving waits for the own last messages, and for the own leave.
 local LEAVE_TIMEOUT = 5
 
--- What the library sends as one message on the wire.
-local PAYLOAD_MAX = 1047552
-
 local group_mt = {
   __name = "corolua.group",
-  __index = function(self, key)
-    if key == "members" then return self.view and self.view.members end
-    return methods[key]
-  end,
+  __index = methods,
   __tostring = function(self) return "group '" .. self.name .. "'" end,
 }
 
@@ -60,16 +55,6 @@ local function new_on(handlers)
   })
 end
 
-local function new_window(self)
-  return window.new(self.window_size, {
-    transmit = function(payload) return self.life.handle:mcast_joined(payload) end,
-    refused = function()
-      local refusal = self.refusal
-      if refusal then return refusal[1], refusal[2] end
-    end,
-  })
-end
-
 --- A group at a place; `corolua.group` makes one on the program's own node.
 ---@param place corolua.Place
 ---@param name string 1 to 127 bytes, without NUL
@@ -84,10 +69,10 @@ function group.new(place, name, given, level)
     name = name, place = place, handlers = handlers, on = new_on(handlers),
     requires_quorum = checked.quorum == "required",
     max_held = checked.max_held, overload = checked.overload, reconnect = checked.reconnect,
-    window_size = checked.window,
-    held = held.new(), backlog = backlog.new(handling.kinds), skipped = 0,
+    held = held.new(), backlog = backlog.new(handling.kinds),
   }, group_mt)
-  self.window = new_window(self)
+  self.codec = checked.codec ~= "string" and codec.of(checked.codec, level + 1) or nil
+  form.init(self, checked)
   self.intake = intake.new(self)
   gate.set_state(self, "new")
   return self
@@ -96,7 +81,7 @@ end
 -- A handler of the group itself cannot wait for others of it to run.
 local function wait_handled(self, timeout)
   if handling.is_inside(self) then return end
-  scheduler.wait(function() return not self.pump and self.held:is_empty() end, timeout)
+  scheduler.wait(function() return not self.is_handling and self.held:is_empty() end, timeout)
 end
 
 local function wait_entered(self, timeout)
@@ -113,7 +98,8 @@ function methods:join(given)
   registry.take(self, 2)
   local deadline = scheduler.now() + timeout
   gate.set_state(self, "joining")
-  self.newest_view, self.view, self.has_entered = nil, nil, false
+  self.newest_view, self.view, self.members, self.has_entered = nil, nil, nil, false
+  form.begin(self)
   self.life = life.new(self, self.intake)
   local ok, message, code = self.life:start(timeout)
   if not ok then
@@ -152,48 +138,51 @@ function methods:leave(given)
   return nil, "the group is not joined", "ERR_NOT_EXIST"
 end
 
-local function check_payload(payload, level)
-  if type(payload) ~= "string" then
-    error("a message must be a string, got " .. type(payload), level + 1)
-  elseif #payload > PAYLOAD_MAX then
-    error(("a message has at most %d bytes, got %d"):format(PAYLOAD_MAX, #payload), level + 1)
+-- The bytes of a message, if the group may send them.
+local function encode(self, value)
+  local bytes = value
+  if self.codec then bytes = self.codec.encode(value, 3) end
+  if type(bytes) == "string" and #bytes <= self.longest then return bytes end
+  if type(bytes) ~= "string" then
+    error(("a message must be a string, got %s (see the option codec)"):format(type(bytes)), 3)
   end
+  error(("a message of %d bytes is over the limit of %d bytes%s"):format(#bytes, self.longest,
+    self.hint), 3)
 end
 
 --- Sends to all members, the sender included, or says why not. Does not wait:
 --- a full window is "ERR_TRY_AGAIN".
----@param payload string
+---@param payload any a string, or what the codec takes
 ---@return true? accepted, string? message, string? code
 function methods:try_send(payload)
-  if type(payload) ~= "string" or #payload > PAYLOAD_MAX then check_payload(payload, 2) end
+  local bytes = encode(self, payload)
   local refusal = self.refusal
   if refusal then return nil, refusal[1], refusal[2] end
-  return self.window:offer(payload)
+  return self.window:offer(bytes)
 end
 
 local function wait_to_send(self, payload, timeout)
   if not scheduler.can_wait() then
     error("send: the window is full, and only a task can wait; use try_send here", 3)
   end
-  return scheduler.await(function(resume) return self.window:queue(payload, resume) end, timeout)
+  return self.window:wait_and_offer(payload, timeout)
 end
 
 --- Sends to all members, the sender included. Waits while the window is full,
 --- behind those that wait already.
----@param payload string
+---@param payload any a string, or what the codec takes
 ---@param given { timeout: number }? in seconds, 30 unless told
 ---@return true? accepted, string? message, string? code
 function methods:send(payload, given)
-  if type(payload) ~= "string" or #payload > PAYLOAD_MAX then check_payload(payload, 2) end
-  local timeout = given and options.timeout_of(given, SEND_TIMEOUT, 2) or SEND_TIMEOUT
+  local bytes = encode(self, payload)
+  local timeout = SEND_TIMEOUT
+  if given then timeout = options.timeout_of(given, SEND_TIMEOUT, 2) end
   local refusal = self.refusal
   if refusal then return nil, refusal[1], refusal[2] end
-  local ok, message, code = self.window:offer(payload)
+  local ok, message, code = self.window:offer(bytes)
   if ok or code ~= "ERR_TRY_AGAIN" then return ok, message, code end
-  return wait_to_send(self, payload, timeout)
+  return wait_to_send(self, bytes, timeout)
 end
-
-local function is_over(self) return self.state == "left" or self.state == "new" end
 
 -- Waits until the backlog has an event of the kind; any without one.
 local function wait_backlog(self, kind, timeout)
@@ -210,7 +199,7 @@ function methods:next(kind, timeout)
   if timeout ~= nil then options.check_timeout(timeout, 0, 2) end
   local found, a, b, c = self.backlog:take(kind)
   if not found then
-    if is_over(self) then return nil, "the group is not joined", "ERR_NOT_EXIST" end
+    if gate.is_over(self) then return nil, "the group is not joined", "ERR_NOT_EXIST" end
     local came, message, code = wait_backlog(self, kind, timeout)
     if came == nil then return nil, message, code end
     found, a, b, c = self.backlog:take(kind)
@@ -240,7 +229,7 @@ function methods:events()
   local function next_event()
     local kind, a, b, c = self.backlog:take()
     if kind then return as_event(kind, a, b, c) end
-    if is_over(self) or not wait_backlog(self) then return nil end
+    if gate.is_over(self) or not wait_backlog(self) then return nil end
     return next_event()
   end
   return next_event
@@ -262,7 +251,7 @@ function methods:stats()
 end
 
 group_mt.__close = function(self)
-  if not is_over(self) then self:leave() end
+  if not gate.is_over(self) then self:leave() end
 end
 
 local function place_of(node) return { key = node, network = node.space } end

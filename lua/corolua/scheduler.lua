@@ -32,6 +32,7 @@ local alive = {}
 local alive_count = 0
 local ready, first, last = {}, 1, 0
 local conditions, conditions_count = {}, 0
+local turn_ends = {}
 local exits = {}
 local timers = setmetatable({}, { __mode = "k" })
 
@@ -156,9 +157,17 @@ local function run_ready()
   if first > last then first, last = 1, 0 end
 end
 
+-- What is put off to the end of the turn is done once, in order.
+local function finish_turn()
+  local list = turn_ends
+  turn_ends = {}
+  for i = 1, #list do list[i]() end
+end
+
 -- What happens after every event of the loop.
 local function turn()
   run_ready()
+  if turn_ends[1] then finish_turn() end
   if conditions_count > 0 then check_conditions() end
   if ended then return end
   if first <= last then
@@ -269,6 +278,37 @@ function scheduler.await(start, timeout, options)
   end
   return done(await(task, begin, timeout, deaf and "deaf" or nil))
 end
+
+--- The bare `await`, for waits that come with every few messages: waits until
+--- `unpark` is called with this task. It takes back nothing by itself.
+---@return any ... what `unpark` was given, or nil, message, "ERR_INTERRUPT"
+function scheduler.park()
+  local task = waiting_task("park")
+  last_id = last_id + 1
+  task.waiting, task.deaf, task.parked = last_id, task.exempt, true
+  if stopping and not task.exempt then wake(task, last_id, INTERRUPTED) end
+  return coroutine.yield()
+end
+
+--- Ends the wait of a task in `park`; false if it is not in it.
+---@param task corolua.Task
+---@param ... any what `park` returns
+---@return boolean
+function scheduler.unpark(task, ...)
+  if not task.parked then return false end
+  task.parked = nil
+  local id = task.waiting
+  return id ~= nil and wake(task, id, pack(...))
+end
+
+--- The task that runs, or nil.
+---@return corolua.Task?
+function scheduler.current() return current end
+
+--- Has the function called once, when the tasks that can go on now have done
+--- so. It must not wait.
+---@param fn function
+function scheduler.at_turn_end(fn) turn_ends[#turn_ends + 1] = fn end
 
 --- Whether the caller may wait: it is a task, in no function of C that Lua
 --- cannot yield through.

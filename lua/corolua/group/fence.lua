@@ -106,10 +106,16 @@ local function apply_confchg(self, members, left, joined)
   end
 end
 
--- Tells of the nodes that came and went since the last state that was told of.
-local function tell_quorum(self, state)
+-- The first state that is told of has none before it to compare with.
+local function add_nodes(self, state)
+  if self.told == nil then return end
   append_new(self.nodes_joined, state.joined)
   append_new(self.nodes_left, state.left)
+end
+
+-- Tells of the nodes that came and went since the last state that was told of.
+local function tell_quorum(self, state)
+  add_nodes(self, state)
   local told = {
     quorate = state.quorate, changed = state.quorate ~= self.told,
     ring = state.ring, nodes = state.nodes,
@@ -170,9 +176,7 @@ end
 local function drop_states_before(self, seq)
   local states = self.states
   while states[1] and states[1].ring.seq < seq do
-    local state = table.remove(states, 1)
-    append_new(self.nodes_joined, state.joined)
-    append_new(self.nodes_left, state.left)
+    add_nodes(self, table.remove(states, 1))
   end
 end
 

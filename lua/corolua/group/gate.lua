@@ -13,7 +13,7 @@ local function refusal_of(room)
   if room.requires_quorum and not (room.is_quorate and room.is_newest_quorate) then
     return NOT_QUORATE
   end
-  return nil
+  return false
 end
 
 -- Kept up to date rather than computed, since every send looks at it.
@@ -31,6 +31,11 @@ function gate.set_state(room, state)
   room.state = state
   update(room)
 end
+
+--- Whether no more is to come, unless the group joins again.
+---@param room table
+---@return boolean
+function gate.is_over(room) return room.state == "left" or room.state == "new" end
 
 --- Handling has come to a view.
 ---@param room table

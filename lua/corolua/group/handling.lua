@@ -3,10 +3,14 @@
 --- what was true at the event that is being handled.
 
 local describe = require("corolua.describe")
+local form = require("corolua.group.form")
 local gate = require("corolua.group.gate")
+local held = require("corolua.group.held")
 local scheduler = require("corolua.scheduler")
 
 local handling = {}
+
+local OVERHEAD = held.OVERHEAD
 
 --- The events of a group; each with whether a handler for it is called.
 handling.kinds = {
@@ -24,9 +28,28 @@ local function tell(room, kind, a, b, c)
   handler(a, b, c)
 end
 
+-- A message costs no table: what there is to say of it is the same for all
+-- that were sent in one ring and delivered in one.
+local function info_of(room, sent_in)
+  local info = room.info
+  if not sent_in or sent_in == info.sent_in then return info end
+  local ring = room.view.ring
+  if sent_in.seq == ring.seq and sent_in.nodeid == ring.nodeid then sent_in = ring end
+  if sent_in ~= info.sent_in then
+    info = { ring = ring, sent_in = sent_in }
+    room.info = info
+  end
+  return info
+end
+
 local function enter_view(room, view)
-  room.view = view
-  if not room.info or room.info.ring ~= view.ring then room.info = { ring = view.ring } end
+  local before = room.view
+  room.view, room.members = view, view.members
+  if not before or before.ring ~= view.ring then
+    room.info = { ring = view.ring }
+    form.set_ring(room, view.ring)
+  end
+  form.follow(room, view)
   gate.set_quorate(room, view.quorate)
 end
 
@@ -38,20 +61,50 @@ local specials = {
     tell(room, "members", view)
   end,
   quorum = function(room, state) tell(room, "quorum", state) end,
-  down = function(room, why) tell(room, "down", why) end,
+  down = function(room, why)
+    form.begin(room)
+    tell(room, "down", why)
+  end,
   up = function(room, is_again)
     room.has_entered = true
     if is_again then tell(room, "up") end
   end,
 }
 
-local function handle_message(room, payload, from)
-  room.held:release(payload)
-  if room.view.quorate or not room.requires_quorum then
-    tell(room, "message", payload, from, room.info)
-  else
-    tell(room, "inquorate", payload, from, room.info)
+local function tell_message(room, payload, from, info)
+  local kind = "message"
+  if not room.view.quorate and room.requires_quorum then kind = "inquorate" end
+  local handler = room.handlers[kind]
+  if not handler then return room.backlog:add(kind, payload, from, info) end
+  room.handling = kind
+  handler(payload, from, info)
+end
+
+local function handle_bytes(room, bytes, from, info)
+  if not room.codec then return tell_message(room, bytes, from, info) end
+  local value, why = room.codec.decode(bytes)
+  if value == nil then return tell(room, "malformed", bytes, from, why) end
+  tell_message(room, value, from, info)
+end
+
+-- The messages of the frame that is being handled; those behind one whose
+-- handler raised come first when the group goes on.
+local function handle_rest(room)
+  local rest = room.rest
+  while rest.next <= #rest.payloads do
+    local bytes = rest.payloads[rest.next]
+    rest.next = rest.next + 1
+    handle_bytes(room, bytes, rest.from, rest.info)
   end
+  room.rest = nil
+end
+
+local function handle_frame(room, frame, from)
+  local payloads, first, sent_in, gap_first, gap_last = room.unpacker:read(from, frame)
+  if payloads == nil then return tell(room, "malformed", frame, from, first) end
+  room.rest = { payloads = payloads or {}, next = 1, from = from, info = info_of(room, sent_in) }
+  if gap_first then tell(room, "gap", from, gap_first, gap_last) end
+  handle_rest(room)
 end
 
 -- Half of what may be held is handled: reading goes on.
@@ -62,11 +115,21 @@ local function breathe(room)
 end
 
 local function handle_all(room)
-  local held = room.held
-  while held.first <= held.last do
-    local value, sender = held:take()
+  local queue = room.held
+  if room.rest then handle_rest(room) end
+  while queue.first <= queue.last do
+    local value, sender = queue:take()
     local special = specials[sender]
-    if special then special(room, value) else handle_message(room, value, sender) end
+    if special then
+      special(room, value)
+    else
+      queue.bytes = queue.bytes - #value - OVERHEAD
+      if room.unpacker then
+        handle_frame(room, value, sender)
+      else
+        handle_bytes(room, value, sender, room.info)
+      end
+    end
     if room.is_choked then breathe(room) end
   end
 end
@@ -81,33 +144,54 @@ local function is_forgiven(room, problem)
   return on_error ~= nil and on_error(problem, room, room.handling) == true
 end
 
-local function run(room)
-  room.pump = coroutine.running()
-  local ok, problem
-  repeat
-    ok, problem = xpcall(handle_all, note, room)
-    if not ok then
-      local trace = problem
-      problem = ("group '%s', handler of '%s': %s"):format(room.name, room.handling, trace)
-      if not is_forgiven(room, problem) then
-        room.pump = nil
-        return scheduler.fail(problem)
-      end
+-- Handles what there is; false if an error ends the program.
+local function handle_guarded(room)
+  while true do
+    local ok, problem = xpcall(handle_all, note, room)
+    if ok then return true end
+    problem = ("group '%s', handler of '%s': %s"):format(room.name, room.handling, problem)
+    if not is_forgiven(room, problem) then
+      scheduler.fail(problem)
+      return false
     end
-  until ok
-  room.pump = nil
+  end
+end
+
+-- The task stays for the next events, as starting one costs more than waiting,
+-- until the group is over or the program stops.
+local function run(room)
+  local pump = scheduler.current()
+  repeat
+    if not handle_guarded(room) then break end
+    room.is_handling = false
+  until gate.is_over(room) or not scheduler.park()
+  if room.pump == pump then room.pump, room.is_handling = nil, false end
 end
 
 --- Has what was read handled, unless that is going on.
 ---@param room table the group
 function handling.wake(room)
-  if room.pump or room.held.first > room.held.last then return end
-  room.pump = scheduler.spawn(run, room)
+  if room.is_handling or room.held.first > room.held.last then return end
+  room.is_handling = true
+  if not room.pump or not scheduler.unpark(room.pump, true) then
+    room.pump = scheduler.spawn(run, room)
+  end
+end
+
+--- Nothing more is to come: the task that waits for it ends.
+---@param room table the group
+function handling.finish(room)
+  if room.pump and not room.is_handling then
+    scheduler.unpark(room.pump, false)
+    room.pump = nil
+  end
 end
 
 --- Whether the caller is a handler of this group.
 ---@param room table
 ---@return boolean
-function handling.is_inside(room) return room.pump == coroutine.running() end
+function handling.is_inside(room)
+  return room.is_handling and room.pump == scheduler.current()
+end
 
 return handling

@@ -13,8 +13,10 @@ local held_mt = { __name = "corolua.group.held", __index = methods }
 
 local held = {}
 
--- A message of no bytes takes room too.
-local OVERHEAD = 64
+--- What a message takes beside its bytes. Who takes one out takes both off
+--- `bytes`, being the one who knows that it is a message.
+held.OVERHEAD = 64
+local OVERHEAD = held.OVERHEAD
 
 ---@return corolua.group.Held
 function held.new()
@@ -55,10 +57,6 @@ function methods:take()
   end
   return value, sender
 end
-
---- A message was taken out.
----@param payload string
-function methods:release(payload) self.bytes = self.bytes - #payload - OVERHEAD end
 
 ---@return boolean
 function methods:is_empty() return self.first > self.last end

@@ -1,6 +1,7 @@
 --- What a group's connection tells it, as it is read: it only puts events into
 --- the queue of what is to be handled, and never waits.
 
+local form = require("corolua.group.form")
 local gate = require("corolua.group.gate")
 local handling = require("corolua.group.handling")
 local reconnecting = require("corolua.group.reconnecting")
@@ -37,6 +38,8 @@ function methods:entered()
   if life.is_ready then return end
   life.is_ready = true
   room.me = life.me
+  room.window:open(life.handle)
+  form.set_ring(room, room.newest_view.ring)
   room.is_quorate = room.newest_view.quorate
   local newest = life.tracker.newest
   room.is_newest_quorate = life.tracker.free or (newest ~= nil and newest.quorate)

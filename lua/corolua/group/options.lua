@@ -7,6 +7,10 @@ local names = require("corolua.names")
 ---@field window integer? messages on their way, 1 to 256; 128 unless told
 ---@field max_held integer? bytes that are read and not handled; 64 MiB unless told
 ---@field overload "leave"|"stop_reading"|nil what to do beyond; "leave" unless told
+---@field packed boolean? many messages as one; all members alike
+---@field fragment boolean? messages over what corosync sends as one; packed groups only
+---@field max_message integer? bytes of a message in fragments; 16 MiB unless told
+---@field codec "string"|"json"|corolua.CustomCodec|nil what messages are; "string" unless told
 ---@field reconnect boolean|number|nil false, or seconds until it gives up; true unless told
 
 local options = {}
@@ -38,7 +42,16 @@ local function is_reconnect(value)
   return ok, "true, false or a number of seconds"
 end
 
+local function is_boolean(value) return type(value) == "boolean", "true or false" end
+
+-- Looked at by corolua.codec.
+local function is_anything() return true end
+
 local known = {
+  packed = { is_boolean, false },
+  fragment = { is_boolean, false },
+  max_message = { is_integer(1, 0xffffffff), 16 * 1024 * 1024 },
+  codec = { is_anything, "string" },
   quorum = { is_one_of("required", "ignore"), "required" },
   window = { is_integer(1, WINDOW_MAX), 128 },
   max_held = { is_integer(1, math.maxinteger), 64 * 1024 * 1024 },
@@ -64,6 +77,9 @@ function options.check(given, level)
       end
     end
     checked[key] = value
+  end
+  if checked.fragment and not checked.packed then
+    error("option 'fragment' needs packed = true", level + 1)
   end
   return checked
 end

@@ -1,6 +1,7 @@
 --- What a group does when its connection goes: it tells what is unknown, and
 --- looks for a daemon to join again.
 
+local form = require("corolua.group.form")
 local gate = require("corolua.group.gate")
 local handling = require("corolua.group.handling")
 local life = require("corolua.group.life")
@@ -14,7 +15,7 @@ local ATTEMPT_TIMEOUT = 30
 
 -- What was accepted and not read back is unknown here: others may have it.
 local function tell_down(room, message, code)
-  room.held:add("down", { message = message, code = code, unconfirmed = room.window:abandon() })
+  room.held:add("down", { message = message, code = code, unconfirmed = form.unconfirmed(room) })
   handling.wake(room)
 end
 

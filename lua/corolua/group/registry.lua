@@ -2,6 +2,7 @@
 --- can be in a group of a daemon once.
 
 local gate = require("corolua.group.gate")
+local handling = require("corolua.group.handling")
 
 local registry = {}
 
@@ -30,6 +31,7 @@ function registry.release(room)
   if room.exit then room.exit:cancel() end
   room.exit = nil
   room.backlog:finish()
+  handling.finish(room)
 end
 
 --- The groups of a place.

@@ -3,6 +3,7 @@
 --- count against the window, which is what bounds the daemon's memory.
 
 local loop = require("corolua.loop")
+local scheduler = require("corolua.scheduler")
 
 ---@class corolua.group.Window
 ---@field size integer messages
@@ -18,24 +19,39 @@ local BYTES_MAX = 8 * 1024 * 1024
 -- The library cannot say when it will take a message again.
 local RETRY = 0.002
 
----@class corolua.group.WindowHooks
----@field transmit fun(payload: string): true|nil, string?, string? hands it to the library
----@field refused fun(): string?, string? why nothing may be sent now: message and code
+--- The methods, for windows that hold something else than messages.
+window.methods = methods
 
+local FULL = "the send window is full"
+
+--- Fills in the fields of a window.
+---@param self table
 ---@param size integer
----@param hooks corolua.group.WindowHooks
----@return corolua.group.Window
-function window.new(size, hooks)
-  return setmetatable({
-    size = size, bytes = 0, hooks = hooks,
-    payloads = {}, first = 1, last = 0,
-    unsent = 1, -- index of the first that has not left
-    waiters = {}, first_waiter = 1, last_waiter = 0,
-  }, window_mt)
+---@param refused fun(): string?, string? why nothing may be sent now: message and code
+---@return table self
+function window.init(self, size, refused)
+  self.size, self.bytes, self.refused = size, 0, refused
+  self.payloads, self.first, self.last = {}, 1, 0
+  self.unsent = 1 -- index of the first that has not left
+  self.waiters, self.first_waiter, self.last_waiter = {}, 1, 0
+  return self
 end
 
---- Whether a message of so many bytes may go before all others that wait.
-local function has_room(self, length)
+---@param size integer
+---@param refused fun(): string?, string?
+---@return corolua.group.Window
+function window.new(size, refused)
+  return window.init(setmetatable({}, window_mt), size, refused)
+end
+
+--- Messages go out by this handle from here on.
+---@param handle userdata of corosync.cpg
+function methods:open(handle) self.handle = handle end
+
+--- Whether so many bytes more fit in. One message always does.
+---@param length integer
+---@return boolean
+function methods:has_room(length)
   local count = self.last - self.first + 1
   return count < self.size and (count == 0 or self.bytes + length <= BYTES_MAX)
 end
@@ -53,7 +69,7 @@ end
 -- What the library takes now goes out, in order; false while it takes nothing.
 flush = function(self)
   while self.unsent <= self.last do
-    local ok, _, code = self.hooks.transmit(self.payloads[self.unsent])
+    local ok, _, code = self.handle:mcast_joined(self.payloads[self.unsent])
     if not ok then
       if code == "ERR_TRY_AGAIN" then retry_later(self) end
       return
@@ -62,40 +78,55 @@ flush = function(self)
   end
 end
 
-local function append(self, payload)
-  local last = self.last + 1
-  self.last = last
-  self.payloads[last] = payload
+--- Adds at the end what there is room for, and sends it if all before it has
+--- left. What the library refuses stays in, as not sent.
+---@param payload string
+---@return true|nil sent, string? message, string? code
+function methods:push(payload)
+  local last = self.last
+  local ok, message, code
+  if self.unsent > last then ok, message, code = self.handle:mcast_joined(payload) end
+  self.last = last + 1
+  self.payloads[last + 1] = payload
   self.bytes = self.bytes + #payload
-end
-
--- Takes a message for which there is room.
-local function accept(self, payload)
-  if self.unsent <= self.last then
-    append(self, payload)
-    return true
+  if ok then
+    self.unsent = last + 2
+  elseif not code or code == "ERR_TRY_AGAIN" then
+    retry_later(self)
   end
-  local ok, message, code = self.hooks.transmit(payload)
-  if not ok and code ~= "ERR_TRY_AGAIN" then return nil, message, code end
-  append(self, payload)
-  if ok then self.unsent = self.last + 1 else retry_later(self) end
-  return true
+  return ok, message, code
 end
 
---- Sends a message if nobody waits and the window has room for it.
+-- The last one goes out of the window again.
+local function take_back(self)
+  self.bytes = self.bytes - #self.payloads[self.last]
+  self.payloads[self.last] = nil
+  self.last = self.last - 1
+end
+
+--- Takes a message if there is room for it.
+---@param payload string
+---@return true? accepted, string? message, string? code "ERR_TRY_AGAIN" if full
+function methods:accept(payload)
+  if not self:has_room(#payload) then return nil, FULL, "ERR_TRY_AGAIN" end
+  local ok, message, code = self:push(payload)
+  if ok or not code or code == "ERR_TRY_AGAIN" then return true end
+  take_back(self)
+  return nil, message, code
+end
+
+--- Sends a message if nobody waits and there is room for it.
 ---@param payload string
 ---@return true? accepted, string? message, string? code "ERR_TRY_AGAIN" if full
 function methods:offer(payload)
-  if self.first_waiter > self.last_waiter and has_room(self, #payload) then
-    return accept(self, payload)
-  end
-  return nil, "the send window is full", "ERR_TRY_AGAIN"
+  if self.first_waiter > self.last_waiter then return self:accept(payload) end
+  return nil, FULL, "ERR_TRY_AGAIN"
 end
 
 local function next_waiter(self)
   while self.first_waiter <= self.last_waiter do
     local waiter = self.waiters[self.first_waiter]
-    if waiter.resume then return waiter end
+    if waiter.task then return waiter end
     self.waiters[self.first_waiter] = nil
     self.first_waiter = self.first_waiter + 1
   end
@@ -108,30 +139,78 @@ local function drop_first_waiter(self)
   self.first_waiter = self.first_waiter + 1
 end
 
-local function serve_waiters(self)
+-- Ends the wait of a sender with what its send returns.
+local function answer(waiter, ...)
+  local task = waiter.task
+  waiter.task = nil
+  scheduler.unpark(task, ...)
+end
+
+-- What a sender that waits is told now; "ERR_TRY_AGAIN" if it has to wait on.
+local function attempt(self, payload)
+  local message, code = self.refused()
+  if message then return nil, message, code end
+  return self:accept(payload)
+end
+
+--- Those who wait go on as far as there is room.
+function methods:serve()
   local waiter = next_waiter(self)
-  while waiter and has_room(self, #waiter.payload) do
+  while waiter do
+    local ok, message, code = attempt(self, waiter.payload)
+    if code == "ERR_TRY_AGAIN" then return end
     drop_first_waiter(self)
-    local message, code = self.hooks.refused()
-    if message then waiter.resume(nil, message, code)
-    else waiter.resume(accept(self, waiter.payload)) end
+    answer(waiter, ok, message, code)
     waiter = next_waiter(self)
   end
 end
 
---- Sends a message as soon as it is its turn; `resume` gets what `offer` would
---- have returned. Returns what takes that back.
+local watch_deadlines
+
+-- Who has waited too long is told; the others go on waiting.
+local function end_waits(self)
+  local now, earliest = scheduler.now(), math.huge
+  for i = self.first_waiter, self.last_waiter do
+    local waiter = self.waiters[i]
+    if waiter.task and waiter.deadline <= now then
+      answer(waiter, nil, "the send window stayed full", "ERR_TIMEOUT")
+    elseif waiter.task then
+      earliest = math.min(earliest, waiter.deadline)
+    end
+  end
+  if earliest < math.huge then watch_deadlines(self, earliest) end
+  self:serve()
+end
+
+-- One timer serves all waits, and outlives them: most end long before it, and
+-- a timer for each would cost more than the sending.
+watch_deadlines = function(self, deadline)
+  if self.due and self.due <= deadline then return end
+  if self.due then self.due_timer:cancel() end
+  self.due = deadline
+  self.due_timer = loop.timer(math.max(0, deadline - scheduler.now()), function()
+    self.due = nil
+    end_waits(self)
+  end)
+  self.due_timer:unref()
+end
+
+--- Sends a message as soon as it is its turn, for which the task waits.
 ---@param payload string
----@param resume function
----@return function cancel
-function methods:queue(payload, resume)
-  local waiter = { payload = payload, resume = resume }
+---@param timeout number in seconds
+---@return true? accepted, string? message, string? code
+function methods:wait_and_offer(payload, timeout)
+  local deadline = scheduler.now() + timeout
+  local waiter = { payload = payload, task = scheduler.current(), deadline = deadline }
   self.last_waiter = self.last_waiter + 1
   self.waiters[self.last_waiter] = waiter
-  return function()
-    waiter.resume = nil
-    serve_waiters(self)
+  watch_deadlines(self, deadline)
+  local ok, message, code = scheduler.park()
+  if waiter.task then -- the program stops
+    waiter.task = nil
+    self:serve()
   end
+  return ok, message, code
 end
 
 --- The first message that was sent has been read back.
@@ -146,7 +225,7 @@ function methods:confirm()
   else
     self.first = first + 1
   end
-  if self.first_waiter <= self.last_waiter then serve_waiters(self) end
+  if self.first_waiter <= self.last_waiter then self:serve() end
 end
 
 ---@return integer
@@ -157,7 +236,7 @@ function methods:count() return self.last - self.first + 1 end
 function methods:waiting()
   local count = 0
   for i = self.first_waiter, self.last_waiter do
-    if self.waiters[i].resume then count = count + 1 end
+    if self.waiters[i].task then count = count + 1 end
   end
   return count
 end
@@ -169,7 +248,7 @@ function methods:refuse(message, code)
   local waiter = next_waiter(self)
   while waiter do
     drop_first_waiter(self)
-    waiter.resume(nil, message, code)
+    answer(waiter, nil, message, code)
     waiter = next_waiter(self)
   end
 end

@@ -1,0 +1,158 @@
+--- The send window of a packed group: many messages go as one frame, flushed at
+--- the end of every turn of the loop; a message too long for one goes as
+--- several. The window counts frames.
+
+local packing = require("corolua.packing")
+local scheduler = require("corolua.scheduler")
+local window = require("corolua.group.window")
+
+---@class corolua.group.PackedWindow: corolua.group.Window
+local methods = setmetatable({}, { __index = window.methods })
+local packed_mt = { __name = "corolua.group.packed", __index = methods }
+
+local packed = {}
+
+local base = window.methods
+
+---@param size integer
+---@param refused fun(): string?, string?
+---@return corolua.group.PackedWindow
+function packed.new(size, refused)
+  local self = window.init(setmetatable({}, packed_mt), size, refused)
+  self.packer = assert(packing.packer())
+  self.longest = self.packer:longest()
+  self.whole = {} -- by index of a fragment: its message at the last, false before
+  self.flush_turn = function()
+    self.is_flushing = false
+    self:flush()
+  end
+  return self
+end
+
+--- Another join: numbers begin anew.
+---@param handle userdata of corosync.cpg
+function methods:open(handle)
+  base.open(self, handle)
+  self.packer:reset()
+end
+
+--- What is sent from here on is sent in this ring.
+---@param ring { nodeid: integer, seq: integer }
+function methods:set_ring(ring)
+  if self.ring and self.packer:pending() > 0 then self:push_frame() end
+  self.ring = ring
+end
+
+--- Sends the frame as it is.
+function methods:push_frame()
+  local frame = self.packer:flush(self.ring.nodeid, self.ring.seq)
+  if frame then self:push(frame) end
+end
+
+--- Sends the frame if the window has room; else the next message that comes
+--- back does.
+function methods:flush()
+  local count, bytes = self.packer:pending()
+  if count > 0 and self:has_room(bytes) then self:push_frame() end
+end
+
+-- Sends fragments as far as the window has room.
+local function feed(self)
+  local stream = self.stream
+  while stream and self:has_room(stream.size) do
+    local frame = stream.frames()
+    if not frame then
+      if self.first <= self.last then self.whole[self.last] = stream.payload end
+      self.stream = nil
+      return
+    end
+    self:push(frame)
+    self.whole[self.last] = false
+  end
+end
+
+local FULL = "the send window is full"
+local FRAGMENT = 65536
+
+local function accept_long(self, payload)
+  if not self:has_room(FRAGMENT) then return nil, FULL, "ERR_TRY_AGAIN" end
+  self:push_frame()
+  local ring = self.ring
+  local frames = self.packer:split(payload, ring.nodeid, ring.seq)
+  self.stream = { frames = frames, payload = payload, size = FRAGMENT }
+  feed(self)
+  return true
+end
+
+--- Takes a message if there is room for it in the frame or in the window.
+---@param payload string
+---@return true? accepted, string? message, string? code "ERR_TRY_AGAIN" if full
+function methods:accept(payload)
+  if self.stream then return nil, FULL, "ERR_TRY_AGAIN" end
+  if #payload > self.longest then return accept_long(self, payload) end
+  if not self.packer:add(payload) then
+    local _, bytes = self.packer:pending()
+    if not self:has_room(bytes) then return nil, FULL, "ERR_TRY_AGAIN" end
+    self:push_frame()
+    self.packer:add(payload)
+  end
+  if not self.is_flushing then
+    self.is_flushing = true
+    scheduler.at_turn_end(self.flush_turn)
+  end
+  return true
+end
+
+--- The first frame that was sent has been read back.
+function methods:confirm()
+  local index = self.first
+  if index > self.last then return end
+  self.whole[index] = nil
+  base.confirm(self)
+  if self.stream then
+    feed(self)
+    if not self.stream then self:serve() end
+  elseif not self.is_flushing then
+    self:flush()
+  end
+end
+
+--- Frames on their way, and what is not in a frame yet as one.
+---@return integer
+function methods:count()
+  local more = self.stream and 1 or 0
+  if self.packer:pending() > 0 then more = more + 1 end
+  return base.count(self) + more
+end
+
+-- Appends the messages of one frame.
+local function append_messages(list, unpacker, frame, sent)
+  for _, payload in ipairs(unpacker:read("own", frame) or {}) do
+    list[#list + 1] = { payload = payload, sent = sent }
+  end
+end
+
+--- Empties the window, and returns the messages that were in it, in order.
+---@return { payload: string, sent: boolean }[]
+function methods:abandon()
+  local whole, first, stream = self.whole, self.first, self.stream
+  local frame = self.ring and self.packer:flush(self.ring.nodeid, self.ring.seq)
+  local unpacker, list = packing.unpacker(), {}
+  local part_sent = false
+  self.whole, self.stream = {}, nil
+  for i, entry in ipairs(base.abandon(self)) do
+    local message = whole[first + i - 1]
+    part_sent = part_sent or entry.sent
+    if message then
+      list[#list + 1] = { payload = message, sent = part_sent }
+    elseif message == nil then
+      append_messages(list, unpacker, entry.payload, entry.sent)
+      part_sent = false
+    end
+  end
+  if stream then list[#list + 1] = { payload = stream.payload, sent = true } end
+  if frame then append_messages(list, unpacker, frame, false) end
+  return list
+end
+
+return packed
