@@ -24,6 +24,14 @@ local cluster_mt = { __name = "corolua.lab.cluster", __index = methods }
 
 local last_folder = 0
 
+-- A folder that cannot be written to is said so now, not when the lab ends.
+local function check_keep(path)
+  if not path or lfs.attributes(path, "mode") == "directory" then return true end
+  local ok, why = lfs.mkdir(path)
+  if ok then return true end
+  return nil, ("cannot keep files in %s: %s"):format(path, why), "EIO"
+end
+
 local function make_folder(cluster)
   last_folder = last_folder + 1
   cluster.folder = ("%s/lab%d"):format(place.folder, last_folder)
@@ -75,13 +83,20 @@ local function wait_formed(cluster)
   return nil, ("no ring of all nodes after %g s\n%s"):format(timeout, tostring(cluster)), code
 end
 
+local function try_make_nodes(cluster)
+  local ok, why = pcall(make_nodes, cluster)
+  if ok then return true end
+  return nil, "cannot write the lab's files in memory: " .. tostring(why), "EIO"
+end
+
 local function build(cluster)
-  local ok, why, code = make_folder(cluster)
+  local ok, why, code = check_keep(cluster.config.keep)
+  if ok then ok, why, code = make_folder(cluster) end
   if not ok then return nil, why, code end
   cluster.network, why, code = network.build(cluster.config)
   if not cluster.network then return nil, why, code end
-  make_nodes(cluster)
-  ok, why, code = launch(cluster)
+  ok, why, code = try_make_nodes(cluster)
+  if ok then ok, why, code = launch(cluster) end
   if not ok then return nil, why, code end
   return wait_formed(cluster)
 end

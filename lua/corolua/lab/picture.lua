@@ -26,12 +26,13 @@ local function line(state)
     table.concat(state.nodes, ", "))
 end
 
---- One line per node.
+--- One line per node, and one for each fault of the network.
 ---@param cluster corolua.lab.Cluster
 ---@return string
 function picture.draw(cluster)
   local lines = {}
   for i, node in ipairs(cluster) do lines[i] = line(picture.of(node)) end
+  for _, fault in ipairs(cluster.cuts:list()) do lines[#lines + 1] = "fault   " .. fault.text end
   return table.concat(lines, "\n")
 end
 
