@@ -7,7 +7,7 @@
  *
  * A new process tells its own group before it runs its program, through the
  * descriptor it inherited. So there is no moment in which a group exists that
- * the guard does not know, and the pipe does not end while one is being made.
+ * the guard does not know, and the socket does not end while one is being made.
  */
 #include "guard.h"
 
@@ -21,6 +21,7 @@
 #include <stdlib.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -36,8 +37,8 @@ enum { WARDS_MAX = 4096, SWEEPS_MAX = 1000, PATH_ROOM = 64 };
 
 enum ward_kind { WARD_GROUP, WARD_NETWORK, WARD_END };
 
-/* One thing to watch, or no longer; what goes through the pipe. The end is
- * said too: a process the program forked may hold the pipe open. */
+/* One thing to watch, or no longer; what goes through the socket. The end is
+ * said too: a process the program forked may hold the socket open. */
 struct ward {
 	uint32_t kind;
 	uint32_t remove;
@@ -149,7 +150,7 @@ static ssize_t read_ward(int fd, struct ward *ward)
 	return got;
 }
 
-/* Keeps nothing of the program but the pipe: no terminal, no folder, no file
+/* Keeps nothing of the program but the socket: no terminal, no folder, no file
  * that somebody waits for the end of. */
 static void let_go(int *fd)
 {
@@ -202,7 +203,7 @@ static int tell(int fd, enum ward_kind kind, bool remove, uint64_t id)
 {
 	struct ward ward = {.kind = kind, .remove = remove, .id = id};
 
-	return write(fd, &ward, sizeof ward) == (ssize_t)sizeof ward ? 0 : -1;
+	return send(fd, &ward, sizeof ward, MSG_NOSIGNAL) < 0 ? -1 : 0;
 }
 
 int guard_tell_group(int fd, pid_t group)
@@ -278,8 +279,8 @@ static int sys_guard(lua_State *L)
 	guard = (struct guard *)lua_newuserdatauv(L, sizeof *guard, 0);
 	*guard = (struct guard){.fd = -1};
 	luaL_setmetatable(L, GUARD_NAME);
-	if (pipe2(ends, O_CLOEXEC) != 0)
-		return push_errno(L, "pipe", errno);
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
+		return push_errno(L, "socketpair", errno);
 	guard->pid = fork_guard(ends);
 	close(ends[0]);
 	if (guard->pid < 0) {

@@ -7,7 +7,7 @@
 
 /*
  * A small process that outlives the program by a few milliseconds. It waits
- * for the end of a pipe whose other end the program holds, and kills what the
+ * for the end of a socket whose other end the program holds, and kills what the
  * program started, however it ended.
  */
 

@@ -1,6 +1,7 @@
 local corolua = require("corolua")
 local lab = require("corolua.lab")
 local support = require("spec.support")
+local sys = require("corolua.sys")
 local traces = require("spec.support.traces")
 
 local function rings(cluster)
@@ -217,6 +218,14 @@ describe("faults of corolua.lab", function()
       assert(cluster[3]:plug())
       assert(cluster:settle())
       assert.same({ 1, 2, 3, 4, 5 }, rings(cluster)[3])
+    end)
+
+    it("is told of when corosync ends by itself", function()
+      assert(sys.kill(cluster[5].daemon.pid, "QUIT"))
+      assert(corolua.wait(function() return not cluster[5]:is_running() end, 5))
+      assert.same({ "node 5 crashed" }, texts(cluster))
+      local history = cluster:history()
+      assert.matches("^corosync ended with %l+ %d+ on node 5$", history[#history].text)
     end)
 
     it("is never a no-op", function()

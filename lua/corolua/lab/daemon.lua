@@ -12,6 +12,8 @@ local sys = require("corolua.sys")
 ---@field nodeid integer
 ---@field pid integer? while it runs
 ---@field ended string? how the last one ended: "status 8", "signal 9"
+---@field is_meant boolean whether it is to end
+---@field on_end fun(is_meant: boolean)
 local methods = {}
 local daemon_mt = { __name = "corolua.lab.daemon", __index = methods }
 
@@ -74,7 +76,7 @@ local function has_ended(self, kind, status)
   self.ended = (kind == "exit" and "status " or "signal ") .. status
   place.guard:forget(pid)
   remove_shared(pid)
-  if self.on_end then self.on_end() end
+  self.on_end(self.is_meant)
 end
 
 --- Starts corosync; it may still end when it has read its configuration.
@@ -89,14 +91,20 @@ function methods:start()
     stderr = errors, guard = place.guard,
   })
   if not pid then return nil, why, code end
-  self.pid, self.ended = pid, nil
+  self.pid, self.ended, self.is_meant = pid, nil, false
   self.watch = loop.child(pid, function(...) has_ended(self, ...) end)
   self.watch:unref()
   return true
 end
 
+--- Asks it to end cleanly.
+function methods:terminate()
+  self.is_meant = true
+  self:signal("TERM")
+end
+
 --- Sends a signal; nothing where the daemon does not run.
----@param signal string "TERM"
+---@param signal string "STOP"
 function methods:signal(signal)
   if self.pid then sys.kill(self.pid, signal) end
 end
@@ -104,6 +112,7 @@ end
 --- Kills it at once, and returns when it has ended.
 function methods:kill()
   if not self.pid then return end
+  self.is_meant = true
   self.watch:cancel()
   sys.kill_group(self.pid, "KILL")
   has_ended(self, sys.reap(self.pid))

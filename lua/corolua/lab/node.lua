@@ -39,9 +39,10 @@ function node.new(cluster, id)
   self.closers = {}
   self.daemon = daemon.new(id, cluster.folder, cluster.config, space)
   self.tracker = tracker.new(function(fn) return place.run_in(space, fn) end)
-  self.daemon.on_end = function()
+  self.daemon.on_end = function(is_meant)
     self.paused, self.fault = false, nil
     self.tracker:close()
+    if not is_meant then node_faults.has_crashed(self) end
   end
   return self
 end

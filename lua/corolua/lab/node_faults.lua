@@ -30,6 +30,12 @@ local function in_force(self, kind, verb)
   return true
 end
 
+--- Notes that corosync ended without being told to.
+---@param self corolua.lab.Node
+function node_faults.has_crashed(self)
+  in_force(self, "crashed", ("corosync ended with %s on"):format(self.daemon.ended))
+end
+
 --- Why a call that needs the node's corosync would never return, or nil.
 ---@return string? message, string? code
 function methods:obstacle()
@@ -54,7 +60,7 @@ function methods:stop()
   if not self:is_running() then return not_running(self) end
   local why, code = self:obstacle()
   if why then return nil, why, code end
-  self.daemon:signal("TERM")
+  self.daemon:terminate()
   local ok
   ok, why, code = scheduler.wait(function() return not self:is_running() end, STOP_TIMEOUT)
   if not ok then return nil, why, code end

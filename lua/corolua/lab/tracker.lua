@@ -56,8 +56,13 @@ local function callbacks(self)
   }
 end
 
+-- A connection that fails is made anew, unless the daemon has ended.
 local function read(self)
-  if self.handle:dispatch("all") == nil then self:close() end
+  local ok, more, code
+  repeat ok, more, code = self.handle:dispatch("all") until not ok or not more
+  if ok or code == "ERR_TRY_AGAIN" then return end
+  self:close()
+  self:start(1, self.may_call)
 end
 
 local function connect(self)
@@ -83,8 +88,9 @@ end
 ---@param may_call fun(): boolean? whether to try now; nil gives up
 function methods:start(nodes, may_call)
   local pause = math.max(RETRY, RETRY_PER_NODE * nodes)
+  self.may_call = may_call
   forget(self)
-  self.task = scheduler.spawn(function()
+  scheduler.spawn(function()
     repeat
       local may = may_call()
       if may == nil then return end
