@@ -19,16 +19,8 @@
 #include "args.h"
 #include "descriptor.h"
 #include "guard.h"
+#include "spawn_plan.h"
 #include "status.h"
-
-enum placement { PLACE_GROUP, PLACE_SESSION, PLACE_TERMINAL };
-
-static const struct name placements[] = {
-	{PLACE_GROUP, "group"},
-	{PLACE_SESSION, "session"},
-	{PLACE_TERMINAL, "terminal"},
-	{0, NULL},
-};
 
 static const struct name signals[] = {
 	{SIGCONT, "CONT"}, {SIGHUP, "HUP"},   {SIGINT, "INT"},
@@ -37,27 +29,12 @@ static const struct name signals[] = {
 	{0, NULL},
 };
 
-/* What the child does before it runs the program. The pointers are to strings
- * that Lua holds on the stack or in the options until the child has run it. */
-struct plan {
-	const char **argv;
-	const char **envp;
-	const char **binds; /* source, target, …, NULL */
-	const char *cwd;
-	enum placement placement;
-	int net;
-	int stdio[3];
-	int guard;
-	int report;
-	pid_t parent;
-};
-
 struct report {
 	char step[32];
 	int err;
 };
 
-static _Noreturn void give_up(const struct plan *plan, const char *step)
+static _Noreturn void give_up(const struct spawn_plan *plan, const char *step)
 {
 	struct report report = {.err = errno};
 
@@ -67,7 +44,7 @@ static _Noreturn void give_up(const struct plan *plan, const char *step)
 	_exit(127);
 }
 
-static void take_place(const struct plan *plan)
+static void take_place(const struct spawn_plan *plan)
 {
 	if (plan->placement == PLACE_SESSION)
 		setsid();
@@ -79,7 +56,7 @@ static void take_place(const struct plan *plan)
 		give_up(plan, "guard");
 }
 
-static void take_mounts(const struct plan *plan)
+static void take_mounts(const struct spawn_plan *plan)
 {
 	if (plan->binds[0] == NULL)
 		return;
@@ -91,7 +68,7 @@ static void take_mounts(const struct plan *plan)
 }
 
 /* A descriptor that stands in the way of a lower one is moved up first. */
-static void take_stdio(const struct plan *plan)
+static void take_stdio(const struct spawn_plan *plan)
 {
 	int fds[3];
 
@@ -119,7 +96,7 @@ static void take_signals(void)
 
 /* The death signal comes last, since a change of rights clears it; a parent
  * that died before is seen by the id of the new one. */
-static void tie_to_parent(const struct plan *plan)
+static void tie_to_parent(const struct spawn_plan *plan)
 {
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0)
 		give_up(plan, "prctl");
@@ -127,7 +104,7 @@ static void tie_to_parent(const struct plan *plan)
 		_exit(0);
 }
 
-static _Noreturn void child_run(const struct plan *plan)
+static _Noreturn void child_run(const struct spawn_plan *plan)
 {
 	take_place(plan);
 	if (plan->net >= 0 && setns(plan->net, CLONE_NEWNET) != 0)
@@ -145,7 +122,7 @@ static _Noreturn void child_run(const struct plan *plan)
 }
 
 /* No signal handler of the program may run in the child. */
-static pid_t fork_child(const struct plan *plan)
+static pid_t fork_child(const struct spawn_plan *plan)
 {
 	sigset_t all;
 	sigset_t before;
@@ -160,128 +137,7 @@ static pid_t fork_child(const struct plan *plan)
 	return pid;
 }
 
-static const char **new_list(lua_State *L, size_t count)
-{
-	const char **list;
-
-	list = (const char **)lua_newuserdatauv(L, (count + 1) * sizeof *list,
-						0);
-	memset(list, 0, (count + 1) * sizeof *list);
-	return list;
-}
-
-/* The strings of the array at index; pushes what holds the list. */
-static const char **push_list(lua_State *L, int index, const char *what)
-{
-	size_t count = lua_rawlen(L, index);
-	const char **list = new_list(L, count);
-
-	for (size_t i = 0; i < count; i++) {
-		if (lua_geti(L, index, (lua_Integer)i + 1) != LUA_TSTRING)
-			luaL_error(L, "%s must be strings, got %s", what,
-				   luaL_typename(L, -1));
-		list[i] = lua_tostring(L, -1);
-		lua_pop(L, 1);
-	}
-	return list;
-}
-
-/* The list in a field of the options at index 2, or an empty one. */
-static const char **push_field_list(lua_State *L, const char *key)
-{
-	if (lua_getfield(L, 2, key) == LUA_TNIL) {
-		lua_newtable(L);
-		lua_replace(L, -2);
-	}
-	luaL_checktype(L, -1, LUA_TTABLE);
-	return push_list(L, lua_gettop(L), key);
-}
-
-static bool is_overridden(const char *entry, const char *const *overrides)
-{
-	size_t length = strcspn(entry, "=") + 1;
-
-	for (; *overrides != NULL; overrides++)
-		if (strncmp(entry, *overrides, length) == 0)
-			return true;
-	return false;
-}
-
-/* The program's own environment, with the entries of the option instead of
- * those of the same name. */
-static const char **push_environment(lua_State *L)
-{
-	const char **overrides = push_field_list(L, "env");
-	size_t count = 0;
-	const char **list;
-
-	while (environ[count] != NULL)
-		count++;
-	for (const char **entry = overrides; *entry != NULL; entry++)
-		count++;
-	list = new_list(L, count);
-	count = 0;
-	for (char **entry = environ; *entry != NULL; entry++)
-		if (!is_overridden(*entry, overrides))
-			list[count++] = *entry;
-	for (; *overrides != NULL; overrides++)
-		list[count++] = *overrides;
-	return list;
-}
-
-static int descriptor_field(lua_State *L, const char *key)
-{
-	lua_getfield(L, 2, key);
-	return opt_descriptor(L, lua_gettop(L));
-}
-
-static enum placement placement_field(lua_State *L)
-{
-	lua_getfield(L, 2, "placement");
-	return (enum placement)opt_name(L, lua_gettop(L), "placement",
-					placements, PLACE_GROUP);
-}
-
-/* With inherit, what is not given is the program's own. */
-static void plan_stdio(lua_State *L, struct plan *plan)
-{
-	static const char *const keys[] = {"stdin", "stdout", "stderr"};
-	bool inherit = check_flag(L, 2, "inherit");
-
-	for (int i = 0; i < 3; i++) {
-		plan->stdio[i] = descriptor_field(L, keys[i]);
-		if (plan->stdio[i] < 0 && inherit)
-			plan->stdio[i] = i;
-	}
-}
-
-/* Leaves on the stack what the plan points to. */
-static void check_plan(lua_State *L, struct plan *plan)
-{
-	static const char *const keys[] = {
-		"binds",     "cwd",    "env",   "guard",  "inherit", "net",
-		"placement", "stderr", "stdin", "stdout", NULL,
-	};
-
-	luaL_checktype(L, 1, LUA_TTABLE);
-	luaL_checktype(L, 2, LUA_TTABLE);
-	luaL_argcheck(L, lua_rawlen(L, 1) > 0, 1, "no program given");
-	luaL_checkstack(L, LUA_MINSTACK, NULL);
-	check_keys(L, 2, "spawn option", keys);
-	plan->argv = push_list(L, 1, "the words of a command");
-	plan->envp = push_environment(L);
-	plan->binds = push_field_list(L, "binds");
-	lua_getfield(L, 2, "cwd");
-	plan->cwd = luaL_optstring(L, -1, NULL);
-	lua_getfield(L, 2, "guard");
-	plan->guard = opt_guard(L, lua_gettop(L));
-	plan->placement = placement_field(L);
-	plan->net = descriptor_field(L, "net");
-	plan_stdio(L, plan);
-	plan->parent = getpid();
-}
-
-static int push_report(lua_State *L, const struct plan *plan, pid_t pid,
+static int push_report(lua_State *L, const struct spawn_plan *plan, pid_t pid,
 		       const struct report *report)
 {
 	waitpid(pid, NULL, 0);
@@ -290,7 +146,7 @@ static int push_report(lua_State *L, const struct plan *plan, pid_t pid,
 }
 
 /* Waits until the child runs the program or says why it does not. */
-static int push_started(lua_State *L, const struct plan *plan, pid_t pid,
+static int push_started(lua_State *L, const struct spawn_plan *plan, pid_t pid,
 			int fd)
 {
 	struct report report;
@@ -308,12 +164,12 @@ static int push_started(lua_State *L, const struct plan *plan, pid_t pid,
 /* sys.spawn({ program, … }, options) -> pid | nil, message, code */
 static int sys_spawn(lua_State *L)
 {
-	struct plan plan = {0};
+	struct spawn_plan plan = {0};
 	int ends[2];
 	int results;
 	pid_t pid;
 
-	check_plan(L, &plan);
+	check_spawn_plan(L, &plan);
 	if (pipe2(ends, O_CLOEXEC) != 0)
 		return push_errno(L, "pipe", errno);
 	plan.report = ends[1];

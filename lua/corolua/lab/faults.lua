@@ -1,8 +1,8 @@
 --- The network faults of a cluster. Each call returns once the switch has put
 --- it in force.
 
+local checks = require("corolua.lab.fault_checks")
 local cuts = require("corolua.lab.cuts")
-local options = require("corolua.lab.options")
 local scheduler = require("corolua.scheduler")
 local shapes = require("corolua.lab.shapes")
 
@@ -10,11 +10,6 @@ local shapes = require("corolua.lab.shapes")
 local methods = {}
 
 local faults = { methods = methods }
-
-local FAULT_KEYS = {
-  block = true, loss = true, duplicate = true, reorder = true, corrupt = true, repair = true,
-  delay = true, jitter = true, rate = true, link = true,
-}
 
 --- Prepares a cluster without faults.
 ---@param cluster corolua.lab.Cluster
@@ -28,25 +23,6 @@ end
 ---@param text string
 function faults.record(cluster, text)
   table.insert(cluster.log, { at = scheduler.now(), text = text })
-end
-
--- The levels of errors below are counted from the function that raises.
-local function check_node(cluster, id, name, level)
-  if math.type(id) ~= "integer" or id < 1 or id > #cluster then
-    error(("%s: there are nodes 1 to %d, got %s"):format(name, #cluster, tostring(id)), level)
-  end
-end
-
--- One node or an array of them.
-local function check_nodes(cluster, given, name, level)
-  local list = type(given) == "table" and given or { given }
-  if #list == 0 then error(name .. ": no node given", level) end
-  for _, id in ipairs(list) do check_node(cluster, id, name, level + 1) end
-  return list
-end
-
-local function check_open(cluster, name)
-  if cluster.closed then error(name .. ": the cluster is closed", 3) end
 end
 
 -- Why the switch cannot do anything, or nil.
@@ -84,26 +60,13 @@ local function set_shape(cluster, shape)
   end)
 end
 
-local function check_groups(cluster, groups)
-  if type(groups) ~= "table" or type(groups[1]) ~= "table" then
-    error("partition takes groups of nodes, as in { { 1, 2 }, { 3 } }", 3)
-  end
-  local seen = {}
-  for _, group in ipairs(groups) do
-    for _, id in ipairs(check_nodes(cluster, group, "partition", 4)) do
-      if seen[id] then error(("partition: node %d is in two groups"):format(id), 3) end
-      seen[id] = true
-    end
-  end
-end
-
 --- Splits the cluster into groups; nodes that are not named are one more group.
 --- Replaces a partition, ring or bridge in force.
 ---@param groups integer[][]
 ---@return true? in_force, string? message, string? code
 function methods:partition(groups)
-  check_open(self, "partition")
-  check_groups(self, groups)
+  checks.open(self, "partition")
+  checks.groups(self, groups)
   local shape = shapes.partition(groups, #self)
   if #shape.groups < 2 then error("partition: one group with all nodes cuts nothing", 2) end
   return set_shape(self, shape)
@@ -112,7 +75,7 @@ end
 --- Lets each node hear its two neighbours only; needs four nodes.
 ---@return true? in_force, string? message, string? code
 function methods:ring()
-  check_open(self, "ring")
+  checks.open(self, "ring")
   if #self < 4 then error("ring: with fewer than 4 nodes everybody is a neighbour", 2) end
   return set_shape(self, shapes.ring(#self))
 end
@@ -121,8 +84,8 @@ end
 ---@param id integer
 ---@return true? in_force, string? message, string? code
 function methods:bridge_node(id)
-  check_open(self, "bridge_node")
-  check_nodes(self, id, "bridge_node", 3)
+  checks.open(self, "bridge_node")
+  checks.nodes(self, { id }, "bridge_node")
   if #self < 3 then error("bridge_node: two halves need at least 3 nodes", 2) end
   return set_shape(self, shapes.bridge_node(id, #self))
 end
@@ -131,8 +94,8 @@ end
 ---@param id integer
 ---@return true? in_force, string? message, string? code
 function methods:isolate(id)
-  check_open(self, "isolate")
-  check_nodes(self, id, "isolate", 3)
+  checks.open(self, "isolate")
+  checks.nodes(self, { id }, "isolate")
   return apply(self, ("isolate node %d"):format(id), function(layers, now)
     local before = layers.isolated[id]
     layers.isolated[id] = before or now
@@ -171,8 +134,8 @@ end
 ---@param to integer|integer[]
 ---@return true? in_force, string? message, string? code
 function methods:block(from, to)
-  check_open(self, "block")
-  local froms, tos = check_nodes(self, from, "block", 3), check_nodes(self, to, "block", 3)
+  checks.open(self, "block")
+  local froms, tos = checks.nodes(self, from, "block"), checks.nodes(self, to, "block")
   if #froms == 1 and #tos == 1 and froms[1] == tos[1] then
     error("block: a node always hears itself", 2)
   end
@@ -185,8 +148,8 @@ end
 ---@param to integer|integer[]
 ---@return true? in_force, string? message, string? code "ERR_NOT_EXIST" if it was not blocked
 function methods:unblock(from, to)
-  check_open(self, "unblock")
-  local froms, tos = check_nodes(self, from, "unblock", 3), check_nodes(self, to, "unblock", 3)
+  checks.open(self, "unblock")
+  local froms, tos = checks.nodes(self, from, "unblock"), checks.nodes(self, to, "unblock")
   local found = false
   each_direction(froms, tos, function(a, b) found = found or self.cuts.blocked[a][b] ~= nil end)
   if not found then
@@ -194,39 +157,6 @@ function methods:unblock(from, to)
   end
   return set_blocked(self, "unblock " .. direction(froms, tos), froms, tos,
     function() return nil end)
-end
-
-local probability = function(value)
-  return type(value) == "number" and value >= 0 and value <= 1, "a probability of 0 to 1"
-end
-
-local amount = function(value)
-  return type(value) == "number" and value >= 0, "a number that is not negative"
-end
-
-local flag = function(value) return type(value) == "boolean", "a boolean" end
-
-local FAULT_CHECKS = {
-  block = flag, repair = flag, loss = probability, duplicate = probability,
-  reorder = probability, corrupt = probability, delay = amount, jitter = amount, rate = amount,
-  link = function(value) return math.type(value) == "integer" and value >= 0, "0 or 1" end,
-}
-
--- The faults without the link they are for, which may be all links.
-local function check_faults(cluster, given, name)
-  if type(given) ~= "table" then
-    error(name .. " takes a table of faults, as in { loss = 0.1 }", 3)
-  end
-  options.check_keys(given, FAULT_KEYS, "fault", 3)
-  options.check_values(given, FAULT_CHECKS, "fault", 3)
-  if given.link and given.link >= cluster.config.links then
-    error(("%s: there are links 0 to %d"):format(name, cluster.config.links - 1), 3)
-  end
-  local wanted = {}
-  for key, value in pairs(given) do
-    if key ~= "link" then wanted[key] = value end
-  end
-  return wanted, given.link
 end
 
 -- A table of faults per link, the old one left as it is for the undo.
@@ -264,12 +194,6 @@ local function describe(wanted)
   return #words > 0 and table.concat(words, ", ") or "good"
 end
 
-local function check_pair(cluster, a, b, name)
-  check_node(cluster, a, name, 4)
-  check_node(cluster, b, name, 4)
-  if a == b then error(name .. ": two different nodes are needed", 3) end
-end
-
 --- Makes the cable between two nodes faulty in both directions: `loss`,
 --- `duplicate`, `reorder`, `corrupt` (0 to 1), `delay`, `jitter` (seconds),
 --- `rate` (bits per second), `block`. An empty table makes it good again. With
@@ -279,9 +203,9 @@ end
 ---@param given table
 ---@return true? in_force, string? message, string? code
 function methods:link(a, b, given)
-  check_open(self, "link")
-  check_pair(self, a, b, "link")
-  local wanted, only = check_faults(self, given, "link")
+  checks.open(self, "link")
+  checks.pair(self, a, b, "link")
+  local wanted, only = checks.faults(self, given, "link")
   return set_links(self, ("link %d - %d: %s"):format(a, b, describe(wanted)),
     { { a, b }, { b, a } }, wanted, only)
 end
@@ -292,9 +216,9 @@ end
 ---@param given table
 ---@return true? in_force, string? message, string? code
 function methods:link_from(from, to, given)
-  check_open(self, "link_from")
-  check_pair(self, from, to, "link_from")
-  local wanted, only = check_faults(self, given, "link_from")
+  checks.open(self, "link_from")
+  checks.pair(self, from, to, "link_from")
+  local wanted, only = checks.faults(self, given, "link_from")
   return set_links(self, ("link %d -> %d: %s"):format(from, to, describe(wanted)),
     { { from, to } }, wanted, only)
 end
@@ -311,7 +235,7 @@ end
 --- killed, stopped or paused stay as they are.
 ---@return true? in_force, string? message, string? code
 function methods:heal()
-  check_open(self, "heal")
+  checks.open(self, "heal")
   local ok, why, code = plug_all(self)
   if not ok then return nil, why, code end
   if self.network.switch then
@@ -361,7 +285,7 @@ end
 ---@param link integer? all links together unless told
 ---@return table? counters, string? message, string? code
 function methods:counters(link)
-  check_open(self, "counters")
+  checks.open(self, "counters")
   local why, code = refusal(self)
   if why then return nil, why, code end
   return self.network.switch:counters(link)
