@@ -49,12 +49,14 @@ static void on_tick(void *data)
 {
 	struct watch *watch = data;
 	siginfo_t info = {.si_pid = 0};
+	bool known =
+		waitid(P_PID, (id_t)watch->pid, &info, WEXITED | WNOHANG) == 0;
 
-	if (waitid(P_PID, (id_t)watch->pid, &info, WEXITED | WNOHANG) != 0)
-		loop_enter(watch, "unknown", NULL);
-	else if (info.si_pid != 0)
+	if (known && info.si_pid == 0 && child_poll(watch) == 0)
+		return;
+	if (known && info.si_pid != 0)
 		child_ended(watch, &info);
-	else if (child_poll(watch) != 0)
+	else
 		loop_enter(watch, "unknown", NULL);
 }
 
