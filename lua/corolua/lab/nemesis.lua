@@ -233,6 +233,14 @@ function methods:stop()
   if self.wake then self.wake(true) end
 end
 
+--- How many frames its faults touched on the cables.
+---@return integer
+function methods:disturbed()
+  local sum = 0
+  for _, count in pairs(self.frames) do sum = sum + count end
+  return sum
+end
+
 local function summary(taken)
   local parts = {}
   for name, times in pairs(taken) do parts[#parts + 1] = name .. " " .. times end
