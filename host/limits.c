@@ -63,8 +63,7 @@ static void *allocate(void *data, void *block, size_t old, size_t size)
 static void hook(lua_State *L, lua_Debug *ar)
 {
 	(void)ar;
-	luaL_error(L,
-		   "handler ran longer than %f s of CPU (--handler-limit)",
+	luaL_error(L, "handler ran longer than %f s of CPU (--handler-limit)",
 		   (LUAI_UACNUMBER)watched.seconds);
 }
 
@@ -211,7 +210,7 @@ static int start_timer(double seconds)
 	    timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &watched.timer) != 0)
 		return -1;
 	spec.it_interval.tv_sec = (time_t)tick;
-	spec.it_interval.tv_nsec = 
+	spec.it_interval.tv_nsec =
 		(long)((tick - (double)(time_t)tick) * 1e9) + 1;
 	spec.it_value = spec.it_interval;
 	return timer_settime(watched.timer, 0, &spec, NULL);

@@ -14,6 +14,15 @@
 #include <string.h>
 #include <unistd.h>
 
+/* A Lua file that is in the program, compiled. */
+struct script {
+	const char *module;
+	const unsigned char *bytes;
+	size_t size;
+};
+
+#include "embedded.h"
+
 struct folders {
 	const char *lua; /* relative to the program's folder */
 	const char *modules;
@@ -23,8 +32,7 @@ struct folders {
 static const struct folders build = {"lua", "lib"};
 static const struct folders installed = {"../share/lua/5.4", "../lib/lua/5.4"};
 
-#define PRELOAD(package, name)                                                 \
-	int luaopen_##package##_##name(lua_State *L);
+#define PRELOAD(package, name) int luaopen_##package##_##name(lua_State *L);
 COROLUA_MODULES(PRELOAD)
 #undef PRELOAD
 
@@ -75,10 +83,27 @@ static int use_own_folders(lua_State *L)
 	return 0;
 }
 
+static int run_script(lua_State *L)
+{
+	const struct script *script = lua_touserdata(L, lua_upvalueindex(1));
+
+	if (luaL_loadbufferx(L, (const char *)script->bytes, script->size,
+			     script->module, "b") != LUA_OK)
+		return lua_error(L);
+	lua_insert(L, 1);
+	lua_call(L, lua_gettop(L) - 1, 1);
+	return 1;
+}
+
 static void preload_modules(lua_State *L)
 {
 	luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
 	luaL_setfuncs(L, modules, 0);
+	for (const struct script *s = scripts; s->module != NULL; s++) {
+		lua_pushlightuserdata(L, (void *)s);
+		lua_pushcclosure(L, run_script, 1);
+		lua_setfield(L, -2, s->module);
+	}
 	lua_pop(L, 1);
 }
 

@@ -2,39 +2,18 @@
 
 local names = {}
 
--- How many edits make one word of the other.
-local function distance(a, b)
-  local row = {}
-  for j = 0, #b do row[j] = j end
-  for i = 1, #a do
-    local diagonal = row[0]
-    row[0] = i
-    for j = 1, #b do
-      local above = row[j]
-      local cost = a:byte(i) == b:byte(j) and 0 or 1
-      row[j] = math.min(above + 1, row[j - 1] + 1, diagonal + cost)
-      diagonal = above
-    end
-  end
-  return row[#b]
-end
-
 --- The key of the table that is the fewest edits away, or nil if none is near.
----@param word string
+---@param word any only a string is near to anything
 ---@param known table its keys are the known names
 ---@return string?
 function names.nearest(word, known)
   if type(word) ~= "string" then return nil end
-  local best, least = nil, math.min(#word // 2 + 1, #word - 1)
+  local candidates = {}
   for name in pairs(known) do
-    if type(name) == "string" and math.abs(#name - #word) <= least then
-      local edits = distance(word, name)
-      if edits < least or (edits == least and (best == nil or name < best)) then
-        best, least = name, edits
-      end
-    end
+    if type(name) == "string" then candidates[#candidates + 1] = name end
   end
-  return best
+  table.sort(candidates)
+  return require("corolua.sys").nearest(word, candidates)
 end
 
 --- Raises if the options have a key that is not known, at the given level.

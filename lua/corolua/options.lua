@@ -2,8 +2,6 @@
 --- may be followed by its argument, `-` is standard input, `--` ends them, and
 --- the first word that is none is the script.
 
-local names = require("corolua.names")
-
 local options = {}
 
 options.help = [==[
@@ -43,6 +41,12 @@ local UNITS = { [""] = 1, K = 1 << 10, M = 1 << 20, G = 1 << 30 }
 
 local function bad(...) error({ usage = string.format(...) }, 0) end
 
+-- What follows the name of something unknown.
+local function hint(word, known, prefix)
+  local near = require("corolua.names").nearest(word, known)
+  return near and (", did you mean '%s%s'?"):format(prefix, near) or ""
+end
+
 local function parse_size(text)
   local number, unit = text:match("^(%d+)([KMG]?)$")
   local size = number and math.tointeger(tonumber(number))
@@ -62,8 +66,7 @@ end
 
 local function parse_level(text)
   if LEVELS[text] then return text end
-  local near = names.nearest(text, LEVELS)
-  bad("--log-level '%s' is not known%s", text, near and ", did you mean '" .. near .. "'?" or "")
+  bad("--log-level '%s' is not known%s", text, hint(text, LEVELS, ""))
 end
 
 local function parse_target(text)
@@ -87,8 +90,7 @@ local function parse_long(parsed, word, argument)
   local name, value = word:match("^%-%-([^=]+)=?(.*)$")
   local option = LONG[name]
   if not option then
-    local near = names.nearest(name, LONG)
-    bad("unknown option '--%s'%s", name, near and ", did you mean '--" .. near .. "'?" or "")
+    bad("unknown option '--%s'%s", name, hint(name, LONG, "--"))
   end
   local has_value = word:find("=", 1, true) ~= nil
   local field, parse = option[1], option[2]

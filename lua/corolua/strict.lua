@@ -3,8 +3,6 @@
 --- level of a main chunk declares. The globals themselves stay in `_G`, which
 --- keeps no metatable, for libraries that use it as they like.
 
-local names = require("corolua.names")
-
 local strict = {}
 
 local function level_is_main()
@@ -13,7 +11,7 @@ local function level_is_main()
 end
 
 local function hint(name)
-  local near = names.nearest(name, _G)
+  local near = require("corolua.names").nearest(name, _G)
   return near and (", did you mean '" .. near .. "'?") or ""
 end
 
