@@ -55,7 +55,7 @@ const char *nearest(const char *word, const char *const candidates[])
 	return best;
 }
 
-static int raise_argument(lua_State *L, int arg, const char *format, ...)
+int raise_argument(lua_State *L, int arg, const char *format, ...)
 {
 	va_list list;
 
@@ -194,19 +194,24 @@ static void check_key(lua_State *L, int arg, const char *what,
 		       luaL_tolstring(L, -2, NULL));
 }
 
-void check_keys(lua_State *L, int arg, const char *what,
-		const char *const valid[])
+void check_fields(lua_State *L, int arg, int index, const char *what,
+		  const char *const valid[])
 {
-	if (lua_isnoneornil(L, arg))
-		return;
-	if (!lua_istable(L, arg))
+	if (!lua_istable(L, index))
 		raise_argument(L, arg, "a table of %ss was expected, got %s",
-			       what, luaL_typename(L, arg));
+			       what, luaL_typename(L, index));
 	lua_pushnil(L);
-	while (lua_next(L, arg)) {
+	while (lua_next(L, index)) {
 		check_key(L, arg, what, valid);
 		lua_pop(L, 1);
 	}
+}
+
+void check_keys(lua_State *L, int arg, const char *what,
+		const char *const valid[])
+{
+	if (!lua_isnoneornil(L, arg))
+		check_fields(L, arg, arg, what, valid);
 }
 
 bool check_flag(lua_State *L, int arg, const char *key)

@@ -43,6 +43,13 @@ unsigned int opt_name(lua_State *L, int arg, const char *what,
 void check_keys(lua_State *L, int arg, const char *what,
 		const char *const valid[]);
 
+/* The same for a table at an absolute index, which belongs to argument arg. */
+void check_fields(lua_State *L, int arg, int index, const char *what,
+		  const char *const valid[]);
+
+/* Raises for argument arg, with a message as of lua_pushfstring. */
+int raise_argument(lua_State *L, int arg, const char *format, ...);
+
 /* The boolean field of the options table at arg; false where it is nil. */
 bool check_flag(lua_State *L, int arg, const char *key);
 

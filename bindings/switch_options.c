@@ -18,50 +18,6 @@ static const char *const fault_keys[] = {
 	"repair", "delay", "jitter",    "rate",    NULL,
 };
 
-static int raise_argument(lua_State *L, int arg, const char *format, ...)
-{
-	va_list list;
-
-	va_start(list, format);
-	lua_pushvfstring(L, format, list);
-	va_end(list);
-	return luaL_argerror(L, arg, lua_tostring(L, -1));
-}
-
-static bool is_listed(const char *word, const char *const list[])
-{
-	for (size_t i = 0; word != NULL && list[i] != NULL; i++)
-		if (strcmp(word, list[i]) == 0)
-			return true;
-	return false;
-}
-
-/* As check_keys, for a table that is not itself an argument. */
-static void check_fields(lua_State *L, int arg, int index, const char *what,
-			 const char *const valid[])
-{
-	if (!lua_istable(L, index))
-		raise_argument(L, arg, "a table of %ss was expected, got %s",
-			       what, luaL_typename(L, index));
-	lua_pushnil(L);
-	while (lua_next(L, index)) {
-		const char *key = lua_type(L, -2) == LUA_TSTRING
-					  ? lua_tostring(L, -2)
-					  : NULL;
-		const char *near = key != NULL ? nearest(key, valid) : NULL;
-
-		lua_pop(L, 1);
-		if (is_listed(key, valid))
-			continue;
-		if (near != NULL)
-			raise_argument(L, arg,
-				       "unknown %s '%s', did you mean '%s'?",
-				       what, key, near);
-		raise_argument(L, arg, "unknown %s '%s'", what,
-			       luaL_tolstring(L, -1, NULL));
-	}
-}
-
 /* A field that is an integer; otherwise's value where it is nil. */
 static unsigned int integer_field(lua_State *L, int arg, int index,
 				  const char *key, lua_Integer min,
