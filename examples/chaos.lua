@@ -175,6 +175,9 @@ running = false
 
 local found = check()
 print(("%d nodes, seed %d: %s"):format(nodes, seed, nemesis))
+for _, failure in ipairs(nemesis.failed) do
+  print(("not in force: %s at %.3f s: %s"):format(failure.fault, failure.at, failure.why))
+end
 print(("%.3f thousand messages delivered in %.3f thousand views, %.3f thousand frames disturbed")
   :format(found.delivered / 1e3, found.views / 1e3, nemesis:disturbed() / 1e3))
 print(("order mismatches %d, duplicates %d, lost by their sender %d")

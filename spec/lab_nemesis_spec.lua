@@ -179,6 +179,13 @@ describe("a nemesis", function()
     assert.is_true(scheduler.now() - begin < 100)
   end)
 
+  it("ends with its cluster", function()
+    local other = assert(lab.start({ nodes = 2 }))
+    local nemesis = other:nemesis({ seed = 1, lasting = 300 })
+    other:close()
+    assert.same("ERR_INTERRUPT", (select(3, nemesis:wait(5))))
+  end)
+
   it("waits no longer than it is told to", function()
     local nemesis = cluster:nemesis({ seed = 1, lasting = 300 })
     local _, _, code = nemesis:wait(0.05)

@@ -120,6 +120,19 @@ local function mend_node(self, node)
   return true
 end
 
+local INTERRUPTED = "the nemesis was interrupted"
+
+-- Steps that may wait, one after the other, until one fails; the cluster may be
+-- closed meanwhile, and then none of them may be called.
+local function in_turn(cluster, steps)
+  for _, step in ipairs(steps) do
+    if cluster.closed or scheduler.is_stopping() then return nil, INTERRUPTED, "ERR_INTERRUPT" end
+    local ok, why, code = step()
+    if not ok then return nil, why, code end
+  end
+  return true
+end
+
 -- So long corosync may take by itself; what lasts longer is a storm.
 local CALM_BY_ITSELF = 10
 
@@ -137,30 +150,29 @@ local function calm(self)
   local ok, why, code = cluster:settle(CALM_BY_ITSELF)
   if ok or code ~= "ERR_TIMEOUT" or not cluster.network.switch then return ok, why, code end
   self.storms = self.storms + 1
-  for _, step in ipairs({ "partition", "settle", "heal" }) do
-    ok, why, code = cluster[step](cluster, step == "partition" and singles(cluster) or nil)
-    if not ok then return nil, why, code end
-  end
-  return cluster:settle()
+  return in_turn(cluster, {
+    function() return cluster:partition(singles(cluster)) end,
+    function() return cluster:settle() end,
+    function() return cluster:heal() end,
+    function() return cluster:settle() end,
+  })
 end
 
--- Several nodes may be down, so each is tried; the first that does not come
--- back is told of.
-local function mend(self)
-  local cluster = self.cluster
-  if cluster.closed or scheduler.is_stopping() then
-    return nil, "the nemesis was interrupted", "ERR_INTERRUPT"
-  end
-  for name, sum in pairs(count_frames(cluster)) do
+local function note_frames(self)
+  for name, sum in pairs(count_frames(self.cluster)) do
     self.frames[name] = sum - (self.before[name] or 0)
   end
-  local ok, why, code = cluster:heal()
+  return true
+end
+
+local function mend(self)
+  local cluster = self.cluster
+  local steps = { function() return note_frames(self) end, function() return cluster:heal() end }
   for _, node in ipairs(cluster) do
-    local mended, problem, symbol = mend_node(self, node)
-    if ok and not mended then ok, why, code = nil, problem, symbol end
+    steps[#steps + 1] = function() return mend_node(self, node) end
   end
-  if not ok then return nil, why, code end
-  return calm(self)
+  steps[#steps + 1] = function() return calm(self) end
+  return in_turn(cluster, steps)
 end
 
 local function run(self)
@@ -170,6 +182,7 @@ local function run(self)
     take(self, entry)
   end
   if self.list.lasting then wait_until(self, start + self.list.lasting) end
+  self.at_close:cancel()
   return mend(self)
 end
 
@@ -185,6 +198,7 @@ local function start(cluster, list, given)
     taken = {}, frames = {}, failed = {}, mended = 0, total = 0, storms = 0,
     before = count_frames(cluster), running = running_nodes(cluster),
   }, nemesis_mt)
+  self.at_close = cluster[1]:at_close(function() self:stop() end)
   self.task = scheduler.spawn(run, self)
   return self
 end
@@ -237,7 +251,7 @@ end
 ---@return integer
 function methods:disturbed()
   local sum = 0
-  for _, count in pairs(self.frames) do sum = sum + count end
+  for _, touched in pairs(self.frames) do sum = sum + touched end
   return sum
 end
 
