@@ -115,21 +115,27 @@ local function leave_joined(self, timeout)
   gate.set_state(self, "leaving")
   local running = self.life
   scheduler.wait(function() return self.window:count() == 0 or running.is_over end, timeout)
-  if not running.is_over then running:leave(timeout) end
+  local ok, message, code
+  if running.is_over then
+    ok, message, code = nil, running.message, running.code
+  else
+    ok, message, code = running:leave(timeout)
+  end
   handling.wake(self)
   wait_handled(self, timeout)
   registry.release(self)
+  return ok, message, code
 end
 
 --- Leaves, after the own last messages have come back, and waits for the own
---- leave; each at most 5 s.
+--- leave; each at most 5 s. The group is left in any case: a failure says that
+--- the own leave was not seen.
 ---@param given { timeout: number }? in seconds, 5 unless told
 ---@return true? left, string? message, string? code
 function methods:leave(given)
   local timeout = options.timeout_of(given, LEAVE_TIMEOUT, 2)
   if self.state == "joined" then
-    leave_joined(self, timeout)
-    return true
+    return leave_joined(self, timeout)
   elseif self.state == "down" then
     if self.life and not self.life.is_over then self.life:finish() end
     registry.release(self)
@@ -199,7 +205,7 @@ function methods:next(kind, timeout)
   if timeout ~= nil then options.check_timeout(timeout, 0, 2) end
   local found, a, b, c = self.backlog:take(kind)
   if not found then
-    if gate.is_over(self) then return nil, "the group is not joined", "ERR_NOT_EXIST" end
+    if handling.is_over(self) then return nil, "the group is not joined", "ERR_NOT_EXIST" end
     local came, message, code = wait_backlog(self, kind, timeout)
     if came == nil then return nil, message, code end
     found, a, b, c = self.backlog:take(kind)
@@ -229,7 +235,7 @@ function methods:events()
   local function next_event()
     local kind, a, b, c = self.backlog:take()
     if kind then return as_event(kind, a, b, c) end
-    if gate.is_over(self) or not wait_backlog(self) then return nil end
+    if handling.is_over(self) or not wait_backlog(self) then return nil end
     return next_event()
   end
   return next_event

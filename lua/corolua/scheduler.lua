@@ -127,7 +127,8 @@ local function step(task)
   local values = task.values
   task.values = nil
   current = task
-  settle(task, coroutine.resume(task.co, unpack(values, 1, values.n)))
+  local resume = task.resume or coroutine.resume
+  settle(task, resume(task.co, unpack(values, 1, values.n)))
   current = nil
 end
 

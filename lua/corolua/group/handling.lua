@@ -6,11 +6,13 @@ local describe = require("corolua.describe")
 local form = require("corolua.group.form")
 local gate = require("corolua.group.gate")
 local held = require("corolua.group.held")
+local limit = require("corolua.limit")
 local scheduler = require("corolua.scheduler")
 
 local handling = {}
 
 local OVERHEAD = held.OVERHEAD
+local next_handler = limit.next
 
 --- The events of a group; each with whether a handler for it is called.
 handling.kinds = {
@@ -25,6 +27,7 @@ local function tell(room, kind, a, b, c)
   local handler = room.handlers[kind]
   if not handler then return room.backlog:add(kind, a, b, c) end
   room.handling = kind
+  next_handler()
   handler(a, b, c)
 end
 
@@ -77,6 +80,7 @@ local function tell_message(room, payload, from, info)
   local handler = room.handlers[kind]
   if not handler then return room.backlog:add(kind, payload, from, info) end
   room.handling = kind
+  next_handler()
   handler(payload, from, info)
 end
 
@@ -134,8 +138,10 @@ local function handle_all(room)
   end
 end
 
+-- Where the script's own frames end, ours begin, which say nothing.
 local function note(problem)
-  return debug.traceback(describe(problem), 2)
+  local trace = debug.traceback(describe(problem), 2)
+  return (trace:gsub("\n\t[^\n]*corolua/group/handling%.lua.*$", ""))
 end
 
 -- True if the group goes on after an error.
@@ -147,7 +153,7 @@ end
 -- Handles what there is; false if an error ends the program.
 local function handle_guarded(room)
   while true do
-    local ok, problem = xpcall(handle_all, note, room)
+    local ok, problem = limit.pcall(note, handle_all, room)
     if ok then return true end
     problem = ("group '%s', handler of '%s': %s"):format(room.name, room.handling, problem)
     if not is_forgiven(room, problem) then
@@ -166,6 +172,7 @@ local function run(room)
     room.is_handling = false
   until gate.is_over(room) or not scheduler.park()
   if room.pump == pump then room.pump, room.is_handling = nil, false end
+  if gate.is_over(room) then room.backlog:finish() end
 end
 
 --- Has what was read handled, unless that is going on.
@@ -175,17 +182,24 @@ function handling.wake(room)
   room.is_handling = true
   if not room.pump or not scheduler.unpark(room.pump, true) then
     room.pump = scheduler.spawn(run, room)
+    room.pump.resume = limit.resume
   end
 end
 
---- Nothing more is to come: the task that waits for it ends.
+--- Nothing more is to come: who waits for it is told, after what there is has
+--- been handled.
 ---@param room table the group
 function handling.finish(room)
-  if room.pump and not room.is_handling then
-    scheduler.unpark(room.pump, false)
-    room.pump = nil
-  end
+  if room.is_handling then return end
+  room.backlog:finish()
+  if room.pump then scheduler.unpark(room.pump, false) end
+  room.pump = nil
 end
+
+--- Whether no event is to come any more.
+---@param room table the group
+---@return boolean
+function handling.is_over(room) return gate.is_over(room) and not room.is_handling end
 
 --- Whether the caller is a handler of this group.
 ---@param room table

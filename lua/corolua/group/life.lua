@@ -156,16 +156,25 @@ function methods:lost(message, code)
   self.intake:has_lost(message, code)
 end
 
---- Leaves the group, and waits until the own leave has been read.
+--- Leaves the group, and waits until the own leave has been read. The
+--- connection is over in any case.
 ---@param timeout number in seconds, for each of the two
+---@return true? left, string? message, string? code
 function methods:leave(timeout)
   self:read_no_more()
   local network = self.room.place.network
   local ok, message, code = blocking.call(self.handle, "leave", network, timeout)
-  if not ok then return self:lost(message, code) end
+  if not ok then
+    self:lost(message, code)
+    return nil, message, code
+  end
   self:read_on()
-  scheduler.wait(function() return self.has_left or self.is_over end, timeout)
+  local _
+  _, message, code = scheduler.wait(function() return self.has_left or self.is_over end, timeout)
+  if self.is_over then return nil, self.message, self.code end
   self:finish()
+  if self.has_left then return true end
+  return nil, message, code
 end
 
 return life

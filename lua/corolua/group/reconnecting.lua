@@ -20,8 +20,8 @@ local function tell_down(room, message, code)
 end
 
 local function give_up(room, seconds)
-  registry.release(room)
   tell_down(room, ("no daemon to join within %g s"):format(seconds), "ERR_TIMEOUT")
+  registry.release(room)
 end
 
 local function is_wanted(room) return room.state == "down" end
@@ -61,8 +61,8 @@ function reconnecting.overload(room)
   room.life:read_no_more()
   scheduler.spawn(function()
     room.life:leave(ATTEMPT_TIMEOUT)
-    registry.release(room)
     tell_down(room, ("%d bytes were read and not handled"):format(room.held.bytes), "ERR_OVERLOAD")
+    registry.release(room)
   end)
 end
 

@@ -30,7 +30,6 @@ function registry.release(room)
   room.newest_view = nil
   if room.exit then room.exit:cancel() end
   room.exit = nil
-  room.backlog:finish()
   handling.finish(room)
 end
 

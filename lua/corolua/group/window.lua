@@ -182,8 +182,8 @@ local function end_waits(self)
   self:serve()
 end
 
--- One timer serves all waits, and outlives them: most end long before it, and
--- a timer for each would cost more than the sending.
+-- One timer serves all waits, and outlives them until nothing may be sent: most
+-- end long before it, and a timer for each would cost more than the sending.
 watch_deadlines = function(self, deadline)
   if self.due and self.due <= deadline then return end
   if self.due then self.due_timer:cancel() end
@@ -192,7 +192,6 @@ watch_deadlines = function(self, deadline)
     self.due = nil
     end_waits(self)
   end)
-  self.due_timer:unref()
 end
 
 --- Sends a message as soon as it is its turn, for which the task waits.
@@ -241,7 +240,7 @@ function methods:waiting()
   return count
 end
 
---- All senders that wait are refused.
+--- Nothing may be sent now, and nobody needs to wait.
 ---@param message string
 ---@param code string
 function methods:refuse(message, code)
@@ -251,6 +250,8 @@ function methods:refuse(message, code)
     answer(waiter, nil, message, code)
     waiter = next_waiter(self)
   end
+  if self.due then self.due_timer:cancel() end
+  self.due = nil
 end
 
 --- Empties the window, and returns what was in it, in order.
