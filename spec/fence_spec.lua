@@ -111,12 +111,14 @@ describe("corolua.group.fence", function()
     }, { table.unpack(told, 3) })
   end)
 
-  it("says nothing of rings before the own join", function()
-    local told = run({
-      ring_event(4), quorum_event(4, true), ring_event(8), quorum_event(8, true, { 2 }),
-      OWN_JOIN, ring_event(8),
-    })
-    assert.same({ "view 8 true 1/1 +1/1:join -", "quorum 8 true true + -" }, told)
+  it("joins in the last ring before the own join, repeated or not", function()
+    local before = {
+      ring_event(4), quorum_event(4, true), ring_event(8), quorum_event(8, true, { 2 }), OWN_JOIN,
+    }
+    local expected = { "view 8 true 1/1 +1/1:join -", "quorum 8 true true + -" }
+    assert.same(expected, (run(before)))
+    table.insert(before, ring_event(8))
+    assert.same(expected, (run(before)))
   end)
 
   it("takes a further state of the current ring where it is read", function()

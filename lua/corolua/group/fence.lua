@@ -258,25 +258,27 @@ end
 ---@param left table[]
 ---@param joined table[]
 function methods:confchg(members, left, joined)
-  self.has_joined = true
   if self.is_open or not self.is_started then
     apply_confchg(self, members, left, joined)
   else
     wait(self, { kind = "confchg", members, left, joined })
   end
-end
-
--- The daemon repeats the ring at the own join, and tells a handle that has not
--- joined of rings too.
-local function is_news(self, ring)
-  return self.has_joined and not (self.newest and ring.seq <= self.newest.seq)
+  if self.has_joined then return end
+  self.has_joined = true
+  if self.early then self:ring(table.unpack(self.early)) end
 end
 
 --- A totem_confchg was read: from here on all is of this ring.
 ---@param ring { nodeid: integer, seq: integer }
 ---@param nodes integer[]
 function methods:ring(ring, nodes)
-  if not is_news(self, ring) then return end
+  -- A handle is told of rings before it has joined too; the daemon names the
+  -- ring of the own join only where it has not done so before.
+  if not self.has_joined then
+    self.early = { ring, nodes }
+    return
+  end
+  if self.newest and ring.seq <= self.newest.seq then return end
   self.newest = ring
   local event = { kind = "ring", ring, nodes }
   if self.is_started then
