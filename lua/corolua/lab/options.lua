@@ -81,17 +81,25 @@ local checks = {
   timeout = seconds,
 }
 
-local function defaults(nodes)
+-- A token that many nodes can pass round in time, on few processors too. knet
+-- has its pings to handle besides.
+local function default_token(nodes, transport)
+  if nodes > 24 then return 1000 end
+  return transport == "knet" and nodes > 8 and 500 or 300
+end
+
+local function defaults(nodes, transport)
+  local ping = math.max(20, 4 * nodes)
   return {
     nodes = nodes,
-    transport = "udpu",
+    transport = transport,
     links = 1,
-    token = nodes > 24 and 1000 or 300,
+    token = default_token(nodes, transport),
     token_coefficient = 0,
     join = 30,
     merge = 50,
-    knet_ping_interval = 20,
-    knet_ping_timeout = 60,
+    knet_ping_interval = ping,
+    knet_ping_timeout = 3 * ping,
     knet_pong_count = 1,
     port = 5405,
     network = "switch",
@@ -183,7 +191,7 @@ function options.check(given, level)
     error("lab.start takes a table of options, got " .. type(given), level + 1)
   end
   options.check_values(given, checks, "lab option", level + 1)
-  local config = defaults(given.nodes or 3)
+  local config = defaults(given.nodes or 3, given.transport or "udpu")
   for key, value in pairs(given) do config[key] = value end
   config.initial = config.initial or all_nodes(config.nodes)
   check_nodes(config.initial, config.nodes, "lab option 'initial'", level + 1)
