@@ -99,15 +99,19 @@ describe("corolua lab", function()
   end)
 
   it("gives the shell the terminal, and a line that enters a node from another one", function()
-    local inner = write("inner.sh", ([[#!/bin/sh
-      until line=$(grep -o 'nsenter.*[a-z]' %s/seen | sed -n 2p) && [ -n "$line" ]; do :; done
-      ps -o stat= $$
-      $line corosync-quorumtool -s]]):format(folder))
-    os.execute("chmod +x " .. inner)
-    local output = run(([[script -qfec 'SHELL=%s "%s" lab -n 3 --shell 1' %s/seen </dev/null]])
-      :format(inner, support.program, folder))
+    local inner = write("inner.sh",
+      ("#!/bin/sh\nps -o stat= $$\nread word <%s/gate\n"):format(folder))
+    local outer = write("outer.sh", ([[
+      mkfifo gate; chmod +x inner.sh
+      script -qfec 'SHELL=%s "%s" lab -n 3 --shell 1' seen >/dev/null </dev/null &
+      until line=$(grep -os 'nsenter.*[a-z]' seen | sed -n 2p) && [ -n "$line" ]; do :; done
+      $line corosync-quorumtool -s
+      echo >gate
+      wait
+      cat seen]]):format(inner, support.program))
+    local output = run(("sh -c 'cd %s && . %s'"):format(folder, outer))
+    assert.is_truthy(output:find("Node ID:%s+2\n"), output)
     assert.is_truthy(output:find("S%S*%+\r?\n"), "not in the foreground: " .. output)
-    assert.is_truthy(output:find("Node ID:%s+2\r?\n"), output)
   end)
 
   it("says what is wrong with its words", function()
