@@ -179,6 +179,14 @@ describe("a nemesis", function()
     assert.is_true(scheduler.now() - begin < 100)
   end)
 
+  it("does on a bridge what a bridge can", function()
+    local other <close> = assert(lab.start({ nodes = 2, network = "bridge" }))
+    local nemesis = other:nemesis({ seed = 2, lasting = 2, pause = { 0.2, 0.4 } })
+    assert(nemesis:wait())
+    assert.same({ 0, {} }, { #nemesis.failed, nemesis.frames })
+    assert.is_true(nemesis.total > 0)
+  end)
+
   it("ends with its cluster", function()
     local other = assert(lab.start({ nodes = 2 }))
     local nemesis = other:nemesis({ seed = 1, lasting = 300 })
@@ -200,6 +208,8 @@ describe("a nemesis", function()
     assert.has_error(function()
       cluster:replay({ { at = 1, fault = "heal" }, { at = 0, fault = "heal" } })
     end, "entry 2 of the list is earlier than the one before")
+    assert.has_error(function() cluster:replay({ { at = 0, fault = "kill", 9 } }) end,
+      "entry 1 of the list, kill, names node 9; there are nodes 1 to 5")
     assert.has_error(function() cluster:replay({ { fault = "heal" } }) end,
       "entry 1 of the list is not { at = seconds, fault = name, … }")
   end)

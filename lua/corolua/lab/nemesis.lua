@@ -37,9 +37,14 @@ end
 local methods = {}
 local nemesis_mt = { __name = "corolua.lab.nemesis", __index = methods }
 
-local function check_names(list, level)
-  for _, entry in ipairs(list) do
+local function check_entries(cluster, list, level)
+  for i, entry in ipairs(list) do
     options.check_keys({ [entry.fault] = true }, KNOWN, "fault", level + 1)
+    local id = entry[1]
+    if ON_NODE[entry.fault] and not (math.type(id) == "integer" and cluster[id]) then
+      error(("entry %d of the list, %s, names node %s; there are nodes 1 to %d")
+        :format(i, entry.fault, tostring(id), #cluster), level + 1)
+    end
   end
 end
 
@@ -227,7 +232,7 @@ end
 function nemesis.replay(cluster, list, given)
   check_open(cluster, "replay", 2)
   list = plan.read(list, 2)
-  check_names(list, 2)
+  check_entries(cluster, list, 2)
   return start(cluster, list, given)
 end
 
