@@ -42,7 +42,7 @@ static void on_tick(void *data);
 static int child_poll(struct watch *watch)
 {
 	return qb_loop_timer_add(watch->loop->qb, QB_LOOP_MED, POLL_NANOSECONDS,
-				 watch, on_tick, &watch->timer);
+				 watch, on_tick, &watch->tick);
 }
 
 static void on_tick(void *data)

@@ -12,7 +12,7 @@
 
 #include <lauxlib.h>
 #include <stdint.h>
-#include <time.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "args.h"
@@ -35,14 +35,6 @@ static const struct name directions[] = {
 struct loop *loop_of(lua_State *L)
 {
 	return lua_touserdata(L, lua_upvalueindex(1));
-}
-
-static double now(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 }
 
 struct watch *push_watch(lua_State *L, enum kind kind, int arg)
@@ -94,8 +86,10 @@ static void watch_remove(struct watch *watch)
 		qb_loop_poll_del(qb, watch->fd);
 		break;
 	case WATCH_TIMER:
+		timers_remove(&watch->loop->timers, watch);
+		break;
 	case WATCH_POLLED_CHILD:
-		qb_loop_timer_del(qb, watch->timer);
+		qb_loop_timer_del(qb, watch->tick);
 		break;
 	case WATCH_SIGNAL:
 		qb_loop_signal_del(qb, watch->signal);
@@ -199,11 +193,6 @@ static int32_t on_ready(int32_t fd, int32_t revents, void *data)
 	return 0;
 }
 
-static void on_timer(void *data)
-{
-	loop_enter(data, NULL, NULL);
-}
-
 static int32_t on_signal(int32_t signum, void *data)
 {
 	lua_Integer number = signum;
@@ -264,11 +253,10 @@ static int loop_timer(lua_State *L)
 {
 	uint64_t nanoseconds = check_seconds(L, 1);
 	struct watch *watch = push_watch(L, WATCH_TIMER, 2);
-	int err = qb_loop_timer_add(watch->loop->qb, QB_LOOP_MED, nanoseconds,
-				    watch, on_timer, &watch->timer);
+	int err = timers_add(&watch->loop->timers, watch, nanoseconds);
 
 	if (err != 0)
-		return watch_refused(L, watch, "qb_loop_timer_add", -err);
+		return watch_refused(L, watch, "qb_loop_timer_add", err);
 	watch_activate(watch);
 	return 1;
 }
@@ -294,9 +282,13 @@ static int loop_signal(lua_State *L)
 static int loop_run(lua_State *L)
 {
 	struct loop *loop = loop_of(L);
+	int err;
 
 	if (loop->running)
 		return luaL_error(L, "the loop runs already");
+	err = timers_begin(&loop->timers);
+	if (err != 0)
+		return luaL_error(L, "qb_loop_timer_add: %s", strerror(err));
 	loop->running = true;
 	while (!loop->stopped && !loop->failed)
 		qb_loop_run(loop->qb);
@@ -322,7 +314,7 @@ static int loop_stop(lua_State *L)
 /* loop.now() -> seconds of a clock that never goes back */
 static int loop_now(lua_State *L)
 {
-	lua_pushnumber(L, now());
+	lua_pushnumber(L, (double)timers_now() / 1e9);
 	return 1;
 }
 
@@ -355,6 +347,7 @@ static int loop_gc(lua_State *L)
 	if (loop->qb != NULL)
 		qb_loop_destroy(loop->qb);
 	loop->qb = NULL;
+	timers_free(&loop->timers);
 	return 0;
 }
 
@@ -389,6 +382,7 @@ static void push_loop(lua_State *L)
 	loop->qb = create_loop();
 	if (loop->qb == NULL)
 		luaL_error(L, "qb_loop_create: out of memory");
+	loop->timers.qb = loop->qb;
 }
 
 static const luaL_Reg watch_methods[] = {

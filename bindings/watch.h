@@ -6,12 +6,16 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "timers.h"
+
 /*
  * What corolua.loop watches, one struct for all kinds: the mechanism is in
- * loop.c, what is particular to child processes in child.c.
+ * loop.c, what is particular to timers in timers.c, to child processes in
+ * child.c.
  */
 struct loop {
 	qb_loop_t *qb;
+	struct timers timers;
 	lua_State *main;     /* every entry from libqb runs here */
 	lua_Integer counted; /* active watches that keep a program running */
 	bool running;
@@ -35,7 +39,8 @@ struct watch {
 	int fd;      /* what is watched; a child's pidfd is ours to close */
 	pid_t pid;   /* of a child that is polled */
 	union {
-		qb_loop_timer_handle timer;
+		struct timer timer;
+		qb_loop_timer_handle tick; /* of a child that is polled */
 		qb_loop_signal_handle signal;
 	};
 };

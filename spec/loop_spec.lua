@@ -1,6 +1,7 @@
 local loop = require("corolua.loop")
 local scheduler = require("corolua.scheduler")
 local support = require("spec.support")
+local sys = require("corolua.sys")
 
 -- The pid of a process that is our grandchild.
 local function child_pid(command)
@@ -36,6 +37,67 @@ describe("corolua.loop", function()
     timer:cancel()
     scheduler.sleep(0.005)
     assert.is_false(fired)
+  end)
+
+  it("fires timers in the order they are due, and never early", function()
+    local fired, soonest, latest, watches = {}, {}, {}, {}
+    for i = 1, 2000 do
+      local seconds = math.random(0, 20) / 1000
+      soonest[i] = loop.now() + seconds
+      watches[i] = loop.timer(seconds, function()
+        assert.is_true(loop.now() >= soonest[i])
+        table.insert(fired, i)
+      end)
+      latest[i] = loop.now() + seconds + 1e-6
+    end
+    local left = 2000
+    for i = 1, 2000, 3 do
+      watches[i]:cancel()
+      left = left - 1
+    end
+    assert.is_true(scheduler.wait(function() return #fired == left end, 5))
+    for i = 2, left do
+      assert.is_true(soonest[fired[i - 1]] <= latest[fired[i]])
+    end
+  end)
+
+  it("lets timers begin and cancel others", function()
+    local order = {}
+    scheduler.await(function(resume)
+      local last
+      loop.timer(0, function()
+        table.insert(order, "first")
+        last:cancel()
+        loop.timer(0, function() table.insert(order, "begun") resume() end)
+      end)
+      last = loop.timer(0, function() table.insert(order, "cancelled") end)
+    end, 5)
+    assert.same({ "first", "begun" }, order)
+  end)
+
+  it("leaves time for descriptors between timers without end", function()
+    local ended, seen = false, false
+    local function again()
+      if not ended then loop.timer(0, again) end
+    end
+    for _ = 1, 1000 do again() end
+    local reading, writing = sys.pipe()
+    writing:close()
+    local watch = assert(loop.fd(reading:fileno(), "r", function() seen = true end))
+    assert(scheduler.wait(function() return seen end, 5))
+    ended = true
+    watch:cancel()
+  end)
+
+  it("refuses a descriptor that is watched already, or is a file", function()
+    local reading, writing = sys.pipe()
+    local watch = assert(loop.fd(reading:fileno(), "r", print))
+    assert.equal("EEXIST", (select(3, loop.fd(reading:fileno(), "r", print))))
+    watch:cancel()
+    assert(loop.fd(reading:fileno(), "r", print)):cancel()
+    writing:close()
+    local file = assert(sys.open("README.md", "r"))
+    assert.equal("EPERM", (select(3, loop.fd(file:fileno(), "r", print))))
   end)
 
   it("catches a signal", function()
