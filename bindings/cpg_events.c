@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "args.h"
+#include "connect.h"
 #include "members.h"
 #include "ring.h"
 
@@ -247,7 +248,12 @@ cs_error_t group_connect(unsigned int flags, cpg_handle_t *id)
 		.cpg_totem_confchg_fn = on_totem_confchg,
 		.flags = flags,
 	};
+	struct connecting connecting;
+	cs_error_t err;
 
-	return cpg_model_initialize(id, CPG_MODEL_V1, (cpg_model_data_t *)&data,
-				    NULL);
+	connect_enter(&connecting, id);
+	err = cpg_model_initialize(id, CPG_MODEL_V1, (cpg_model_data_t *)&data,
+				   NULL);
+	connect_return(&connecting);
+	return err;
 }

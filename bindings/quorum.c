@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "args.h"
+#include "connect.h"
 #include "handle.h"
 #include "module.h"
 #include "ring.h"
@@ -137,9 +138,14 @@ static cs_error_t connect_daemon(quorum_handle_t *id, uint32_t *type)
 		.quorum_notify_fn = on_quorum,
 		.nodelist_notify_fn = on_nodelist,
 	};
+	struct connecting connecting;
+	cs_error_t err;
 
-	return quorum_model_initialize(
-		id, QUORUM_MODEL_V1, (quorum_model_data_t *)&data, type, NULL);
+	connect_enter(&connecting, id);
+	err = quorum_model_initialize(id, QUORUM_MODEL_V1,
+				      (quorum_model_data_t *)&data, type, NULL);
+	connect_return(&connecting);
+	return err;
 }
 
 static cs_error_t run_initialize_job(struct job *job)

@@ -1,0 +1,124 @@
+local cpg = require("corosync.cpg")
+local lab = require("corolua.lab")
+local quorum = require("corosync.quorum")
+local scheduler = require("corolua.scheduler")
+local support = require("spec.support")
+local worker = require("corolua.worker")
+
+local blocking = require("corolua.blocking")
+
+describe("corolua.worker", function()
+  local cluster
+
+  setup(function()
+    cluster = assert(lab.start({ nodes = 2 }))
+  end)
+
+  teardown(function()
+    cluster:close()
+  end)
+
+  local function network(node) return cluster[node].space end
+
+  local function call(handle, name, node, ...)
+    return blocking.call(handle, name, network(node), 5, ...)
+  end
+
+  it("connects in the network it is told, and the program stays where it is", function()
+    for node = 1, 2 do
+      local handle = cpg.prepare({})
+      assert.is_true(call(handle, "initialize", node))
+      assert.equal(node, handle:local_get())
+      assert(handle:finalize())
+    end
+    local outside = cpg.prepare({})
+    local ok, _, code = blocking.call(outside, "initialize", nil, 5)
+    assert.is_nil(ok)
+    assert.equal("ERR_LIBRARY", code)
+  end)
+
+  it("joins and gives the own member object", function()
+    local handle = cpg.prepare({})
+    assert(call(handle, "initialize", 1))
+    local me = assert(call(handle, "join", 1, "worker"))
+    assert.equal(1, me.nodeid)
+    support.dispatch_until(handle, function()
+      return handle:membership_get("worker")[1] == me
+    end)
+    assert.is_true(call(handle, "leave", 1))
+    support.dispatch_until(handle, function() return handle:state() == "left" end)
+    assert.error_matches(function() call(handle, "join", 1, "worker") end,
+      "has joined a group before")
+    assert.is_true(call(handle, "finalize", 1))
+    assert.is_false(worker.is_open(handle))
+  end)
+
+  it("tracks quorum, and tells its kind", function()
+    local told
+    local handle = quorum.prepare({ quorum = function(_, quorate) told = quorate end })
+    assert.equal("set", call(handle, "initialize", 1))
+    assert.is_true(call(handle, "trackstart", 1, "changes"))
+    support.dispatch_until(handle, function() return told end)
+    assert(handle:finalize())
+  end)
+
+  it("keeps the handle closed while a call runs", function()
+    local handle = cpg.prepare({})
+    assert(call(handle, "initialize", 1))
+    assert(cluster[1]:pause())
+    local done
+    local running = assert(worker.start(handle, "join", network(1), function(...)
+      done = table.pack(...)
+    end, "paused"))
+    assert.error_matches(function() handle:local_get() end, "closed")
+    assert.error_matches(function() worker.start(handle, "leave", network(1), print) end, "closed")
+    assert(cluster[1]:resume())
+    assert(scheduler.wait(function() return done end, 5))
+    assert.equal(1, done[1].nodeid)
+    running:abandon()
+    assert.is_true(worker.is_open(handle))
+    assert(handle:finalize())
+  end)
+
+  it("holds up nobody while a daemon is stopped, and cleans up behind a timeout", function()
+    local before = support.descriptors()
+    assert(cluster[1]:pause())
+    local handle = cpg.prepare({})
+    local ok, _, code = blocking.call(handle, "initialize", network(1), 0.1)
+    assert.is_nil(ok)
+    assert.equal("ERR_TIMEOUT", code)
+    local other = cpg.prepare({})
+    assert(call(other, "initialize", 2))
+    assert(other:finalize())
+    assert(cluster[1]:resume())
+    local look = scheduler.every(0.01, function() end) -- what the thread does is no event
+    assert(scheduler.wait(function() return support.descriptors() <= before end, 10))
+    look:cancel()
+    assert.is_false(worker.is_open(handle))
+  end)
+
+  it("raises for what is no call, and for arguments that are none", function()
+    local handle = cpg.prepare({})
+    assert.error_matches(function() worker.start(handle, "dance", nil, print) end,
+      "makes no call 'dance' of corosync.cpg")
+    assert.error_matches(function() worker.start(handle, "join", nil, print, "x") end, "closed")
+    assert.error_matches(function() worker.start({}, "join", nil, print) end, "handle expected")
+    assert(call(handle, "initialize", 1))
+    assert.error_matches(function() call(handle, "join", 1, "") end, "group name")
+    assert(handle:finalize())
+  end)
+
+  it("starts and ends many at the same time", function()
+    local before = support.descriptors()
+    local tasks = {}
+    for n = 1, 50 do
+      tasks[n] = scheduler.spawn(function()
+        local handle = cpg.prepare({})
+        assert(call(handle, "initialize", n % 2 + 1))
+        assert(call(handle, "finalize", n % 2 + 1))
+      end)
+    end
+    for _, task in ipairs(tasks) do task:wait() end
+    assert.equal(before, support.descriptors())
+  end)
+end)
