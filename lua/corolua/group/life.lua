@@ -19,8 +19,13 @@ local life_mt = { __name = "corolua.group.life", __index = methods }
 
 local life = {}
 
--- The daemon refuses to join while the one before has not gone round.
+-- The daemon refuses to join while the join before has not gone round, or while
+-- its handle is not finalized, which may happen behind our back.
 local RETRY = 0.005
+local RETRY_EXIST = 1
+
+-- The group was left while it looked for a daemon.
+local GIVEN_UP = { "the group has been left", "ERR_NOT_EXIST" }
 
 local function is_own_leave(self, left)
   for i = 1, #left do
@@ -60,12 +65,18 @@ end
 -- The deadline of all that happens until the group has joined.
 local function left_until(deadline) return math.max(0, deadline - scheduler.now()) end
 
+local function is_worth_retrying(code, since)
+  if code == "ERR_EXIST" then return scheduler.now() - since < RETRY_EXIST end
+  return code == "ERR_TRY_AGAIN"
+end
+
 local function join(self, deadline)
   local room = self.room
+  local since = scheduler.now()
   while true do
     local me, message, code = blocking.call(
       self.handle, "join", room.place.network, left_until(deadline), room.name)
-    if me or code ~= "ERR_TRY_AGAIN" then return me, message, code end
+    if me or not is_worth_retrying(code, since) then return me, message, code end
     if not scheduler.sleep(RETRY) then return nil, "stopping", "ERR_INTERRUPT" end
   end
 end
@@ -79,7 +90,9 @@ local function connect(self, deadline)
   local network = self.room.place.network
   ok, message, code = blocking.call(self.handle, "initialize", network, left_until(deadline))
   if not ok then return nil, message, code end
+  if self.is_over then return nil, GIVEN_UP[1], GIVEN_UP[2] end
   self.me, message, code = join(self, deadline)
+  if self.is_over then return nil, GIVEN_UP[1], GIVEN_UP[2] end
   return self.me, message, code
 end
 
@@ -115,6 +128,7 @@ function methods:start(timeout)
   local me, message, code = connect(self, deadline)
   if not me then
     self:finish()
+    if self.handle then blocking.finalize(self.handle) end
     return nil, message, code
   end
   for _, state in ipairs(self.tracker.states) do self.fence:quorum(state) end
@@ -136,13 +150,14 @@ function methods:quorum(state)
   self.intake:has_read_quorum(state)
 end
 
--- The connection is let go without waiting for the daemon.
-function methods:finish()
+--- The connection is let go, without waiting for the daemon unless told to.
+---@param timeout number? in seconds
+function methods:finish(timeout)
   if self.is_over then return end
   self.is_over = true
   self:read_no_more()
   self.tracker:unfollow(self)
-  if self.handle then blocking.finalize(self.handle) end
+  if self.handle then blocking.finalize(self.handle, timeout) end
 end
 
 --- The daemon is gone: what was read comes out, and the group is told.
@@ -172,8 +187,11 @@ function methods:leave(timeout)
   local _
   _, message, code = scheduler.wait(function() return self.has_left or self.is_over end, timeout)
   if self.is_over then return nil, self.message, self.code end
+  if self.has_left then
+    self:finish(timeout)
+    return true
+  end
   self:finish()
-  if self.has_left then return true end
   return nil, message, code
 end
 
