@@ -11,8 +11,10 @@ end
 
 local STATUSES = {
   { "ends with 0 when the script returns", "-e 'print(1)'", 0, "^1\n" },
-  { "ends with 1 and a traceback after an error",
-    "-e 'error(\"oops\")'", 1, "oops\nstack traceback" },
+  { "ends with 1 and the script's own traceback after an error",
+    "-e 'error(\"oops\")'", 1,
+    "^corolua: %(command line%):1: oops\nstack traceback:\n%s*%[C%]: in function 'error'\n"
+    .. "%s*%(command line%):1: in [^\n]*\n$" },
   { "prints an error that is an empty table", "-e 'error({})'", 1, "error object {}" },
   { "prints the fields of an error table", "-e 'error({ code = 3 })'", 1, "{ code = 3 }" },
   { "ends with the status of os.exit", "-e 'os.exit(7)'", 7 },
@@ -42,6 +44,45 @@ local STATUSES = {
   { "bounds the memory",
     "--memory-limit 20M -e 'local t = {} while true do t[#t + 1] = (\"x\"):rep(999) .. #t end'",
     1, "not enough memory" },
+  { "exits from a task",
+    "-e 'require(\"corolua\").spawn(function() os.exit(5) end)'", 5 },
+  { "exits from inside pcall", "-e 'pcall(os.exit, 6) print(1)'", 6, "^$" },
+  { "exits from a coroutine",
+    "-e 'coroutine.wrap(function() os.exit(6) end)() print(1)'", 6, "^$" },
+  { "exits from inside require",
+    "-e 'package.preload.x = function() os.exit(8) end require(\"x\") print(1)'", 8, "^$" },
+  { "takes the low byte of a status", "-e 'os.exit(256 + 9)'", 9 },
+  { "refuses a status that is none", "-e 'os.exit({})'", 1, "a boolean or an integer" },
+  { "prints an error by its __tostring",
+    [[-e 'error(setmetatable({}, { __tostring = function() return "spoken" end }))']],
+    1, "spoken" },
+  { "prints an error that is nil", "-e 'error()'", 1, "error object nil" },
+  { "ends with 1 when a task raises, with its own traceback",
+    [[-e 'local function deep() error("oops") end
+      require("corolua").spawn(function() deep() end)']], 1, "oops\nstack trace.*deep" },
+  { "says where a task waits for ever",
+    [[-e 'local scheduler = require("corolua.scheduler")
+      scheduler.await(function() end)']], 1, "deadlock: a task waits and nothing is left" },
+  { "does the work of at_exit, the last given first, which may wait",
+    [[-e 'local scheduler = require("corolua.scheduler")
+      for i = 1, 3 do
+        scheduler.at_exit(function() print(scheduler.sleep(0.001), i) end)
+      end
+      os.exit(4)']], 4, "^true\t3\ntrue\t2\ntrue\t1\n$" },
+  { "does the work of at_exit after an error",
+    [[-e 'require("corolua.scheduler").at_exit(function() print("done") end) error("oops")']],
+    1, "done" },
+  { "runs what follows -- as the script", "-- /nonexistent.lua", 1, "nonexistent" },
+  { "refuses -e without a chunk", "-e", 2, "'%-e' needs an argument" },
+  { "refuses an unknown letter", "-x", 2, "unknown option '%-x'" },
+  { "refuses an argument of a flag", "--no-strict=1", 2, "takes no argument" },
+  { "refuses an unknown log target", "--log-target file", 2, "stderr or syslog" },
+  { "is silent about warnings", "-e 'warn(\"careful\")'", 0, "^$" },
+  { "shows warnings with -W", "-W -e 'warn(\"careful\")'", 0, "careful" },
+  { "misses a library", "-l nosuchlibrary -e ''", 1, "module 'nosuchlibrary' not found" },
+  { "logs to syslog, and not to stderr",
+    "--log-level info --log-target syslog -e 'print(1)'", 0, "^1\n$" },
+  { "logs nothing below its level", "--log-level warning -e 'print(1)'", 0, "^1\n$" },
   { "logs one line per event", "--log-level info -e 'print(1)'", 0, "info: start of" },
 }
 
@@ -53,6 +94,57 @@ describe("the program", function()
       if row[4] then assert.truthy(output:find(row[4]), output) end
     end)
   end
+
+  it("tells of a missing script without its own traceback", function()
+    local output = run("/nonexistent.lua")
+    assert.equal("corolua: cannot open /nonexistent.lua: No such file or directory\n", output)
+  end)
+
+  it("tells of a script that does not compile without its own traceback", function()
+    local name = os.tmpname()
+    finally(function() os.remove(name) end)
+    local file <close> = assert(io.open(name, "w"))
+    file:write("x =\n")
+    file:flush()
+    local output, status = run(name)
+    assert.equal(("corolua: %s:2: unexpected symbol near <eof>\n"):format(name), output)
+    assert.equal(1, status)
+  end)
+
+  it("gives a script its arguments, those before it as well", function()
+    local name = os.tmpname()
+    finally(function() os.remove(name) end)
+    local file <close> = assert(io.open(name, "w"))
+    file:write("#!/usr/bin/env corolua\nprint(arg[-1], arg[0], arg[1], #arg, ...)\n")
+    file:flush()
+    assert.equal(("--\t%s\ta\t2\ta\t-b\n"):format(name), (run("-W -- " .. name .. " a -b")))
+    assert(os.execute("chmod +x " .. name))
+    file:close()
+    local pipe <close> = assert(io.popen(("PATH='%s':\"$PATH\" %s a b")
+      :format(support.build, name)))
+    assert.equal(("corolua\t%s\ta\t2\ta\tb\n"):format(name), pipe:read("a"))
+  end)
+
+  it("runs LUA_INIT first, unless -E is given", function()
+    local function output(options, environment)
+      local pipe <close> = assert(io.popen(("%s '%s' %s -e 'print(2)'")
+        :format(environment, support.program, options)))
+      return pipe:read("a")
+    end
+    assert.equal("1\n2\n", output("", "LUA_INIT='print(1)'"))
+    assert.equal("3\n2\n", output("", "LUA_INIT='print(1)' LUA_INIT_5_4='print(3)'"))
+    assert.equal("2\n", output("-E", "LUA_INIT='print(1)'"))
+  end)
+
+  it("runs with every descriptor in use to its end", function()
+    local output, status = run([[-e '
+      local corolua, files = require("corolua"), {}
+      local function take() return io.open("/dev/null") end
+      for file in take do files[#files + 1] = file end
+      print(corolua.sleep(0.001)) error("oops")']])
+    assert.equal(1, status)
+    assert.truthy(output:find("^true\ncorolua: .*oops"), output)
+  end)
 
   it("runs standard input with its arguments", function()
     local output = run("- a b <<'EOT'\nprint(arg[0], arg[1], ...)\nEOT\n")
@@ -84,8 +176,16 @@ describe("the program", function()
     assert(os.execute(("cmake --install '%s' --prefix '%s' > '%s/log' 2>&1")
       :format(support.build, prefix, prefix)))
     local lines = {}
+    for _, file in ipairs({
+      "/bin/corolua", "/lib/lua/5.4/corosync/cpg.so", "/lib/lua/5.4/corolua/loop.so",
+      "/share/lua/5.4/corolua/init.lua", "/share/man/man1/corolua.1",
+    }) do
+      assert.equal("file", lfs.attributes(prefix .. file, "mode"), file)
+    end
     for line in io.lines(prefix .. "/log") do lines[#lines + 1] = line:match("^ *(export .*)") end
-    local script = [[-e 'print(require("corolua").run(function() return 3 end))']]
+    assert.equal(2, #lines)
+    local script = [[-e 'assert(require("corolua.sys"))
+      print(require("corolua").run(function() return 3 end))']]
     for _, command in ipairs({
       table.concat(lines, "; ") .. "; " .. support.preload_stub() .. " lua5.4 " .. script,
       prefix .. "/bin/corolua " .. script,

@@ -23,9 +23,11 @@ local function make_arg(program, words, script)
   return arg
 end
 
-local function load_or_raise(chunk, problem)
-  if not chunk then error(problem, 0) end
-  return chunk
+-- What cannot be loaded has no traceback worth reading.
+local function loaded(chunk, problem)
+  if chunk then return chunk end
+  complain(problem)
+  scheduler.exit(1)
 end
 
 local function run_library(environment, text)
@@ -39,7 +41,7 @@ end
 
 local ACTIONS = {
   e = function(environment, text)
-    load_or_raise(load(text, "=(command line)", "t", environment))()
+    loaded(load(text, "=(command line)", "t", environment))()
   end,
   l = run_library,
   W = function() warn("@on") end,
@@ -54,15 +56,15 @@ local function run_lua_init(environment)
   end
   if not text then return end
   if text:sub(1, 1) == "@" then
-    load_or_raise(loadfile(text:sub(2), "bt", environment))()
+    loaded(loadfile(text:sub(2), "bt", environment))()
   else
-    load_or_raise(load(text, "=" .. name, "t", environment))()
+    loaded(load(text, "=" .. name, "t", environment))()
   end
 end
 
 local function run_script(environment, name, arg, is_stdin)
   local chunk, problem = loadfile(not is_stdin and name or nil, "bt", environment)
-  return load_or_raise(chunk, problem)(table.unpack(arg))
+  return loaded(chunk, problem)(table.unpack(arg))
 end
 
 -- A script of such a name is ./lab.
@@ -104,6 +106,12 @@ local function watch_signals()
   end)):unref()
 end
 
+-- The traceback of a script ends where ours begins.
+local function without_own_frames(text)
+  text = text:gsub("\n\t[^\n]*corolua/main%.lua:%d+: in [^\n]*", "")
+  return (text:gsub("\n\t%(%.%.%.tail calls%.%.%.%)$", ""))
+end
+
 local function exit_status(code)
   if code == nil or code == true then return 0 end
   if code == false then return 1 end
@@ -136,7 +144,7 @@ local function run(parsed, program, words)
   local ok, problem = pcall(scheduler.run, run_all, parsed, words, arg)
   local status = scheduler.exit_status()
   if not ok and not status then
-    complain(describe(problem))
+    complain(without_own_frames(describe(problem)))
     status = 1
   end
   log("info", "end with status %d", status or 0)
