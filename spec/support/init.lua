@@ -10,12 +10,17 @@ local support = {}
 support.program = lfs.symlinkattributes("/proc/self/exe", "target")
 support.build = support.program:match("^(.*)/")
 
+-- A sanitizer's runtime has to come before all other libraries.
+local function find_sanitizer()
+  local maps <close> = assert(io.open("/proc/self/maps"))
+  return maps:read("a"):match("/%S+/libasan%S+")
+end
+
+local sanitizer = find_sanitizer()
+
 --- The setting of the environment that puts the stub in front of the libraries.
---- A sanitizer's runtime has to come first of all.
 ---@return string
 function support.preload_stub()
-  local maps <close> = assert(io.open("/proc/self/maps"))
-  local sanitizer = maps:read("a"):match("/%S+/libasan%S+")
   return "LD_PRELOAD=" .. (sanitizer and sanitizer .. ":" or "") .. support.build .. "/spec/stub.so"
 end
 

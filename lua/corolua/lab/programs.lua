@@ -23,11 +23,13 @@ function programs.find(name)
     :format(name, programs.path(), name), "ENOENT"
 end
 
+-- Read before a lab changes the mounts: in a chroot it names no file after it.
+local own = lfs.symlinkattributes("/proc/self/exe", "target")
+
 --- The corolua program: this very one, or the one in the PATH where a plain
 --- Lua runs the script.
 ---@return string? path, string? message, string? code
 function programs.corolua()
-  local own = lfs.symlinkattributes("/proc/self/exe", "target")
   if own and own:match("/corolua$") then return own end
   return programs.find("corolua")
 end
