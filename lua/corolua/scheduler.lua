@@ -6,8 +6,15 @@
 --- after every event of the loop; what waits is in nobody's queue and is woken
 --- by the function that `await` gave to whoever it waits for.
 
-local loop = require("corolua.loop")
+local checks = require("corolua.scheduler.checks")
+local conditions = require("corolua.scheduler.conditions")
 local describe = require("corolua.describe")
+local exits = require("corolua.scheduler.exits")
+local failures = require("corolua.scheduler.failures")
+local loop = require("corolua.loop")
+local timers = require("corolua.scheduler.timers")
+
+local check_function, check_seconds = checks.callable, checks.seconds
 
 local scheduler = {}
 
@@ -26,22 +33,17 @@ local INTERRUPTED = { n = 3, nil, "stopping", "ERR_INTERRUPT" }
 local methods = {}
 local task_mt = { __name = "corolua.task", __index = methods }
 
--- What runs: the tasks alive (each true), those that can go on, the functions
--- that `wait` calls after each event, the work for the end.
+-- What runs: the tasks alive (each true), those that can go on, what is put off
+-- to the end of the turn.
 local alive = {}
 local alive_count = 0
 local ready, first, last = {}, 1, 0
-local conditions, conditions_count = {}, 0
 local turn_ends = {}
-local exits = {}
-local timers = setmetatable({}, { __mode = "k" })
 
 local current -- the task that runs
-local checking = false -- a condition of `wait` is being called
 local running = false -- inside `run`
 local stopping = false
 local ended -- why the loop is to be left: "failed", "exit", "idle"
-local failure -- what is to be told of the tasks that raised
 local exit_status -- what `exit` was called with
 local goes_on -- tells whether the loop has something left to wait for
 local again -- a timer of no length that continues a long turn
@@ -91,8 +93,7 @@ local function note_problem(problem)
   if from and from.failed and rawequal(from.problem, problem) then
     current.trace = from.trace
   else
-    local trace = debug.traceback(describe(problem), 2)
-    current.trace = trace:gsub("\n\t%[C%]: in function 'xpcall'.*$", "")
+    current.trace = failures.trace(problem)
   end
   return problem
 end
@@ -101,18 +102,13 @@ end
 -- when it raises.
 local function body(fn, ...) return xpcall(fn, note_problem, ...) end
 
-local function add_failure(message)
-  if failure then message = failure .. "\nthen, as the program ended:\n" .. message end
-  failure = message
-end
-
 local function fail(task, problem)
   task.failed, task.problem = true, problem
   task.trace = task.trace or describe(problem)
   local waited_for = task.waiters and #task.waiters > 0
   finish(task)
   if waited_for or ended == "exit" then return end
-  add_failure(task.trace)
+  failures.add(task.trace)
   leave_loop("failed")
 end
 
@@ -130,21 +126,6 @@ local function step(task)
   local resume = task.resume or coroutine.resume
   settle(task, resume(task.co, unpack(values, 1, values.n)))
   current = nil
-end
-
-local function check_conditions()
-  local i = 1
-  while i <= conditions_count do
-    local entry = conditions[i]
-    if entry.task.waiting ~= entry.id then
-      conditions[i] = conditions[conditions_count]
-      conditions[conditions_count] = nil
-      conditions_count = conditions_count - 1
-    else
-      entry:check()
-      i = i + 1
-    end
-  end
 end
 
 local function run_ready()
@@ -169,7 +150,7 @@ end
 local function turn()
   run_ready()
   if turn_ends[1] then finish_turn() end
-  if conditions_count > 0 then check_conditions() end
+  conditions.check(wake)
   if ended then return end
   if first <= last then
     again = again or loop.timer(0, function() again = nil end)
@@ -186,7 +167,7 @@ local function drive(condition)
   repeat
     local ok, problem = pcall(loop.run)
     if not ok and ended ~= "exit" then
-      add_failure(problem)
+      failures.add(problem)
       ended = "failed"
     end
   until ended
@@ -195,32 +176,8 @@ end
 
 -- The task that calls, or an error that says why it cannot wait here.
 local function waiting_task(name)
-  if checking then
-    error(name .. ": a condition of corolua.wait must not wait itself", 3)
-  end
-  local co = coroutine.running()
-  if current and current.co == co and coroutine.isyieldable() then return current end
-  if not current then
-    error(name .. " waits, which only a task can: call it from corolua.spawn or corolua.run", 3)
-  elseif current.co ~= co then
-    error(name .. " waits, which a coroutine inside a task cannot: use corolua.spawn", 3)
-  end
-  error(name .. " cannot wait here: Lua does not yield through require, table.sort, "
-    .. "string.gsub and other functions of C that call back", 3)
-end
-
-local function check_function(fn, name)
-  if type(fn) == "function" then return end
-  local mt = getmetatable(fn)
-  if type(mt) == "table" and mt.__call then return end
-  error(("bad argument #1 to '%s' (a function was expected, got %s)"):format(name, type(fn)), 3)
-end
-
-local function check_seconds(seconds, name, optional)
-  if optional and seconds == nil then return end
-  if type(seconds) == "number" and seconds >= 0 then return end
-  error(("%s: seconds must be a number that is not negative, got %s")
-    :format(name, tostring(seconds)), 3)
+  checks.may_wait(name, current and current.co, conditions.is_asking())
+  return current
 end
 
 local last_id = 0
@@ -315,7 +272,7 @@ function scheduler.at_turn_end(fn) turn_ends[#turn_ends + 1] = fn end
 --- cannot yield through.
 ---@return boolean
 function scheduler.can_wait()
-  return not checking and current ~= nil and current.co == coroutine.running()
+  return not conditions.is_asking() and current ~= nil and current.co == coroutine.running()
     and coroutine.isyieldable()
 end
 
@@ -377,23 +334,6 @@ end
 ---@return number
 function scheduler.now() return loop.now() end
 
----@class corolua.Timer
-local timer_methods = {}
-local timer_mt = { __name = "corolua.timer", __index = timer_methods }
-
---- The function is not called any more; may be repeated.
-function timer_methods:cancel()
-  if self.watch then self.watch:cancel() end
-  self.watch = nil
-  self.cancelled = true
-end
-
-local function start_timer(timer, seconds, fire)
-  timer.watch = loop.timer(seconds, fire)
-  timers[timer] = true
-  return timer
-end
-
 --- Calls the function once, as a task, after so many seconds.
 ---@param seconds number
 ---@param fn function
@@ -401,11 +341,7 @@ end
 function scheduler.after(seconds, fn)
   check_seconds(seconds, "after")
   check_function(fn, "after")
-  local timer = setmetatable({}, timer_mt)
-  return start_timer(timer, seconds, function()
-    timer.watch = nil
-    scheduler.spawn(fn)
-  end)
+  return timers.once(scheduler, seconds, fn)
 end
 
 --- Calls the function again and again, as a task; a call begins when the one
@@ -417,35 +353,7 @@ function scheduler.every(seconds, fn)
   check_seconds(seconds, "every")
   check_function(fn, "every")
   if seconds == 0 then error("every: seconds must be more than 0", 2) end
-  local timer = setmetatable({}, timer_mt)
-  local due = loop.now() + seconds
-  local function fire() end
-  local function call()
-    fn()
-    if timer.cancelled or stopping then return end
-    local late = loop.now() - due
-    due = due + seconds * math.max(1, math.ceil(late / seconds))
-    start_timer(timer, math.max(0, due - loop.now()), fire)
-  end
-  fire = function()
-    timer.watch = nil
-    scheduler.spawn(call)
-  end
-  return start_timer(timer, seconds, fire)
-end
-
--- Calls a condition with waiting forbidden.
-local function ask(condition)
-  checking = true
-  local result = pack(pcall(condition))
-  checking = false
-  return result
-end
-
-local function check_condition(entry)
-  local result = ask(entry.condition)
-  if result[1] and not result[2] then return end
-  wake(entry.task, entry.id, result)
+  return timers.repeated(scheduler, seconds, fn)
 end
 
 --- Calls the condition now and after every event, until it returns a true
@@ -457,13 +365,10 @@ function scheduler.wait(condition, timeout)
   check_function(condition, "wait")
   check_seconds(timeout, "wait", true)
   local task = waiting_task("wait")
-  local result = ask(condition)
+  local result = conditions.ask(condition)
   if result[1] and not result[2] then
     result = pack(await(task, function(_, id)
-      conditions_count = conditions_count + 1
-      conditions[conditions_count] = {
-        task = task, id = id, condition = condition, check = check_condition,
-      }
+      conditions.add(task, id, condition)
     end, timeout))
     if result[1] == nil then return unpack(result, 1, result.n) end
   end
@@ -471,18 +376,13 @@ function scheduler.wait(condition, timeout)
   return unpack(result, 2, result.n)
 end
 
-local EXIT = setmetatable({}, {
-  __name = "corolua.exit",
-  __tostring = function() return "os.exit was called" end,
-})
-
 local function close_task(task)
   task.waiting = nil
   drop_wait(task)
   local closed, problem = coroutine.close(task.co)
   finish(task)
-  if not closed and not rawequal(problem, EXIT) then
-    add_failure("while a task was closed: " .. describe(problem))
+  if not closed and not rawequal(problem, exits.RAISED) then
+    failures.add("while a task was closed: " .. describe(problem))
   end
 end
 
@@ -513,7 +413,7 @@ end
 function scheduler.stop()
   if stopping then return end
   stopping = true
-  for timer in pairs(timers) do timer:cancel() end
+  timers.cancel_all()
   for task in pairs(alive) do interrupt(task) end
   if running then loop.timer(STOP_GRACE, end_grace):unref() end
 end
@@ -522,17 +422,6 @@ end
 ---@return boolean
 function scheduler.is_stopping() return stopping end
 
----@class corolua.AtExit
-local exit_methods = {}
-local exit_mt = { __name = "corolua.at_exit", __index = exit_methods }
-
---- The function is not called any more; may be repeated.
-function exit_methods:cancel()
-  for i, handle in ipairs(exits) do
-    if handle == self then return table.remove(exits, i) and nil end
-  end
-end
-
 --- Has the function called when the program ends in whatever way short of a
 --- second signal: the last one given first, each as a task that may wait, and
 --- that a stop does not interrupt.
@@ -540,16 +429,14 @@ end
 ---@return corolua.AtExit
 function scheduler.at_exit(fn)
   check_function(fn, "at_exit")
-  local handle = setmetatable({ fn = fn }, exit_mt)
-  table.insert(exits, handle)
-  return handle
+  return exits.add(fn)
 end
 
 --- Ends the run with this error, as a task that raises does.
 ---@param message string with its traceback
 function scheduler.fail(message)
   if ended == "exit" then return end
-  add_failure(message)
+  failures.add(message)
   leave_loop("failed")
 end
 
@@ -560,13 +447,7 @@ function scheduler.exit(status)
   exit_status = exit_status or status
   leave_loop("exit")
   if scheduler.can_wait() then coroutine.yield() end
-  error(EXIT, 0)
-end
-
-local function stuck_message()
-  local task = next(alive)
-  local text = alive_count == 1 and "a task waits" or alive_count .. " tasks wait"
-  return debug.traceback(task.co, "deadlock: " .. text .. " and nothing is left to wake it")
+  error(exits.RAISED, 0)
 end
 
 local function program_goes_on()
@@ -577,17 +458,17 @@ local function run_at_exit(fn)
   local task = scheduler.spawn(fn)
   task.exempt = true
   local why = drive(function() return not task.results and loop.pending() > 0 end)
-  if why == "idle" and not task.results then add_failure(stuck_message()) end
+  if why == "idle" and not task.results then failures.add_stuck(alive, alive_count) end
 end
 
 local function wind_up(why)
   if why == "idle" and alive_count > 0 and not stopping then
-    add_failure(stuck_message())
+    failures.add_stuck(alive, alive_count)
   end
   stopping = true
-  for timer in pairs(timers) do timer:cancel() end
+  timers.cancel_all()
   close_tasks(true)
-  while #exits > 0 do run_at_exit(table.remove(exits).fn) end
+  for fn in exits.take do run_at_exit(fn) end
   close_tasks(true)
 end
 
@@ -599,10 +480,12 @@ end
 function scheduler.run(fn, ...)
   check_function(fn, "run")
   if running then return fn(...) end
-  running, stopping, failure, exit_status = true, false, nil, nil
+  running, stopping, exit_status = true, false, nil
+  failures.clear()
   local main = scheduler.spawn(fn, ...)
   wind_up(drive(program_goes_on))
   running = false
+  local failure = failures.text()
   if failure and not exit_status then error(failure, 0) end
   return unpack(main.results, 1, main.results.n)
 end
