@@ -161,7 +161,10 @@ end
 ---@param payload any a string, or what the codec takes
 ---@return true? accepted, string? message, string? code
 function methods:try_send(payload)
-  local bytes = encode(self, payload)
+  local bytes = payload
+  if self.codec or type(bytes) ~= "string" or #bytes > self.longest then
+    bytes = encode(self, payload)
+  end
   local refusal = self.refusal
   if refusal then return nil, refusal[1], refusal[2] end
   return self.window:offer(bytes)
@@ -180,7 +183,10 @@ end
 ---@param given { timeout: number }? in seconds, 30 unless told
 ---@return true? accepted, string? message, string? code
 function methods:send(payload, given)
-  local bytes = encode(self, payload)
+  local bytes = payload
+  if self.codec or type(bytes) ~= "string" or #bytes > self.longest then
+    bytes = encode(self, payload)
+  end
   local timeout = SEND_TIMEOUT
   if given then timeout = options.timeout_of(given, SEND_TIMEOUT, 2) end
   local refusal = self.refusal

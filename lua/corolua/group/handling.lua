@@ -118,8 +118,17 @@ local function breathe(room)
   if room.state == "joined" then room.life:read_on() end
 end
 
+local function handle_other(room, payload, from)
+  if room.unpacker then
+    handle_frame(room, payload, from)
+  else
+    handle_bytes(room, payload, from, room.info)
+  end
+end
+
 local function handle_all(room)
   local queue = room.held
+  local handle = (room.unpacker or room.codec) and handle_other or tell_message
   if room.rest then handle_rest(room) end
   while queue.first <= queue.last do
     local value, sender = queue:take()
@@ -128,11 +137,7 @@ local function handle_all(room)
       special(room, value)
     else
       queue.bytes = queue.bytes - #value - OVERHEAD
-      if room.unpacker then
-        handle_frame(room, value, sender)
-      else
-        handle_bytes(room, value, sender, room.info)
-      end
+      handle(room, value, sender, room.info)
     end
     if room.is_choked then breathe(room) end
   end

@@ -4,6 +4,7 @@
 local blocking = require("corolua.blocking")
 local cpg = require("corosync.cpg")
 local fence = require("corolua.group.fence")
+local held = require("corolua.group.held")
 local loop = require("corolua.loop")
 local quorum = require("corolua.quorum")
 local scheduler = require("corolua.scheduler")
@@ -18,6 +19,8 @@ local methods = {}
 local life_mt = { __name = "corolua.group.life", __index = methods }
 
 local life = {}
+
+local OVERHEAD = held.OVERHEAD
 
 -- The daemon refuses to join while the join before has not gone round, or while
 -- its handle is not finalized, which may happen behind our back.
@@ -34,14 +37,19 @@ local function is_own_leave(self, left)
   return false
 end
 
--- What is read goes on at once; nothing here may wait.
+-- What is read goes on at once; nothing here may wait. Messages go into the
+-- queue without a call, as held:message would put them.
 local function callbacks(self)
   local room, gate = self.room, self.fence
-  local held, window = room.held, room.window
+  local queue, window = room.held, room.window
+  local values, senders = queue.values, queue.senders
   return {
     deliver = function(_, _, payload, from)
       if from == self.me then window:confirm() end
-      if gate.is_open then held:message(payload, from) else gate:message(payload, from) end
+      if not gate.is_open then return gate:message(payload, from) end
+      local last = queue.last + 1
+      queue.last, queue.bytes = last, queue.bytes + #payload + OVERHEAD
+      values[last], senders[last] = payload, from
     end,
     confchg = function(_, _, members, left, joined)
       if is_own_leave(self, left) then self.has_left = true end

@@ -9,7 +9,10 @@ local scheduler = require("corolua.scheduler")
 ---@field size integer messages
 ---@field bytes integer of the messages in it
 local methods = {}
-local window_mt = { __name = "corolua.group.window", __index = methods }
+
+-- What a window of plain messages has beside, or in place of, the methods of all.
+local plain = {}
+local window_mt = { __name = "corolua.group.window", __index = plain }
 
 local window = {}
 
@@ -121,6 +124,23 @@ end
 function methods:offer(payload)
   if self.first_waiter > self.last_waiter then return self:accept(payload) end
   return nil, FULL, "ERR_TRY_AGAIN"
+end
+
+--- The same for a window of plain messages, with the usual case, in which all
+--- before it has left, in one piece: it is the path of every message.
+---@param payload string
+---@return true? accepted, string? message, string? code
+function plain:offer(payload)
+  local last, bytes = self.last, self.bytes + #payload
+  if self.first_waiter > self.last_waiter and self.unsent > last
+    and last - self.first + 1 < self.size and bytes <= BYTES_MAX
+    and self.handle:mcast_joined(payload) then
+    last = last + 1
+    self.last, self.unsent, self.bytes = last, last + 1, bytes
+    self.payloads[last] = payload
+    return true
+  end
+  return methods.offer(self, payload)
 end
 
 local function next_waiter(self)
@@ -266,5 +286,7 @@ function methods:abandon()
   self.timer = nil
   return list
 end
+
+for name, method in pairs(methods) do plain[name] = plain[name] or method end
 
 return window
