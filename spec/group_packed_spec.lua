@@ -126,19 +126,24 @@ describe("a packed group", function()
   it("goes on when a member joins in the middle of a message", function()
     local a, b = pair("middle", { packed = true, fragment = true, window = 1 })
     local long = ("x"):rep(8 * 2 ^ 20)
+    local confirm, back = a.window.confirm, 0
+    function a.window:confirm()
+      back = back + 1
+      confirm(self)
+    end
     local sending = corolua.spawn(function()
       assert(a:send(long))
       assert(a:send("behind"))
     end)
-    eventually(function() return a:stats().in_flight > 0 end)
+    eventually(function() return back > 2 end)
     local late = cluster[3]:group("middle", { packed = true, fragment = true })
     assert(late:join())
     assert.equal(0, #b.told)
     sending:wait()
-    assert.equal("behind", (late:next("message", 5)))
+    assert.is_true("behind" == late:next("message", 5))
     assert.is_nil((late:next("malformed", 0)))
     eventually(function() return #b.told == 2 end)
-    assert.same({ long, "behind" }, payloads(b))
+    assert.is_true(long == payloads(b)[1] and "behind" == payloads(b)[2])
     for _, room in ipairs({ a, b, late }) do assert(room:leave()) end
   end)
 

@@ -108,7 +108,7 @@ local function read(self)
   if self.is_over or not self.watch then return end
   local ok, more, code = self.handle:dispatch("all")
   if not ok then return self:lost(more, code) end
-  if self.handle:pending() > 0 then loop.timer(0, function() read(self) end) end
+  if more and self.handle:pending() > 0 then loop.timer(0, function() read(self) end) end
   self.intake:has_read()
 end
 
