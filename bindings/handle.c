@@ -351,11 +351,12 @@ static int handle_fd_get(lua_State *L)
 
 static cs_error_t handle_close(lua_State *L, struct handle *handle)
 {
+	/* What a worker finalized has its events still. */
+	events_clear(&handle->events);
 	if (!handle->open)
 		return CS_OK;
 	handle->open = false;
 	list_handle(L, 1, false);
-	events_clear(&handle->events);
 	return handle->library->finalize(handle->id);
 }
 
