@@ -1,6 +1,6 @@
 -- The files of lua/meta describe modules written in C to editors. They are
 -- compared with the modules as loaded, name by name.
-local FOLDER = "lua/meta/corosync/"
+local FOLDER = "lua/meta/"
 
 -- What only newer corosync has, and so may be described and not there.
 local newer = { get_qdevice_extra_info = true, set_qdevice_extra_info = true }
@@ -37,12 +37,12 @@ local function keys(...)
 end
 
 describe("lua/meta", function()
-  local _, _, common = described("handle")
+  local _, _, common = described("corosync/handle")
 
   for _, name in ipairs({ "cpg", "votequorum", "quorum", "cmap", "cfg" }) do
     local module = require("corosync." .. name)
     local loaded = debug.getregistry()["corosync." .. name].__index
-    local text, functions, methods = described(name)
+    local text, functions, methods = described("corosync/" .. name)
     for key in pairs(newer) do
       if not loaded[key] then
         methods[key] = nil
@@ -74,7 +74,24 @@ describe("lua/meta", function()
     end)
 
     it("is Lua: corosync." .. name, function()
-      assert.same("table", type(dofile(FOLDER .. name .. ".lua")))
+      assert.same("table", type(dofile(FOLDER .. "corosync/" .. name .. ".lua")))
     end)
   end
+
+  for _, name in ipairs({ "host", "limit", "loop", "net", "packing", "switch", "sys", "worker" }) do
+    it("describes the functions of corolua." .. name, function()
+      local _, functions = described("corolua/" .. name)
+      local loaded = {}
+      for key, value in pairs(require("corolua." .. name)) do
+        if type(value) == "function" then loaded[key] = true end
+      end
+      assert.same(keys(loaded), keys(functions))
+      assert.same("table", type(dofile(FOLDER .. "corolua/" .. name .. ".lua")))
+    end)
+  end
+
+  it("describes the methods of what corolua.loop watches", function()
+    local _, _, methods = described("corolua/loop")
+    assert.same(keys(debug.getregistry()["corolua.watch"].__index), keys(methods))
+  end)
 end)
