@@ -124,11 +124,11 @@ int timers_begin(struct timers *timers)
 static int grow(struct timers *timers)
 {
 	size_t room = timers->room == 0 ? FIRST_ROOM : 2 * timers->room;
-	struct watch **heap;
+	void *heap;
 
 	if (timers->count < timers->room)
 		return 0;
-	heap = realloc(timers->heap, room * sizeof(*heap));
+	heap = realloc(timers->heap, room * sizeof(struct watch *));
 	if (heap == NULL)
 		return ENOMEM;
 	timers->heap = heap;
