@@ -194,4 +194,17 @@ describe("the program", function()
       assert.equal("3\n", pipe:read("a"))
     end
   end)
+
+  it("needs no setting where Debian's Lua looks by itself", function()
+    local root = os.tmpname()
+    os.remove(root)
+    finally(function() os.execute("rm -r '" .. root .. "'") end)
+    for _, prefix in ipairs({ "/usr", "/usr/local" }) do
+      local pipe <close> = assert(io.popen(("DESTDIR='%s' cmake --install '%s' --prefix %s 2>&1")
+        :format(root, support.build, prefix)))
+      assert.not_matches("LUA_PATH", pipe:read("a"))
+      local module = root .. prefix .. "/lib/lua/5.4/corosync/cpg.so"
+      assert.equal("file", lfs.attributes(module, "mode"))
+    end
+  end)
 end)
