@@ -4,6 +4,7 @@
 local lfs = require("lfs")
 local faults = require("corolua.lab.faults")
 local nemesis = require("corolua.lab.nemesis")
+local limits = require("corolua.lab.limits")
 local network = require("corolua.lab.network")
 local node = require("corolua.lab.node")
 local options = require("corolua.lab.options")
@@ -66,6 +67,7 @@ local function formed(cluster)
   local initial = cluster.config.initial
   for _, id in ipairs(initial) do
     if not cluster[id]:is_running() then return "failed", cluster[id] end
+    if cluster[id].tracker.lacks_space then return "full" end
   end
   for _, id in ipairs(initial) do
     local view = cluster[id].tracker.view
@@ -79,6 +81,7 @@ local function wait_formed(cluster)
   local what, why, code = scheduler.wait(function() return formed(cluster) end, timeout)
   if what == "formed" then return true end
   if what == "failed" then return nil, why.daemon:last_words(), "ERR_LIBRARY" end
+  if what == "full" then return nil, limits.NO_SPACE, "ENOSPC" end
   if code ~= "ERR_TIMEOUT" then return nil, why, code end
   return nil, ("no ring of all nodes after %g s\n%s"):format(timeout, tostring(cluster)), code
 end
@@ -86,7 +89,7 @@ end
 local function try_make_nodes(cluster)
   local ok, why = pcall(make_nodes, cluster)
   if ok then return true end
-  return nil, "cannot write the lab's files in memory: " .. tostring(why), "EIO"
+  return nil, ("cannot write the lab's files in memory: %s. %s"):format(why, limits.NO_SPACE), "EIO"
 end
 
 local function build(cluster)
@@ -117,7 +120,8 @@ function lab.start(given)
   if not scheduler.can_wait() then
     error("lab.start waits, which only a task can: call it from corolua.spawn or corolua.run", 2)
   end
-  local ok, why, code = place.enter()
+  local ok, why, code = limits.check_descriptors(config.nodes)
+  if ok then ok, why, code = place.enter() end
   if not ok then return nil, why, code end
   local cluster = setmetatable({ config = config, closed = false, ready = false }, cluster_mt)
   faults.prepare(cluster)

@@ -2,6 +2,7 @@
 
 local lfs = require("lfs")
 local conf = require("corolua.lab.conf")
+local limits = require("corolua.lab.limits")
 local loop = require("corolua.loop")
 local network = require("corolua.lab.network")
 local place = require("corolua.lab.place")
@@ -20,9 +21,6 @@ local daemon_mt = { __name = "corolua.lab.daemon", __index = methods }
 local daemon = {}
 
 local LAST_LINES = 4
-
-local NO_SPACE = "\nThe memory that the lab keeps its files in is full: use fewer nodes, or end "
-  .. "other programs."
 
 local function write(path, text)
   local file <close> = assert(io.open(path, "wb"))
@@ -90,7 +88,7 @@ function methods:start()
     net = self.space, binds = { self.files.run, "/run" }, placement = "session",
     stderr = errors, guard = place.guard,
   })
-  if not pid then return nil, why, code end
+  if not pid then return limits.explain_process(why, code) end
   self.pid, self.ended, self.is_meant = pid, nil, false
   self.watch = loop.child(pid, function(...) has_ended(self, ...) end)
   self.watch:unref()
@@ -130,7 +128,7 @@ end
 function methods:last_words()
   local words = { last_lines(self.files.log), last_lines(self.files.stderr) }
   local text = table.concat(words, "\n"):gsub("^\n+", ""):gsub("\n+$", "")
-  local hint = text:find("No space left", 1, true) and NO_SPACE or ""
+  local hint = text:find("No space left", 1, true) and "\n" .. limits.NO_SPACE or ""
   return ("corosync on node %d ended with %s. Its last words:\n%s%s")
     :format(self.nodeid, self.ended or "no word", text, hint)
 end

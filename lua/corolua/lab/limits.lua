@@ -2,9 +2,15 @@
 --- number alone leads astray: the limits on namespaces give "No space left on
 --- device".
 
+local lfs = require("lfs")
+
 local limits = {}
 
 local KINDS = { "user", "net", "mnt" }
+
+-- A node's network, and the connection that follows its corosync; besides,
+-- what a lab has once, and what is open only while it starts.
+local DESCRIPTORS_PER_NODE, DESCRIPTORS_BESIDES = 3, 24
 
 -- Switches of distributions that forbid user namespaces to users, and the
 -- value that allows them.
@@ -12,6 +18,10 @@ local SWITCHES = {
   { key = "kernel.unprivileged_userns_clone", forbids = "0", allow = "1" },
   { key = "kernel.apparmor_restrict_unprivileged_userns", forbids = "1", allow = "0" },
 }
+
+--- What to do when corosync finds no room for its logs and its connections.
+limits.NO_SPACE = "The memory that the lab keeps its files in (/dev/shm, half of the machine's) is "
+  .. "full: use fewer nodes, or end other programs."
 
 --- The value of a kernel setting, or nil where this kernel has none.
 ---@param key string such as "user.max_user_namespaces"
@@ -42,7 +52,8 @@ local function refused_by_right(what)
     end
   end
   return ("cannot make %s: this user may not. In a container, its seccomp profile or missing "
-    .. "capabilities forbid it: start it with --privileged or --cap-add SYS_ADMIN."):format(what)
+    .. "capabilities forbid it: start it with --privileged or --cap-add SYS_ADMIN. In a chroot "
+    .. "the kernel forbids it to all but root with CAP_SYS_ADMIN: run as root there."):format(what)
 end
 
 --- Turns the failure to make namespaces into what to do about it.
@@ -58,6 +69,40 @@ function limits.explain(what, message, code)
       .. "before anything else."):format(what), code
   end
   return nil, ("cannot make %s: %s"):format(what, message), code
+end
+
+local function open_descriptors()
+  local count = 0
+  for _ in lfs.dir("/proc/self/fd") do count = count + 1 end
+  return count
+end
+
+local function most_descriptors()
+  local file <close> = io.open("/proc/self/limits")
+  return tonumber((file and file:read("a") or ""):match("Max open files%s+(%d+)")) or math.huge
+end
+
+--- Whether the program may open as many files as a lab needs: without them it
+--- would fail in the middle, in words that do not help.
+---@param nodes integer
+---@return true? enough, string? message, string? code
+function limits.check_descriptors(nodes)
+  local needed = open_descriptors() + DESCRIPTORS_PER_NODE * nodes + DESCRIPTORS_BESIDES
+  local most = most_descriptors()
+  if needed <= most then return true end
+  return nil, ("a lab of %d nodes needs %d open files, and the limit is %d: `ulimit -n 1024` in "
+    .. "the shell before it"):format(nodes, needed, most), "EMFILE"
+end
+
+--- The failure to start a process, with what to do about it.
+---@param message string of the failed call
+---@param code string "EAGAIN", "ENOSPC" …
+---@return nil, string message, string code
+function limits.explain_process(message, code)
+  if code == "ENOSPC" then return limits.explain("a mount namespace", message, code) end
+  if code ~= "EAGAIN" then return nil, message, code end
+  return nil, ("cannot start a process: the limit on processes is reached (`ulimit -u`, or "
+    .. "pids.max of the cgroup). End other programs, or raise it."), code
 end
 
 --- What to do when a user namespace is there, and its user cannot be mapped.

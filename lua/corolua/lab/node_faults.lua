@@ -2,6 +2,7 @@
 --- cables are pulled.
 
 local faults = require("corolua.lab.faults")
+local limits = require("corolua.lab.limits")
 local scheduler = require("corolua.scheduler")
 
 ---@class corolua.lab.Node
@@ -69,6 +70,7 @@ end
 
 local function started(self)
   if not self:is_running() then return "failed" end
+  if self.tracker.lacks_space then return "full" end
   return self.tracker.view and "started"
 end
 
@@ -86,6 +88,7 @@ function methods:start()
   what, why, code = scheduler.wait(function() return started(self) end, START_TIMEOUT)
   if what == "started" then return in_force(self, nil, "start") end
   if what == "failed" then return nil, self.daemon:last_words(), "ERR_LIBRARY" end
+  if what == "full" then return nil, limits.NO_SPACE, "ENOSPC" end
   return nil, why, code
 end
 

@@ -35,11 +35,9 @@ local function crypto(value)
 end
 
 local function votes(value)
-  if type(value) == "number" then return integer(0, 255)(value) end
-  if type(value) ~= "table" then return false, "an integer or { [nodeid] = votes }" end
+  if type(value) ~= "table" then return integer(0, 255)(value) end
   for _, count in pairs(value) do
-    local ok, expected = integer(0, 255)(count)
-    if not ok then return false, expected end
+    if not integer(0, 255)(count) then return false, "{ [nodeid] = 0 to 255 }" end
   end
   return true
 end
@@ -108,6 +106,14 @@ local function defaults(nodes, transport)
   }
 end
 
+-- Without it they would be passed over in silence.
+local KNET_ONLY = { "crypto", "knet_ping_interval", "knet_ping_timeout", "knet_pong_count" }
+
+local crypto_checks = {
+  cipher = one_of("none", "aes128", "aes192", "aes256"),
+  hash = one_of("none", "md5", "sha1", "sha256", "sha384", "sha512"),
+}
+
 local function sorted_keys(map)
   local keys = {}
   for key in pairs(map) do keys[#keys + 1] = key end
@@ -130,6 +136,12 @@ function options.check_keys(given, known, what, level)
   end
 end
 
+-- A string is told from a number, and an address tells nobody anything.
+local function shown(value)
+  if type(value) == "string" then return ("%q"):format(value) end
+  return type(value) == "table" and "a table" or tostring(value)
+end
+
 --- Raises, at `level`, if a value is not what its check wants.
 ---@param given table
 ---@param wanted table<string, fun(value): boolean, string>
@@ -140,26 +152,44 @@ function options.check_values(given, wanted, what, level)
   for key, value in pairs(given) do
     local ok, expected = wanted[key](value)
     if not ok then
-      error(("%s '%s' must be %s, got %s"):format(what, key, expected, tostring(value)), level + 1)
+      error(("%s '%s' must be %s, got %s"):format(what, key, expected, shown(value)), level + 1)
     end
   end
 end
 
-local function check_nodes(list, nodes, what, level)
-  for _, id in ipairs(list) do
-    if math.type(id) ~= "integer" or id < 1 or id > nodes then
-      error(("%s names node %s; there are nodes 1 to %d"):format(what, tostring(id), nodes),
-        level + 1)
-    end
+local function check_node(id, nodes, what, level)
+  if math.type(id) ~= "integer" or id < 1 or id > nodes then
+    error(("%s names node %s; there are nodes 1 to %d"):format(what, shown(id), nodes), level + 1)
   end
 end
 
-local function check_sense(config, level)
+local function check_initial(list, nodes, level)
+  local seen = {}
+  for place, id in pairs(list) do
+    if math.type(place) ~= "integer" or place < 1 or place > #list then
+      error("lab option 'initial' must be a list of nodeids, as { 1, 2 }", level + 1)
+    end
+    check_node(id, nodes, "lab option 'initial'", level + 1)
+    if seen[id] then
+      error(("lab option 'initial' names node %d twice"):format(id), level + 1)
+    end
+    seen[id] = true
+  end
+end
+
+local function check_votes(given, nodes, level)
+  if type(given) ~= "table" then return end
+  for id in pairs(given) do check_node(id, nodes, "lab option 'votes'", level + 1) end
+end
+
+local function check_sense(given, config, level)
   if config.transport == "udpu" and config.links > 1 then
     error("lab option 'links' of 2 needs transport = \"knet\"", level + 1)
   end
-  if config.transport == "udpu" and config.crypto then
-    error("lab option 'crypto' needs transport = \"knet\"", level + 1)
+  for _, key in ipairs(config.transport == "udpu" and KNET_ONLY or {}) do
+    if given[key] then
+      error(("lab option '%s' needs transport = \"knet\""):format(key), level + 1)
+    end
   end
   if config.network == "bridge" and config.pcap then
     error("lab option 'pcap' needs network = \"switch\"", level + 1)
@@ -175,7 +205,7 @@ end
 local function check_crypto(config, level)
   if config.crypto == true then config.crypto = {} end
   if not config.crypto then config.crypto = nil return end
-  options.check_keys(config.crypto, { cipher = true, hash = true }, "key of crypto", level + 1)
+  options.check_values(config.crypto, crypto_checks, "key of crypto", level + 1)
   config.crypto = {
     cipher = config.crypto.cipher or "aes128", hash = config.crypto.hash or "sha256",
   }
@@ -194,9 +224,10 @@ function options.check(given, level)
   local config = defaults(given.nodes or 3, given.transport or "udpu")
   for key, value in pairs(given) do config[key] = value end
   config.initial = config.initial or all_nodes(config.nodes)
-  check_nodes(config.initial, config.nodes, "lab option 'initial'", level + 1)
+  check_initial(config.initial, config.nodes, level + 1)
+  check_votes(config.votes, config.nodes, level + 1)
+  check_sense(given, config, level + 1)
   check_crypto(config, level + 1)
-  check_sense(config, level + 1)
   return config
 end
 

@@ -94,7 +94,8 @@ local function mount()
     ok, why, code = sys.mount("tmpfs", place.folder, "tmpfs", "mode=1777", "nosuid", "nodev")
   end
   if ok then return true end
-  return nil, "cannot mount a private " .. place.folder .. ": " .. why, code
+  local hint = code == "ENOENT" and " (`mkdir -m 1777 " .. place.folder .. "` as root)" or ""
+  return nil, "cannot mount a private " .. place.folder .. ": " .. why .. hint, code
 end
 
 local function go_home()

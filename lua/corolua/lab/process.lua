@@ -1,5 +1,6 @@
 --- A program that runs on a node, in a process group of its own.
 
+local limits = require("corolua.lab.limits")
 local loop = require("corolua.loop")
 local place = require("corolua.lab.place")
 local programs = require("corolua.lab.programs")
@@ -55,7 +56,7 @@ function process.start(space, command, on)
   writing:close()
   if not pid then
     pipe:close()
-    return nil, why, code
+    return limits.explain_process(why, code)
   end
   pipe:nonblocking()
   local self = setmetatable({ pid = pid, pipe = pipe }, process_mt)

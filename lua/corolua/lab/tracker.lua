@@ -16,6 +16,7 @@ local scheduler = require("corolua.scheduler")
 ---@field ring table? the newest ring that was told of, perhaps without its quorum
 ---@field view corolua.lab.View? the newest ring with its quorum state
 ---@field changes integer how many events there were
+---@field lacks_space boolean? whether there was no room in memory for the connection
 local methods = {}
 local tracker_mt = { __name = "corolua.lab.tracker", __index = methods }
 
@@ -67,6 +68,7 @@ end
 
 local function connect(self)
   local handle, why, code = quorum.initialize(callbacks(self))
+  self.lacks_space = code == "ERR_NO_SPACE"
   if not handle then return nil, why, code end
   local ok
   ok, why, code = handle:trackstart("changes")
