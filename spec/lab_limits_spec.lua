@@ -59,11 +59,12 @@ describe("lab.start, refused by the machine", function()
       support.program, [[
         local lab = require("corolua.lab")
         local first <close> = assert(lab.start({ nodes = 1 }))
-        assert(os.execute("mount -o remount,size=20M /dev/shm"))
+        assert(os.execute("mount --options-mode ignore -o remount,size=20M tmpfs /dev/shm"))
         print(lab.start({ nodes = 3 }))
       ]])))
-    assert.same("nil\tThe memory that the lab keeps its files in (/dev/shm, half of the machine"
-      .. "'s) is full: use fewer nodes, or end other programs.\tENOSPC\n",
-      pipe:read("a"))
+    local output = pipe:read("a")
+    assert.is_truthy(output:find("^nil\t"), output)
+    assert.is_truthy(output:find("The memory that the lab keeps its files in (/dev/shm, half of "
+      .. "the machine's) is full: use fewer nodes, or end other programs.\tENOSPC\n", 1, true), output)
   end)
 end)

@@ -23,9 +23,13 @@ local ROUNDS = tonumber(os.getenv("COROLUA_ROUNDS") or 10)
 
 local VICTIM = "spec/support/victim.lua"
 
+local SHELL = "SHELL=spec/support/crowd_shell.sh"
+
+-- The victim in that way, or the command that opens a shell.
 local function victim(way, as_user)
-  if as_user then return traces.start(command(support.program, VICTIM, way)) end
-  return traces.start({ support.program, VICTIM, way })
+  local words = way == "shell" and { support.program, "lab", "--shell" }
+    or { support.program, VICTIM, way }
+  return traces.start(as_user and command(table.unpack(words)) or words, SHELL)
 end
 
 local function is_up(program)
@@ -75,17 +79,47 @@ describe("a program with a lab leaves nothing behind", function()
       end
     end)
 
-    it("when it is killed in the middle of faults, as " .. who, function()
-      for _ = 1, ROUNDS // 2 do
-        local program = victim("faults", as_user)
-        assert(is_up(program))
-        scheduler.wait(function() return program.ended end, math.random() * 0.5)
-        assert.is_nil(program.ended, program.output)
-        assert(sys.kill(program.pid, "KILL"))
-        check(program)
-      end
-    end)
+    for way, name in pairs({
+      faults = "in the middle of faults", nested = "with a lab inside a node of its lab",
+      shell = "with a shell on a node",
+    }) do
+      it("when it is killed " .. name .. ", as " .. who, function()
+        for _ = 1, ROUNDS // 4 do
+          local program = victim(way, as_user)
+          assert(is_up(program))
+          scheduler.wait(function() return program.ended end, math.random() * 0.5)
+          assert.is_nil(program.ended, program.output)
+          assert(#traces.processes(program) > 5)
+          assert(sys.kill(program.pid, "KILL"))
+          check(program)
+        end
+      end)
+    end
   end
+
+  it("when a cluster is closed, time after time", function()
+    local program = traces.start({ support.program, "-e", ([[
+      local lab = require("corolua.lab")
+      for i = 1, %d do
+        local cluster <close> = assert(lab.start({ nodes = 3 }))
+        local inodes = { cluster.network.hub:inode() }
+        for id, space in ipairs(cluster.network.spaces) do inodes[id + 1] = space:inode() end
+        print("spaces " .. table.concat(inodes, " "))
+        assert(cluster[1]:run("-e", "os.execute('env -i setsid sleep 1000 &') print(1)"):next(10))
+      end
+      print("closed")
+      require("corolua").sleep(1000)
+    ]]):format(ROUNDS) })
+    assert(scheduler.wait(function() return program.output:find("closed") end, 10 * ROUNDS))
+    local left
+    traces.eventually(function()
+      left = traces.processes(program)
+      return #left == 1
+    end, 2)
+    assert(#left == 1, table.concat(left, ", "))
+    assert(sys.kill(program.pid, "KILL"))
+    check(program)
+  end)
 
   it("when several run at once", function()
     local programs = {}
@@ -100,7 +134,7 @@ describe("a program with a lab leaves nothing behind", function()
     local lab = require("corolua.lab")
     local outer <close> = assert(lab.start({ nodes = 1 }))
     local result = assert(outer[1]:tool(support.program, VICTIM, "end"))
-    assert.same("up\n", result.output)
+    assert.matches("up\n$", result.output)
     assert.same(0, result.status)
   end)
 end)

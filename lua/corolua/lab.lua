@@ -80,7 +80,7 @@ local function wait_formed(cluster)
   local timeout = cluster.config.timeout
   local what, why, code = scheduler.wait(function() return formed(cluster) end, timeout)
   if what == "formed" then return true end
-  if what == "failed" then return nil, why.daemon:last_words(), "ERR_LIBRARY" end
+  if what == "failed" then return why.daemon:last_words() end
   if what == "full" then return nil, limits.NO_SPACE, "ENOSPC" end
   if code ~= "ERR_TIMEOUT" then return nil, why, code end
   return nil, ("no ring of all nodes after %g s\n%s"):format(timeout, tostring(cluster)), code

@@ -1,5 +1,6 @@
 -- What a program leaves behind: the processes that carry a mark in their
--- environment, which all that it started have inherited.
+-- environment, which what it started has inherited, and those in the network
+-- namespaces that it told of, which keep these.
 local lfs = require("lfs")
 local scheduler = require("corolua.scheduler")
 local sys = require("corolua.sys")
@@ -18,12 +19,26 @@ local function is_zombie(pid)
   return slurp("/proc/" .. pid .. "/stat"):match("^.*%) (%a)") == "Z"
 end
 
---- The processes that carry the mark and are not zombies.
-function traces.processes(mark)
-  local found = {}
+-- The network namespaces in the program's lines of "spaces 4026532 4026533".
+local function spaces_of(program)
+  local spaces = {}
+  for line in program.output:gmatch("spaces ([%d ]+)") do
+    for inode in line:gmatch("%d+") do spaces["net:[" .. inode .. "]"] = true end
+  end
+  return spaces
+end
+
+local function is_traced(pid, mark, spaces)
+  return slurp("/proc/" .. pid .. "/environ"):find(mark, 1, true)
+    or spaces[lfs.symlinkattributes("/proc/" .. pid .. "/ns/net", "target")]
+end
+
+--- The processes of the program that are not zombies, those that forgot their
+--- environment included.
+function traces.processes(program)
+  local found, spaces = {}, spaces_of(program)
   for pid in lfs.dir("/proc") do
-    if pid:match("^%d+$") and not is_zombie(pid)
-      and slurp("/proc/" .. pid .. "/environ"):find(mark, 1, true) then
+    if pid:match("^%d+$") and not is_zombie(pid) and is_traced(pid, program.mark, spaces) then
       found[#found + 1] = pid .. " " .. slurp("/proc/" .. pid .. "/comm"):gsub("\n", "")
     end
   end
@@ -51,14 +66,16 @@ end
 
 --- Starts a program with a mark; `program.output` grows, `program.ended` is
 --- set with its status.
-function traces.start(command)
+---@param command string[]
+---@param ... string more of its environment, "SHELL=/bin/sh"
+function traces.start(command, ...)
   last_mark = last_mark + 1
   local program = {
     mark = ("COROLUA_MARK=%d_%d."):format(sys.id().pid, last_mark), output = "",
   }
   local reading, writing = assert(sys.pipe())
   program.pid = assert(sys.spawn(command, {
-    stdout = writing, stderr = writing, env = { program.mark },
+    stdout = writing, stderr = writing, env = { program.mark, ... },
   }))
   writing:close()
   reading:nonblocking()
@@ -81,7 +98,7 @@ function traces.assert_none(program, timeout)
   assert(scheduler.wait(function() return program.ended end, 10))
   local left
   traces.eventually(function()
-    left = traces.processes(program.mark)
+    left = traces.processes(program)
     return #left == 0
   end, timeout or 2)
   assert(#left == 0, "left behind: " .. table.concat(left, ", "))

@@ -1,14 +1,34 @@
 -- A program with a lab, to be ended from outside in whatever way: it starts
--- three nodes, and on one of them a program with children of its own, one of
--- which leaves its session.
+-- three nodes, and on them programs with children of their own, one of which
+-- leaves its session and forgets its environment.
 local lab = require("corolua.lab")
 local scheduler = require("corolua.scheduler")
 
+local CROWD = "env -i setsid sleep 1000 & setsid sleep 1000 & sleep 1000 & sleep 1000"
+
+-- The network namespaces that only what is left behind could keep.
+local function tell_spaces(cluster)
+  local inodes = { cluster.network.hub:inode() }
+  for id, space in ipairs(cluster.network.spaces) do inodes[id + 1] = space:inode() end
+  print("spaces " .. table.concat(inodes, " "))
+end
+
+local way = arg[1]
 local cluster = assert(lab.start({ nodes = 3 }))
-scheduler.spawn(function()
-  cluster[1]:tool("sh", "-c", "setsid sleep 1000 & sleep 1000 & sleep 1000")
-end)
-scheduler.sleep(0.05)
+tell_spaces(cluster)
+scheduler.spawn(function() cluster[1]:tool("sh", "-c", CROWD) end)
+local script = assert(cluster[2]:run("-e", ([[
+  os.execute(%q .. " & echo ready")
+  require("corolua").sleep(1000)
+]]):format(CROWD)))
+assert(script:next(10))
+if way == "nested" then
+  local inner = assert(cluster[3]:run(arg[0], "faults"))
+  repeat
+    local line = assert(inner:next(20))
+    print(line)
+  until line == "up"
+end
 print("up")
 io.stdout:flush()
 
@@ -22,9 +42,9 @@ local function fault()
   assert(cluster:heal())
 end
 
-if arg[1] == "faults" then
+if way == "faults" then
   while scheduler.sleep(0.005) do fault() end
 end
-if arg[1] == "error" then error("on purpose") end
-if arg[1] == "end" then os.exit(0) end
+if way == "error" then error("on purpose") end
+if way == "end" then os.exit(0) end
 scheduler.sleep(60)

@@ -124,13 +124,14 @@ local function last_lines(path)
 end
 
 --- How it ended, with the last lines that it wrote.
----@return string
+---@return nil, string message, string code
 function methods:last_words()
   local words = { last_lines(self.files.log), last_lines(self.files.stderr) }
   local text = table.concat(words, "\n"):gsub("^\n+", ""):gsub("\n+$", "")
-  local hint = text:find("No space left", 1, true) and "\n" .. limits.NO_SPACE or ""
-  return ("corosync on node %d ended with %s. Its last words:\n%s%s")
-    :format(self.nodeid, self.ended or "no word", text, hint)
+  local is_full = text:find("No space left", 1, true)
+  return nil, ("corosync on node %d ended with %s. Its last words:\n%s%s")
+    :format(self.nodeid, self.ended or "no word", text, is_full and "\n" .. limits.NO_SPACE or ""),
+    is_full and "ENOSPC" or "ERR_LIBRARY"
 end
 
 return daemon

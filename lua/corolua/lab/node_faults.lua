@@ -87,7 +87,7 @@ function methods:start()
   local what
   what, why, code = scheduler.wait(function() return started(self) end, START_TIMEOUT)
   if what == "started" then return in_force(self, nil, "start") end
-  if what == "failed" then return nil, self.daemon:last_words(), "ERR_LIBRARY" end
+  if what == "failed" then return self.daemon:last_words() end
   if what == "full" then return nil, limits.NO_SPACE, "ENOSPC" end
   return nil, why, code
 end
