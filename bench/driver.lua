@@ -10,11 +10,11 @@ local build = arg[1]
 local folder = arg[0]:match("^(.*)/[^/]*$")
 package.path = folder .. "/?.lua;" .. package.path
 
+local document = require("document")
 local figures = require("figures")
 local rows = require("rows")
 
 local REFERENCE = build .. "/bench_reference"
-local DOCUMENT = folder .. "/../docs/performance.md"
 
 local pairs_wanted, quick, word = 15, false, nil
 for _, argument in ipairs({ table.unpack(arg, 2) }) do
@@ -144,16 +144,6 @@ local function conditions(load_before)
   )
 end
 
--- Puts the text between the two marks of the document.
-local function write_document(text)
-  local file = assert(io.open(DOCUMENT))
-  local before, after = file:read("a"):match("^(.-<!%-%- bench %-%->\n).-(<!%-%- end %-%->.*)$")
-  file:close()
-  file = assert(io.open(DOCUMENT, "w"))
-  file:write(before, text, "\n", after)
-  file:close()
-end
-
 local load_before, results = load_average(), {}
 local sizes = {}
 for _, row in ipairs(rows) do
@@ -165,4 +155,4 @@ for _, row in ipairs(rows) do
 end
 local text = conditions(load_before) .. "\n\n" .. figures.table(results)
 print(text)
-if not quick and not word then write_document(text) end
+if not quick and not word then document.put("bench", text) end

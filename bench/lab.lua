@@ -44,7 +44,7 @@ local function cell(values)
   return ("%.0f (%.0f to %.0f)"):format(figures.median(values), values[1], values[#values])
 end
 
-print(("%s, token 300, %d runs: median (least to most), ms"):format(transport, runs))
+print(("%s, %d runs: median (least to most), ms"):format(transport, runs))
 print()
 print("| nodes | start to quorate | cut to new view | kill to new view | heal to whole view |")
 print("| --- | --- | --- | --- | --- |")

@@ -65,6 +65,7 @@ describe("lab.start, refused by the machine", function()
     local output = pipe:read("a")
     assert.is_truthy(output:find("^nil\t"), output)
     assert.is_truthy(output:find("The memory that the lab keeps its files in (/dev/shm, half of "
-      .. "the machine's) is full: use fewer nodes, or end other programs.\tENOSPC\n", 1, true), output)
+      .. "the machine's) is full: use fewer nodes, or end other programs.\tENOSPC\n", 1, true),
+      output)
   end)
 end)
