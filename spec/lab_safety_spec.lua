@@ -84,7 +84,7 @@ describe("a program with a lab leaves nothing behind", function()
       shell = "with a shell on a node",
     }) do
       it("when it is killed " .. name .. ", as " .. who, function()
-        for _ = 1, ROUNDS // 4 do
+        for _ = 1, way == "faults" and ROUNDS // 2 or ROUNDS // 4 do
           local program = victim(way, as_user)
           assert(is_up(program))
           scheduler.wait(function() return program.ended end, math.random() * 0.5)
