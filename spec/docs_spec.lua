@@ -3,7 +3,7 @@ local support = require("spec.support")
 
 -- A code block whose first line names a file, as in "```lua examples/x.lua",
 -- is that file; "```text examples/x.lua" is what running it prints. Numbers of
--- processes and times differ from run to run, and so do not count.
+-- rings, processes and times differ from run to run, and so do not count.
 local function blocks(text)
   return text:gmatch("```(%w+) ([%w_/%.]+)\n(.-)```")
 end
@@ -14,7 +14,8 @@ local function read(path)
 end
 
 local function comparable(output)
-  return (output:gsub("(%d+/)%d+", "%1PID"):gsub("%d+%.%d+", "N.N"))
+  return (output:gsub("ring %d+%.%x+ *", "ring R "):gsub("(%d+/)%d+", "%1PID")
+    :gsub("%d+%.%d+", "N.N"))
 end
 
 local function run(path)

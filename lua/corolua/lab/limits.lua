@@ -56,6 +56,18 @@ local function refused_by_right(what)
     .. "the kernel forbids it to all but root with CAP_SYS_ADMIN: run as root there."):format(what)
 end
 
+-- The kernel tells by this folder which kinds of namespaces it was built with.
+local function refused_as_such(what)
+  for _, kind in ipairs(KINDS) do
+    if not lfs.symlinkattributes("/proc/self/ns/" .. kind, "mode") then
+      return ("cannot make %s: this kernel has none (it was built without CONFIG_%s_NS). %s")
+        :format(what, kind:upper(), kind == "user" and "Run as root." or "Use another kernel.")
+    end
+  end
+  return ("cannot make %s: the program has several threads already. Start the lab before anything "
+    .. "else."):format(what)
+end
+
 --- Turns the failure to make namespaces into what to do about it.
 ---@param what string "a network namespace"
 ---@param message string of the failed call
@@ -64,10 +76,7 @@ end
 function limits.explain(what, message, code)
   if code == "ENOSPC" or code == "EUSERS" then return nil, refused_by_limit(what), code end
   if code == "EPERM" or code == "EACCES" then return nil, refused_by_right(what), code end
-  if code == "EINVAL" then
-    return nil, ("cannot make %s: the program has several threads already. Start the lab "
-      .. "before anything else."):format(what), code
-  end
+  if code == "EINVAL" or code == "ENOSYS" then return nil, refused_as_such(what), code end
   return nil, ("cannot make %s: %s"):format(what, message), code
 end
 
