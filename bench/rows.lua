@@ -59,6 +59,14 @@ local function idle(twin, goals)
   }
 end
 
+local function on_nodes(count, row)
+  row.nodes = count
+  for _, figure in ipairs(row.figures) do
+    figure.name = figure.name .. (", %d nodes"):format(count)
+  end
+  return row
+end
+
 return {
   throughput("thin", 64, 32, { rate = 0.97, cpu = 1.15 }),
   throughput("thin", 1600, 32, {}),
@@ -71,4 +79,5 @@ return {
   idle("group", {}),
   start("group", {}),
   throughput("packed", 64, 32, { rate = 10 }),
+  on_nodes(3, throughput("packed", 64, 32, { rate = 5 })),
 }
