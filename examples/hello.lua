@@ -23,5 +23,6 @@ end
 
 local votes <close> = assert(cluster[1]:votequorum())
 assert(votes:setvotes(2, 3))
-local info = assert(votes:getinfo(2))
+local info
+repeat info = assert(votes:getinfo(2)) until info.node_votes == 3
 print(rooms[1].view.quorate and "quorate" or "inquorate", info.node_votes .. " votes of node 2")
