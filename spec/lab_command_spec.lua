@@ -1,3 +1,4 @@
+local lab_options = require("corolua.lab.options")
 local lfs = require("lfs")
 local terminal = require("corolua.lab.terminal")
 local support = require("spec.support")
@@ -151,6 +152,15 @@ describe("corolua lab", function()
 end)
 
 describe("the words of corolua lab", function()
+  it("name every option of lab.start but those nodes that start later", function()
+    for _, name in ipairs(lab_options.names()) do
+      if name ~= "initial" then
+        local word = "--" .. name:gsub("_", "-")
+        assert.is_truthy(words.help:find(word, 1, true), word)
+      end
+    end
+  end)
+
   it("become the options of lab.start", function()
     local parsed = words.parse({
       "-n5", "--transport=knet", "--links", "2", "--crypto", "--two-node", "--expected-votes", "4",

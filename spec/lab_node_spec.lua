@@ -101,6 +101,16 @@ describe("a node of a lab", function()
   end)
 end)
 
+describe("a script that is busy", function()
+  it("does not stall the cluster: the switch is a process of its own", function()
+    local cluster <close> = assert(lab.start({ nodes = 2, token = 1000 }))
+    local before, stop = tostring(cluster), corolua.now() + 2.5
+    while corolua.now() < stop do end
+    assert(cluster:settle())
+    assert.same(before, tostring(cluster))
+  end)
+end)
+
 describe("closing a cluster", function()
   it("closes the handles on its nodes, one on a paused corosync included", function()
     local cluster = assert(lab.start({ nodes = 2 }))

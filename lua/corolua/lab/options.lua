@@ -121,6 +121,10 @@ local function sorted_keys(map)
   return keys
 end
 
+--- The names of the options of `lab.start`, sorted.
+---@return string[]
+function options.names() return sorted_keys(checks) end
+
 --- Raises, at `level`, if a table has a key that is not one of `known`.
 ---@param given table
 ---@param known table keys are the allowed ones

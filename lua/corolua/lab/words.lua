@@ -16,13 +16,17 @@ on node i (1 unless told), where corosync's own tools see that node.
   --transport NAME       udpu (default) or knet
   --links N              links of knet, 1 or 2
   --crypto               encrypt (knet)
-  --token MS             token timeout; also --join, --merge, --consensus
+  --token MS             token timeout; also --join, --merge, --consensus,
+                         --token-coefficient, --token-retransmits-before-loss-const
+                         and for knet --knet-ping-interval, --knet-ping-timeout,
+                         --knet-pong-count
   --port N               corosync's port
   --network NAME         switch (default) or bridge
   --votes N              votes of each node
   --expected-votes N     expected votes
   --two-node, --wait-for-all, --last-man-standing, --auto-tie-breaker
-                         as in votequorum(5)
+                         as in votequorum(5); also --last-man-standing-window MS
+  --debug                let corosync log at debug level
   --seed N               for what the switch draws
   --pcap FILE            record what crossed the switch
   --log-dir DIR          write the daemons' logs there
@@ -41,7 +45,10 @@ local LONG = {
   nodes = NUMBER, transport = TEXT, links = NUMBER, crypto = FLAG, token = NUMBER,
   join = NUMBER, merge = NUMBER, consensus = NUMBER, port = NUMBER, network = TEXT,
   votes = NUMBER, ["expected-votes"] = NUMBER, ["two-node"] = FLAG, ["wait-for-all"] = FLAG,
-  ["last-man-standing"] = FLAG, ["auto-tie-breaker"] = FLAG, seed = NUMBER, pcap = TEXT,
+  ["last-man-standing"] = FLAG, ["last-man-standing-window"] = NUMBER, debug = FLAG,
+  ["token-coefficient"] = NUMBER, ["token-retransmits-before-loss-const"] = NUMBER,
+  ["knet-ping-interval"] = NUMBER, ["knet-ping-timeout"] = NUMBER, ["knet-pong-count"] = NUMBER,
+  ["auto-tie-breaker"] = FLAG, seed = NUMBER, pcap = TEXT,
   ["log-dir"] = TEXT, keep = TEXT, timeout = NUMBER, shell = "shell", help = "help",
 }
 
