@@ -18,10 +18,12 @@ end
 
 local sanitizer = find_sanitizer()
 
---- The setting of the environment that puts the stub in front of the libraries.
+--- The setting of the environment that puts a stub in front of the libraries.
+---@param name string? "stub" unless told, or "delay"
 ---@return string
-function support.preload_stub()
-  return "LD_PRELOAD=" .. (sanitizer and sanitizer .. ":" or "") .. support.build .. "/spec/stub.so"
+function support.preload_stub(name)
+  local stub = ("%s/spec/%s.so"):format(support.build, name or "stub")
+  return "LD_PRELOAD=" .. (sanitizer and sanitizer .. ":" or "") .. stub
 end
 
 --- Waits until a condition holds that no event tells of; fails after timeout.
