@@ -17,7 +17,7 @@ local function limit(kind, value)
   return ("echo %d >/proc/sys/user/max_%s_namespaces"):format(value, kind)
 end
 
-describe("lab.start, refused by the machine", function()
+support.describe_user("lab.start, refused by the machine", function()
   for _, case in ipairs({
     { "no user namespaces", limit("user", 0), PLAIN_USER,
       "cannot make a user namespace (limit user.max_user_namespaces is 0). Ask root for "

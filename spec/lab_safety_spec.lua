@@ -46,7 +46,7 @@ describe("a program with a lab leaves nothing behind", function()
     assert.same(places, traces.places())
   end
 
-  for _, who in ipairs({ "root", "user" }) do
+  local function leaves_nothing(who)
     local as_user = who == "user"
 
     it("when it ends, as " .. who, function()
@@ -96,6 +96,9 @@ describe("a program with a lab leaves nothing behind", function()
       end)
     end
   end
+
+  leaves_nothing("root")
+  support.describe_user("without rights", function() leaves_nothing("user") end)
 
   it("when a cluster is closed, time after time", function()
     local program = traces.start({ support.program, "-e", ([[

@@ -26,6 +26,26 @@ function support.preload_stub(name)
   return "LD_PRELOAD=" .. (sanitizer and sanitizer .. ":" or "") .. stub
 end
 
+local CHROOT = "In a chroot the kernel forbids it to all but root with CAP_SYS_ADMIN"
+
+--- Describes what needs a user namespace. A chroot allows none, whoever asks:
+--- there it is described that the program says so.
+---@param name string
+---@param define fun()
+function support.describe_user(name, define)
+  local busted = require("busted")
+  if os.execute("unshare -U true 2>/dev/null") then return busted.describe(name, define) end
+  busted.describe(name, function()
+    busted.it("is refused in a chroot, and told so", function()
+      local pipe <close> = assert(io.popen(
+        ("setpriv --bounding-set=-sys_admin --inh-caps=-sys_admin '%s' -e '%s' 2>&1"):format(
+          support.program, "print(require([[corolua.lab]]).start())")))
+      local output = pipe:read("a")
+      assert(output:find(CHROOT, 1, true), output)
+    end)
+  end)
+end
+
 --- Waits until a condition holds that no event tells of; fails after timeout.
 ---@param condition fun(): any
 ---@param timeout? number seconds, 5 if not given
