@@ -136,6 +136,7 @@ local function judge(log, witness, found)
     local is_last = not log.alive and i == #log.rulings
     local is_right = verdict == "both" or verdict == ruling.quorate
       or is_last and verdict and not ruling.quorate
+    if verdict == "both" then found.changing = found.changing + ruling.count end
     if verdict == "unseen" then
       found.unseen = found.unseen + ruling.count
     elseif not is_right or ruling.quorate ~= (ruling.kind == "message") then
@@ -178,7 +179,7 @@ end
 function group_log.check(witnesses)
   local found = {
     misordered = 0, twice = 0, lost = 0, both = 0, sent = 0, delivered = 0, unconfirmed = 0,
-    wrong_quorum = 0, unsent = 0, unseen = 0, inquorate = 0,
+    wrong_quorum = 0, unsent = 0, unseen = 0, changing = 0, inquorate = 0,
   }
   for _, name in ipairs(SUMS) do found[name] = 0 end
   local logs = group_log.all

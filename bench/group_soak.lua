@@ -135,9 +135,10 @@ for _, failure in ipairs(nemesis.failed) do
 end
 print(("views %d, rings skipped %d, down %d, up %d, storms calmed %d, frames disturbed %d"):format(
   counts.views, counts.skipped, counts.down, counts.up, nemesis.storms, nemesis:disturbed()))
-print(("sent %d, delivered %d, of these inquorate %d, in rings that no witness saw %d"):format(
-  found.sent, found.delivered, found.inquorate, found.unseen))
-print(("unconfirmed %d, gaps %d"):format(found.unconfirmed, found.gaps))
+print(("sent %d, delivered %d, inquorate %d, unconfirmed %d, gaps %d"):format(
+  found.sent, found.delivered, found.inquorate, found.unconfirmed, found.gaps))
+print(("delivered in rings that changed their quorum %d, in rings that no witness saw %d"):format(
+  found.changing, found.unseen))
 
 local WRONG = {
   { "order mismatches", found.misordered }, { "duplicates", found.twice },

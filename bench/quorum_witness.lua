@@ -16,7 +16,7 @@ local function key_of(ring) return ring.nodeid .. "." .. ring.seq end
 local function note(self, life, quorate, ring)
   local key = key_of(ring)
   local before = self.said[key]
-  self.said[key] = (before == nil or before == quorate) and quorate or "both"
+  self.said[key] = quorate
   if before ~= nil and before ~= quorate then self.said[key] = "both" end
   life.first = life.first or ring.seq
   life.last = ring.seq
