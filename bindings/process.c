@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -223,6 +224,15 @@ static int sys_reap(lua_State *L)
 	return 2;
 }
 
+/* sys.is_terminal(fd) -> boolean */
+static int sys_is_terminal(lua_State *L)
+{
+	int fd = (int)check_range(L, 1, "descriptor", 0, INT_MAX);
+
+	lua_pushboolean(L, isatty(fd));
+	return 1;
+}
+
 /* sys.take_terminal(): the program's own group is in the foreground again */
 static int sys_take_terminal(lua_State *L)
 {
@@ -243,6 +253,7 @@ const luaL_Reg process_functions[] = {
 	{"kill_group", sys_kill_group},
 	{"reap", sys_reap},
 	{"spawn", sys_spawn},
+	{"is_terminal", sys_is_terminal},
 	{"take_terminal", sys_take_terminal},
 	{NULL, NULL},
 };

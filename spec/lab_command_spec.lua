@@ -95,7 +95,7 @@ describe("corolua lab", function()
     local output, status = run(([[sh -c 'echo "corosync-quorumtool -s; exit 4" |
       SHELL=/bin/sh "%s" lab -n 3 --shell 2']]):format(support.program))
     assert.is_truthy(output:find("Node ID:%s+2\n"), output)
-    assert.is_truthy(output:find("node 3: nsenter %-t %d+ .*%-m %-n\n"), output)
+    assert.is_truthy(output:find("node 3: nsenter %-t %d+ .*%-m %-n %-r\n"), output)
     assert.same(4, status)
   end)
 

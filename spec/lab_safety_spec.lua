@@ -124,13 +124,19 @@ describe("a program with a lab leaves nothing behind", function()
     check(program)
   end)
 
-  it("when several run at once", function()
+  local function run_at_once(is_user)
     local programs = {}
-    for i = 1, 4 do programs[i] = victim("end", i % 2 == 0) end
+    for i = 1, 4 do programs[i] = victim("end", is_user and i % 2 == 0) end
     for _, program in ipairs(programs) do
       check(program)
       assert.same("exit 0", program.ended, program.output)
     end
+  end
+
+  it("when several run at once", function() run_at_once(false) end)
+
+  support.describe_user("beside programs without rights", function()
+    it("when several run at once", function() run_at_once(true) end)
   end)
 
   it("when it runs inside another lab's node", function()
@@ -142,7 +148,7 @@ describe("a program with a lab leaves nothing behind", function()
   end)
 end)
 
-describe("without rights of its own", function()
+support.describe_user("without rights of its own", function()
   it("refuses to start a lab over open handles", function()
     local program = traces.start(command(support.program, "-e", [[
       local debug = require("debug")

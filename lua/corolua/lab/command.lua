@@ -70,7 +70,7 @@ end
 -- namespace to get there.
 local function entrance(node)
   local user = place.is_user() and " -U --preserve-credentials" or ""
-  return ("nsenter -t %d%s -m -n"):format(node.daemon.pid, user)
+  return ("nsenter -t %d%s -m -n -r"):format(node.daemon.pid, user)
 end
 
 local function tell_entrances(cluster, id)
@@ -98,7 +98,7 @@ end
 -- The shell has the terminal while it runs, so that Ctrl-C in it is its own;
 -- what it leaves behind ends with it.
 local function run_shell(cluster, id)
-  local has_terminal = terminal.is_terminal(0)
+  local has_terminal = sys.is_terminal(0)
   tell_entrances(cluster, id)
   local pid, why = start_shell(cluster[id], has_terminal)
   if not pid then

@@ -1,27 +1,18 @@
 --- Terminals: whether there is one, and what marks the lines of a node on it.
 
-local lfs = require("lfs")
+local sys = require("corolua.sys")
 
 local terminal = {}
 
 -- Cyan, yellow, green, magenta, blue, red.
 local COLOURS = { 36, 33, 32, 35, 34, 31 }
 
---- Whether a descriptor of this program is a terminal.
----@param fd integer
----@return boolean
-function terminal.is_terminal(fd)
-  local target = lfs.symlinkattributes("/proc/self/fd/" .. fd, "target") or ""
-  return target:match("^/dev/pts/%d+$") ~= nil or target:match("^/dev/tty") ~= nil
-    or target == "/dev/console"
-end
-
 --- Whether output is to be coloured: on a terminal, unless NO_COLOR says no.
 ---@return boolean
 function terminal.is_coloured()
   local forbidden = os.getenv("NO_COLOR")
   if forbidden and forbidden ~= "" then return false end
-  return os.getenv("TERM") ~= "dumb" and terminal.is_terminal(1)
+  return os.getenv("TERM") ~= "dumb" and sys.is_terminal(1)
 end
 
 --- What stands before each line of a node.

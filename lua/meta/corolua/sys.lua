@@ -119,6 +119,11 @@ function sys.reap(pid) end
 ---@return nil
 function sys.take_terminal() end
 
+--- Whether a descriptor of the program is a terminal.
+---@param fd integer
+---@return boolean
+function sys.is_terminal(fd) end
+
 --- Starts a guard.
 ---@return corolua.Guard? guard
 ---@return string? message
