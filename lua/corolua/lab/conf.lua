@@ -63,7 +63,7 @@ end
 
 local function quorum(config)
   return section("quorum", {
-    { "provider", "corosync_votequorum" },
+    { "provider", config.provider ~= "none" and config.provider or nil },
     { "expected_votes", config.expected_votes },
     { "two_node", yes(config.two_node) },
     { "wait_for_all", config.wait_for_all ~= nil and (yes(config.wait_for_all) or 0) or nil },

@@ -39,13 +39,23 @@ local function forget(self)
   self.changes = self.changes + 1
 end
 
+-- Without a quorum provider corosync tells of the nodes alone, and all counts
+-- as quorate.
+local function see_free(self, ring, nodes, joined, left)
+  self.ring = ring
+  self.view = { ring = ring, nodes = nodes, quorate = true, joined = joined, left = left }
+  self.changes = self.changes + 1
+end
+
 local function callbacks(self)
   return {
     nodelist = function(_, ring, nodes, joined, left)
+      if self.is_free then return see_free(self, ring, nodes, joined, left) end
       self.ring, self.members = ring, { nodes = nodes, joined = joined, left = left }
       self.changes = self.changes + 1
     end,
     quorum = function(_, quorate, ring, nodes)
+      if self.is_free then return end
       local members = self.members or {}
       self.ring = ring
       self.view = {
@@ -70,6 +80,7 @@ local function connect(self)
   local handle, why, code = quorum.initialize(callbacks(self))
   self.lacks_space = code == "ERR_NO_SPACE"
   if not handle then return nil, why, code end
+  self.is_free = why == "free"
   local ok
   ok, why, code = handle:trackstart("changes")
   if not ok then
