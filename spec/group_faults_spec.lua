@@ -54,6 +54,30 @@ describe("a group whose daemon is stopped", function()
   end)
 end)
 
+describe("a program whose daemon is stopped", function()
+  it("uses little CPU in 5 s, and gets all it sent back in order", function()
+    local cluster <close> = assert(lab.start({ nodes = 2 }))
+    local room = cluster[1]:group("long")
+    local told = {}
+    function room.on.message(payload) table.insert(told, tonumber(payload)) end
+    assert(room:join())
+    for n = 1, 100 do assert(room:send(tostring(n))) end
+    assert(cluster[1]:pause())
+    local sending = corolua.spawn(function()
+      for n = 101, 1000 do assert(room:send(tostring(n))) end
+    end)
+    local cpu = os.clock()
+    assert(corolua.sleep(5))
+    assert.is_true(os.clock() - cpu < 0.5, os.clock() - cpu)
+    assert.is_true(#told < 1000)
+    assert(cluster[1]:resume())
+    sending:wait()
+    eventually(function() return #told == 1000 end)
+    for n = 1, 1000 do assert.equal(n, told[n]) end
+    assert(room:leave())
+  end)
+end)
+
 describe("a group without quorum", function()
   local cluster
 
