@@ -136,6 +136,10 @@ local function judge(log, witness, found)
     local is_last = not log.alive and i == #log.rulings
     local is_right = verdict == "both" or verdict == ruling.quorate
       or is_last and verdict and not ruling.quorate
+    if verdict == "skipped" then
+      found.in_skipped = found.in_skipped + ruling.count
+      verdict = false
+    end
     if verdict == "both" then found.changing = found.changing + ruling.count end
     if verdict == "unseen" then
       found.unseen = found.unseen + ruling.count
@@ -179,7 +183,8 @@ end
 function group_log.check(witnesses)
   local found = {
     misordered = 0, twice = 0, lost = 0, both = 0, sent = 0, delivered = 0, unconfirmed = 0,
-    wrong_quorum = 0, unsent = 0, unseen = 0, changing = 0, inquorate = 0,
+    wrong_quorum = 0, unsent = 0, unseen = 0, changing = 0, in_skipped = 0,
+    inquorate = 0,
   }
   for _, name in ipairs(SUMS) do found[name] = 0 end
   local logs = group_log.all

@@ -59,15 +59,15 @@ function quorum_witness.start(node)
 end
 
 --- Whether a ring was quorate: true, false, "both" where that changed within
---- it, and "unseen" where no handle was there to be told. A ring that a handle
---- was not told of, between others, was skipped: false.
+--- it, "skipped" where the handle was told of rings before and after it alone,
+--- and "unseen" where no handle was there to be told.
 ---@param ring { nodeid: integer, seq: integer }
 ---@return boolean|string
 function methods:verdict(ring)
   local said = self.said[key_of(ring)]
   if said ~= nil then return said end
   for _, life in ipairs(self.lives) do
-    if life.first and life.first < ring.seq and ring.seq < life.last then return false end
+    if life.first and life.first < ring.seq and ring.seq < life.last then return "skipped" end
   end
   return "unseen"
 end
