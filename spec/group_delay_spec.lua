@@ -1,6 +1,5 @@
 local corolua = require("corolua")
 local lab = require("corolua.lab")
-local loop = require("corolua.loop")
 local support = require("spec.support")
 
 -- A program to which one of the two libraries delivers late, beside a member on
@@ -22,7 +21,7 @@ describe("the view fence with one socket delayed", function()
     local handle = assert(cluster[1]:quorum_handle({
       quorum = function(_, quorate, ring) states[ring.seq] = quorate end,
     }))
-    loop.fd(assert(handle:fd_get()), "r", function() handle:dispatch("all") end):unref()
+    support.follow(cluster[1], handle)
     assert(handle:trackstart("changes"))
     return states
   end

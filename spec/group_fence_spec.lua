@@ -1,6 +1,6 @@
 local corolua = require("corolua")
 local lab = require("corolua.lab")
-local loop = require("corolua.loop")
+local support = require("spec.support")
 
 local function eventually(condition, timeout)
   assert(corolua.wait(condition, timeout or 10))
@@ -19,16 +19,10 @@ describe("the view fence under load", function()
     cluster:close()
   end)
 
-  -- Dispatches a thin handle for as long as the cluster lives.
-  local function follow(handle)
-    loop.fd(assert(handle:fd_get()), "r", function() handle:dispatch("all") end):unref()
-    return handle
-  end
-
   -- The states of the rings that a node was told of, by seq.
   local function record_states(node)
     local states = {}
-    local handle = follow(assert(cluster[node]:quorum_handle({
+    local handle = support.follow(cluster[node], assert(cluster[node]:quorum_handle({
       quorum = function(_, quorate, ring) states[ring.seq] = quorate end,
     })))
     assert(handle:trackstart("changes"))
@@ -103,7 +97,7 @@ describe("the view fence under load", function()
   it("keeps messages in their rings where a ring is skipped", function()
     local subject = member(1)
     local is_armed = false
-    local watcher = follow(assert(cluster[1]:cpg({
+    local watcher = support.follow(cluster[1], assert(cluster[1]:cpg({
       totem_confchg = function()
         if is_armed then cluster[1].daemon:signal("STOP") end
         is_armed = false

@@ -1,6 +1,6 @@
 local corolua = require("corolua")
 local lab = require("corolua.lab")
-local loop = require("corolua.loop")
+local support = require("spec.support")
 
 describe("a group without a quorum provider", function()
   local cluster
@@ -62,7 +62,7 @@ local function play_device(node)
     return handle:qdevice_poll("device", device.casts, ring)
   end
   handle = assert(node:votequorum({ nodelist = function(_, ring) device.poll(ring) end }))
-  loop.fd(assert(handle:fd_get()), "r", function() handle:dispatch("all") end):unref()
+  support.follow(node, handle)
   assert(handle:trackstart("changes"))
   assert(handle:qdevice_register("device"))
   return device

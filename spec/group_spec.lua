@@ -291,6 +291,29 @@ describe("corolua.group", function()
       end
     end)
 
+    it("of calls are checked at the caller's line", function()
+      local room = corolua.group("x")
+      for problem, wrong in pairs({
+        ["timeout must be a number of seconds that is not negative, got x"] = function()
+          room:join({ timeout = "x" })
+        end,
+        ["timeout must be a number of seconds that is not negative, got %-1"] = function()
+          room:send("x", { timeout = -1 })
+        end,
+        ["unknown option 'timout', did you mean 'timeout'?"] = function()
+          room:leave({ timout = 1 })
+        end,
+        ["seconds that is not negative, got y"] = function() room:next("message", "y") end,
+        ["the handler of 'message' must be a function, got number"] = function()
+          room.on.message = 5
+        end,
+        ["a message must be a string, got table"] = function() room:try_send({}) end,
+      }) do
+        local _, told = pcall(wrong)
+        assert.matches("^spec/group_spec.lua:%d+: .*" .. problem:gsub("%?", "%%?"), told)
+      end
+    end)
+
     it("want a name that corosync handles", function()
       for _, name in ipairs({ "", ("x"):rep(128), "a\0b" }) do
         local _, problem = pcall(function() corolua.group(name) end)

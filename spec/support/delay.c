@@ -12,7 +12,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { PERIOD = 250, MILLION = 1000000, THOUSAND = 1000 };
+enum { PERIOD = 250, PAUSE = 2000000, MILLION = 1000000, THOUSAND = 1000 };
 
 /* How many milliseconds of each period a call is held back. */
 static long delay_of(const char *call)
@@ -29,7 +29,7 @@ static long delay_of(const char *call)
 /* The program polls on meanwhile, and must leave others the processor. */
 static int is_held_back(const char *call)
 {
-	static const struct timespec pause = {.tv_nsec = 2 * MILLION};
+	static const struct timespec pause = {.tv_nsec = PAUSE};
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
@@ -42,7 +42,7 @@ static int is_held_back(const char *call)
 
 #define DELAY(call, handle_type)                                               \
 	__attribute__((visibility("default"))) cs_error_t call(                \
-	    handle_type handle, cs_dispatch_flags_t mode)                      \
+		handle_type handle, cs_dispatch_flags_t mode)                  \
 	{                                                                      \
 		cs_error_t (*real)(handle_type, cs_dispatch_flags_t);          \
                                                                                \

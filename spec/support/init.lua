@@ -94,6 +94,20 @@ function support.await(fd, deadline)
   assert(left > 0 and support.readable(fd, left), "the condition did not come true in time")
 end
 
+--- Dispatches a thin handle on a node of a lab for as long as the cluster lives.
+---@param node corolua.lab.Node
+---@param handle table
+---@return table handle
+function support.follow(node, handle)
+  local watch
+  watch = assert(loop.fd(assert(handle:fd_get()), "r", function()
+    if not handle:dispatch("all") then watch:cancel() end
+  end))
+  watch:unref()
+  node:at_close(function() watch:cancel() end)
+  return handle
+end
+
 --- How many descriptors this process has open.
 ---@return integer
 function support.descriptors()

@@ -140,7 +140,8 @@ end
 ---@return number
 function options.timeout_of(given, otherwise, level)
   names.check_keys(given, { timeout = true }, "option", level + 1)
-  return options.check_timeout(given and given.timeout, otherwise, level + 1)
+  local timeout = options.check_timeout(given and given.timeout, otherwise, level + 1)
+  return timeout -- no tail call: it would hide the caller's line
 end
 
 return options

@@ -25,6 +25,7 @@ end
 ---@param room table the group
 function registry.release(room)
   gate.set_state(room, "left")
+  room.window:stop()
   local here = taken[room.place.key]
   if here and here[room.name] == room then here[room.name] = nil end
   room.newest_view = nil

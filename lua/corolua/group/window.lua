@@ -274,6 +274,12 @@ function methods:refuse(message, code)
   self.due = nil
 end
 
+--- Nothing goes out any more: the handle is closed, or is about to be.
+function methods:stop()
+  if self.timer then self.timer:cancel() end
+  self.timer = nil
+end
+
 --- Empties the window, and returns what was in it, in order.
 ---@return { payload: string, sent: boolean }[]
 function methods:abandon()
