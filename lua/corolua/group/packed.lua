@@ -24,7 +24,7 @@ function packed.new(size, refused)
   self.whole = {} -- by index of a fragment: its message at the last, false before
   self.flush_turn = function()
     self.is_flushing = false
-    self:flush()
+    if self.handle then self:flush() end
   end
   return self
 end

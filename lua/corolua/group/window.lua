@@ -277,7 +277,7 @@ end
 --- Nothing goes out any more: the handle is closed, or is about to be.
 function methods:stop()
   if self.timer then self.timer:cancel() end
-  self.timer = nil
+  self.timer, self.handle = nil, nil
 end
 
 --- Empties the window, and returns what was in it, in order.
@@ -288,8 +288,7 @@ function methods:abandon()
     list[#list + 1] = { payload = self.payloads[i], sent = i < self.unsent }
   end
   self.payloads, self.first, self.last, self.unsent, self.bytes = {}, 1, 0, 1, 0
-  if self.timer then self.timer:cancel() end
-  self.timer = nil
+  self:stop()
   return list
 end
 
