@@ -4,7 +4,7 @@
 local methods = {}
 local log_mt = { __index = methods }
 
-local group_log = { all = {} }
+local group_log = { all = {}, notes = {} }
 
 --- A log of a join that begins now.
 ---@param node integer
@@ -52,7 +52,11 @@ local function check_gap(self, message, from)
   local first = before and (before & 0xffffffff) + 1 or missing and missing.first or number
   local is_right = not missing and first == number
     or missing and missing.first == first and missing.last == number - 1
-  if not is_right then self.wrong_gaps = self.wrong_gaps + 1 end
+  if is_right then return end
+  self.wrong_gaps = self.wrong_gaps + 1
+  table.insert(group_log.notes, ("wrong gap: node %d, before number %d of node %d; "
+    .. "missing from %d, told of %s"):format(self.node, number, from.nodeid, first,
+      missing and missing.first .. " to " .. missing.last or "none"))
 end
 
 --- A handler was called for a message.

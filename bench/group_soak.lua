@@ -169,6 +169,7 @@ for i, wrong in ipairs(WRONG) do
 end
 print(table.concat(parts, ", ", 1, FIRST_LINE))
 print(table.concat(parts, ", ", FIRST_LINE + 1))
+for _, wrong in ipairs(group_log.notes) do print(wrong) end
 local has_effect = nemesis.total > 0
   and (nemesis:disturbed() > 0 or counts.down > 0 or counts.views > nodes * nodes)
 if not has_effect then print("no fault took effect: this proves nothing") end
