@@ -48,9 +48,12 @@ function modes.roundtrip(size, seconds)
   print(("messages=%d p50=%.2f p99=%.2f"):format(count, p50 * 1e6, p99 * 1e6))
 end
 
--- Resident memory, in KiB.
-function modes.idle()
+-- Resident memory, in KiB, with so many groups joined.
+function modes.idle(groups)
   local _ <close> = open_group()
+  for number = 2, tonumber(groups or 1) do
+    assert(corolua.group("bench " .. number):join())
+  end
   local status <close> = assert(io.open("/proc/self/status"))
   print("resident=" .. status:read("a"):match("VmRSS:%s*(%d+)"))
 end

@@ -4,7 +4,7 @@
  *
  *   bench_reference throughput SIZE WINDOW SECONDS
  *   bench_reference roundtrip SIZE SECONDS
- *   bench_reference idle
+ *   bench_reference idle [GROUPS]
  *   bench_reference join
  *   bench_reference exec PROGRAM [ARGUMENT...]
  *
@@ -195,12 +195,37 @@ static void roundtrip(char **arguments)
 }
 
 /* Resident memory, in KiB. */
-static void idle(void)
+/* One more group, of a name of its own, on a handle that is left alone. */
+static void join_another(int number)
+{
+	cpg_model_v1_data_t data = {
+		.model = CPG_MODEL_V1,
+		.cpg_deliver_fn = on_deliver,
+		.cpg_confchg_fn = on_confchg,
+	};
+	struct cpg_name name;
+	cpg_handle_t another;
+	cs_error_t err = cpg_model_initialize(&another, CPG_MODEL_V1,
+					      (cpg_model_data_t *)&data, NULL);
+
+	if (err != CS_OK)
+		fail("cpg_model_initialize", err);
+	name.length = (uint32_t)snprintf(name.value, sizeof name.value,
+					 "bench %d", number);
+	err = cpg_join(another, &name);
+	if (err != CS_OK)
+		fail("cpg_join", err);
+	cpg_dispatch(another, CS_DISPATCH_ONE);
+}
+
+static void idle(int groups)
 {
 	FILE *status = fopen("/proc/self/status", "r");
 	char line[128];
 	long resident = 0;
 
+	for (int number = 2; number <= groups; number++)
+		join_another(number);
 	while (status != NULL && fgets(line, sizeof line, status) != NULL)
 		if (sscanf(line, "VmRSS: %ld", &resident) == 1)
 			break;
@@ -230,7 +255,8 @@ static int become(char **arguments)
 static int usage(void)
 {
 	fputs("usage: bench_reference throughput SIZE WINDOW SECONDS | "
-	      "roundtrip SIZE SECONDS | idle | join | exec PROGRAM...\n",
+	      "roundtrip SIZE SECONDS | idle [GROUPS] | join | exec "
+	      "PROGRAM...\n",
 	      stderr);
 	return 2;
 }
@@ -242,7 +268,7 @@ static bool measure(const char *mode, int count, char **arguments)
 	else if (strcmp(mode, "roundtrip") == 0 && count == 2)
 		roundtrip(arguments);
 	else if (strcmp(mode, "idle") == 0)
-		idle();
+		idle(count > 0 ? atoi(arguments[0]) : 1);
 	else if (strcmp(mode, "join") == 0)
 		print_start();
 	else

@@ -50,11 +50,12 @@ local function start(twin, goals)
   }
 end
 
-local function idle(twin, goals)
+local function idle(twin, goals, groups)
   local name = twin .. ": idle resident memory, MiB"
+  if groups > 1 then name = name .. (", %d groups"):format(groups) end
   return {
     twin = twin .. ".lua",
-    arguments = { "idle" },
+    arguments = { "idle", tostring(groups) },
     figures = { { name = name, value = resident, at_most = goals.resident } },
   }
 end
@@ -71,12 +72,14 @@ return {
   throughput("thin", 64, 32, { rate = 0.97, cpu = 1.15 }),
   throughput("thin", 1600, 32, {}),
   roundtrip("thin", { p50 = 1.05, p99 = 1.2 }),
-  idle("thin", { resident = 1.2 }),
+  idle("thin", { resident = 1.2 }, 1),
   start("thin", { joined = 1.2 }),
   throughput("group", 64, 32, { rate = 0.92, cpu = 1.4 }),
   throughput("group", 64, 256, { rate = 0.85, cpu = 1.4 }),
   roundtrip("group", {}),
-  idle("group", {}),
+  idle("group", {}, 1),
+  idle("group", {}, 10),
+  idle("group", {}, 100),
   start("group", {}),
   throughput("packed", 64, 32, { rate = 10 }),
   on_nodes(3, throughput("packed", 64, 32, { rate = 5 })),

@@ -51,6 +51,15 @@ describe("a packed group", function()
     assert(b:leave())
   end)
 
+  it("may be closed in the turn in which something was sent", function()
+    local other <close> = assert(lab.start({ nodes = 1 }))
+    local room = other[1]:group("closing", { packed = true })
+    assert(room:join())
+    assert(room:send("last words"))
+    other:close()
+    assert.is_true(corolua.sleep(0.01))
+  end)
+
   it("sends as one message of CPG what is sent in one turn", function()
     local a, b = pair("turn", { packed = true })
     for n = 1, 100 do assert(a:send(tostring(n))) end
