@@ -56,6 +56,7 @@ function modes.idle(groups)
   end
   local status <close> = assert(io.open("/proc/self/status"))
   print("resident=" .. status:read("a"):match("VmRSS:%s*(%d+)"))
+  corolua.stop() -- leaves all of them
 end
 
 function modes.join()
