@@ -26,6 +26,7 @@ on node i (1 unless told), where corosync's own tools see that node.
   --expected-votes N     expected votes
   --two-node, --wait-for-all, --last-man-standing, --auto-tie-breaker
                          as in votequorum(5); also --last-man-standing-window MS
+  --provider NAME        corosync_votequorum (default) or none
   --debug                let corosync log at debug level
   --seed N               for what the switch draws
   --pcap FILE            record what crossed the switch
@@ -45,6 +46,7 @@ local LONG = {
   nodes = NUMBER, transport = TEXT, links = NUMBER, crypto = FLAG, token = NUMBER,
   join = NUMBER, merge = NUMBER, consensus = NUMBER, port = NUMBER, network = TEXT,
   votes = NUMBER, ["expected-votes"] = NUMBER, ["two-node"] = FLAG, ["wait-for-all"] = FLAG,
+  provider = TEXT,
   ["last-man-standing"] = FLAG, ["last-man-standing-window"] = NUMBER, debug = FLAG,
   ["token-coefficient"] = NUMBER, ["token-retransmits-before-loss-const"] = NUMBER,
   ["knet-ping-interval"] = NUMBER, ["knet-ping-timeout"] = NUMBER, ["knet-pong-count"] = NUMBER,
