@@ -49,6 +49,8 @@ local function check_gap(self, message, from)
   self.missing[from.nodeid] = nil
   self.known[from.nodeid] = message
   if before and before >> 32 ~= sender then return end
+  -- Told of a life that ended in the middle of a message; the next counts anew.
+  if not before and missing and number < missing.first then return end
   local first = before and (before & 0xffffffff) + 1 or missing and missing.first or number
   local is_right = not missing and first == number
     or missing and missing.first == first and missing.last == number - 1
