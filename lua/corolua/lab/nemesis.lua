@@ -2,7 +2,7 @@
 --- own beside whatever the script does, mends everything at the end, and leaves
 --- the cluster settled.
 
-local options = require("corolua.lab.options")
+local check_keys = require("corolua.names").check_keys
 local plan = require("corolua.lab.plan")
 local scheduler = require("corolua.scheduler")
 
@@ -39,7 +39,7 @@ local nemesis_mt = { __name = "corolua.lab.nemesis", __index = methods }
 
 local function check_entries(cluster, list, level)
   for i, entry in ipairs(list) do
-    options.check_keys({ [entry.fault] = true }, KNOWN, "fault", level + 1)
+    check_keys({ [entry.fault] = true }, KNOWN, "fault", level + 1)
     local id = entry[1]
     if ON_NODE[entry.fault] and not (math.type(id) == "integer" and cluster[id]) then
       error(("entry %d of the list, %s, names node %s; there are nodes 1 to %d")

@@ -1,6 +1,6 @@
 --- The options of `lab.start`: what is allowed, and what holds otherwise.
 
-local sys = require("corolua.sys")
+local names = require("corolua.names")
 
 local options = {}
 
@@ -127,21 +127,6 @@ end
 ---@return string[]
 function options.names() return sorted_keys(checks) end
 
---- Raises, at `level`, if a table has a key that is not one of `known`.
----@param given table
----@param known table keys are the allowed ones
----@param what string such as "lab option"
----@param level integer as in `error`, of the caller
-function options.check_keys(given, known, what, level)
-  for key in pairs(given) do
-    if known[key] == nil then
-      local near = type(key) == "string" and sys.nearest(key, sorted_keys(known))
-      local hint = near and (", did you mean '%s'?"):format(near) or ""
-      error(("unknown %s '%s'%s"):format(what, tostring(key), hint), level + 1)
-    end
-  end
-end
-
 -- A string is told from a number, and an address tells nobody anything.
 local function shown(value)
   if type(value) == "string" then return ("%q"):format(value) end
@@ -154,7 +139,7 @@ end
 ---@param what string such as "lab option"
 ---@param level integer as in `error`, of the caller
 function options.check_values(given, wanted, what, level)
-  options.check_keys(given, wanted, what, level + 1)
+  names.check_keys(given, wanted, what, level + 1)
   for key, value in pairs(given) do
     local ok, expected = wanted[key](value)
     if not ok then

@@ -4,6 +4,7 @@
 
 local dice = require("corolua.lab.dice")
 local kinds = require("corolua.lab.kinds")
+local check_keys = require("corolua.names").check_keys
 local options = require("corolua.lab.options")
 
 local plan = {}
@@ -71,7 +72,7 @@ local function check(cluster, given, level)
   end
   options.check_values(given, OPTIONS, "nemesis option", level + 1)
   local weights = given.faults or kinds.weights(cluster.nodes, cluster.network)
-  options.check_keys(weights, kinds.all, "fault", level + 1)
+  check_keys(weights, kinds.all, "fault", level + 1)
   for name, weight in pairs(weights) do check_weight(name, weight, cluster, level + 1) end
   local list = weighted(weights)
   if #list == 0 then error("nemesis: no fault has a weight above 0", level + 1) end

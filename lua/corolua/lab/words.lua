@@ -2,6 +2,7 @@
 --- the script with its arguments.
 
 local lab_options = require("corolua.lab.options")
+local names = require("corolua.names")
 
 local words = {}
 
@@ -64,7 +65,7 @@ local function complaint(check, ...)
 end
 
 local function check_known(name)
-  local why = complaint(lab_options.check_keys, { [name] = true }, LONG, "option", 1)
+  local why = complaint(names.check_keys, { [name] = true }, LONG, "option", 1)
   if why then bad("%s", (why:gsub("'([^']+)'", "'--%1'"))) end
 end
 
