@@ -7,6 +7,7 @@ local backlog = require("corolua.group.backlog")
 local codec = require("corolua.codec")
 local form = require("corolua.group.form")
 local gate = require("corolua.group.gate")
+local handlers = require("corolua.handlers")
 local handling = require("corolua.group.handling")
 local held = require("corolua.group.held")
 local intake = require("corolua.group.intake")
@@ -38,22 +39,12 @@ local group_mt = {
   __tostring = function(self) return "group '" .. self.name .. "'" end,
 }
 
-local known_kinds = {}
-for _, kind in ipairs(handling.kinds) do known_kinds[kind] = true end
-
-local function new_on(handlers)
-  return setmetatable({}, {
-    __index = function(_, kind)
-      options.check_kind(kind, known_kinds, 2)
-      return handlers[kind]
-    end,
-    __newindex = function(_, kind, handler)
-      options.check_kind(kind, known_kinds, 2)
-      options.check_handler(kind, handler, 2)
-      handlers[kind] = handler
-    end,
-  })
-end
+-- How the arguments of an event are called where it comes as one table.
+local fields = {
+  members = { "view" }, quorum = { "state" }, message = { "payload", "from", "info" },
+  inquorate = { "payload", "from", "info" }, gap = { "member", "first", "last" },
+  malformed = { "bytes", "from", "why" }, down = { "why" }, up = {},
+}
 
 --- A group at a place; `corolua.group` makes one on the program's own node.
 ---@param place corolua.Place
@@ -64,9 +55,9 @@ end
 function group.new(place, name, given, level)
   options.check_name(name, level + 1)
   local checked = options.check(given, level + 1)
-  local handlers = {}
+  local on, set = handlers.new(handling.kinds)
   local self = setmetatable({
-    name = name, place = place, handlers = handlers, on = new_on(handlers),
+    name = name, place = place, handlers = set, on = on,
     requires_quorum = checked.quorum == "required",
     max_held = checked.max_held, overload = checked.overload, reconnect = checked.reconnect,
     held = held.new(), backlog = backlog.new(handling.kinds),
@@ -207,7 +198,7 @@ end
 ---@param timeout number? in seconds
 ---@return any ... or nil, message, "ERR_TIMEOUT", "ERR_NOT_EXIST" or "ERR_INTERRUPT"
 function methods:next(kind, timeout)
-  options.check_kind(kind, known_kinds, 2)
+  options.check_kind(kind, fields, 2)
   if timeout ~= nil then options.check_timeout(timeout, 0, 2) end
   local found, a, b, c = self.backlog:take(kind)
   if not found then
@@ -220,13 +211,6 @@ function methods:next(kind, timeout)
   if kind == "up" then return true end
   return a, b, c
 end
-
--- How the arguments of an event are called where it comes as one table.
-local fields = {
-  members = { "view" }, quorum = { "state" }, message = { "payload", "from", "info" },
-  inquorate = { "payload", "from", "info" }, gap = { "member", "first", "last" },
-  malformed = { "bytes", "from", "why" }, down = { "why" }, up = {},
-}
 
 local function as_event(kind, ...)
   local event = { kind = kind }

@@ -1,0 +1,94 @@
+-- corolua.service: what the services over groups are made of.
+local corolua = require("corolua")
+local service = require("corolua.service")
+local support = require("spec.support")
+
+describe("service", function()
+  describe(".room", function()
+    it("makes a group of a name", function()
+      local room = service.room("chat", "rpc.open", { packed = true }, 1)
+      assert.equal("chat", room.name)
+      assert.is_true(room.is_packed)
+    end)
+
+    it("takes a group that was not joined", function()
+      local room = corolua.group("chat")
+      assert.equal(room, service.room(room, "rpc.open", nil, 1))
+    end)
+
+    it("refuses a group that has handlers", function()
+      local room = corolua.group("chat")
+      function room.on.message() end
+      assert.has_error(function() service.room(room, "rpc.open", nil, 0) end,
+        "rpc.open: group 'chat' has a handler of 'message' already")
+    end)
+
+    for _, wrong in ipairs({ 7, {}, true }) do
+      it("refuses " .. type(wrong), function()
+        assert.has_error(function() service.room(wrong, "rpc.open", nil, 0) end,
+          "rpc.open: a group or its name was expected, got " .. type(wrong))
+      end)
+    end
+  end)
+
+  describe(".events", function()
+    it("calls handlers in order, once the script waits after begin", function()
+      local heard = {}
+      corolua.run(function()
+        local events = service.events("test", { "one", "two" })
+        function events.on.one(value)
+          corolua.sleep(0.01)
+          heard[#heard + 1] = value
+        end
+        function events.on.two(value) heard[#heard + 1] = value end
+        events:tell("one", "a")
+        corolua.sleep(0)
+        events:begin()
+        events:tell("two", "b")
+        assert.same({}, heard)
+        assert.is_true(corolua.wait(function() return #heard == 2 end, 1))
+      end)
+      assert.same({ "a", "b" }, heard)
+    end)
+
+    it("skips what has no handler, and goes on later", function()
+      corolua.run(function()
+        local events = service.events("test", { "one", "two" })
+        local count = 0
+        function events.on.two() count = count + 1 end
+        events:begin()
+        for _ = 1, 3 do
+          events:tell("one")
+          events:tell("two")
+          corolua.sleep(0)
+        end
+        assert.is_true(corolua.wait(function() return count == 3 end, 1))
+      end)
+    end)
+
+    it("names the nearest event", function()
+      local events = service.events("test", { "elected" })
+      assert.has_error(function() events.on.electd = print end,
+        "unknown event 'electd', did you mean 'elected'?")
+    end)
+
+    it("ends the program with an error of a handler", function()
+      local path = os.tmpname()
+      local file = assert(io.open(path, "w"))
+      file:write([[
+        local corolua = require("corolua")
+        local events = require("corolua.service").events("election 'lock'", { "elected" })
+        function events.on.elected() error("no") end
+        events:begin()
+        events:tell("elected")
+        corolua.sleep(5)
+      ]])
+      file:close()
+      local pipe <close> = assert(io.popen(
+        ("timeout 20 '%s' '%s' 2>&1"):format(support.program, path)))
+      local output = pipe:read("a")
+      os.remove(path)
+      assert.matches("election 'lock', handler of 'elected': .*no", output)
+    end)
+  end)
+end)
