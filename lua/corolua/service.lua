@@ -9,7 +9,8 @@ local scheduler = require("corolua.scheduler")
 local service = {}
 
 local function check_group(room, what, level)
-  if type(room) ~= "table" or getmetatable(room).__name ~= "corolua.group" then
+  local mt = getmetatable(room)
+  if type(mt) ~= "table" or mt.__name ~= "corolua.group" then
     error(("%s: a group or its name was expected, got %s"):format(what, type(room)), level + 1)
   elseif room.state ~= "new" then
     error(("%s: %s must not have been joined before"):format(what, tostring(room)), level + 1)
