@@ -151,6 +151,9 @@ local function judge(log, witness, found)
       found.unseen = found.unseen + ruling.count
     elseif not is_right or ruling.quorate ~= (ruling.kind == "message") then
       found.wrong_quorum = found.wrong_quorum + ruling.count
+      table.insert(group_log.notes, ("wrong quorum: node %d, %d messages as %s in ring %d.%d, "
+        .. "view %d of %d of a join, libquorum: %s"):format(log.node, ruling.count, ruling.kind,
+          ruling.ring.nodeid, ruling.ring.seq, i, #log.rulings, witness:describe(ruling.ring)))
     end
     if ruling.kind == "inquorate" then found.inquorate = found.inquorate + ruling.count end
   end

@@ -72,4 +72,15 @@ function methods:verdict(ring)
   return "unseen"
 end
 
+--- What was said of the rings around one, for a person to read.
+---@param ring { nodeid: integer, seq: integer }
+---@return string
+function methods:describe(ring)
+  local parts = { tostring(self:verdict(ring)) }
+  for _, life in ipairs(self.lives) do
+    parts[#parts + 1] = ("%s-%s"):format(life.first, life.last)
+  end
+  return table.concat(parts, " ")
+end
+
 return quorum_witness

@@ -169,12 +169,23 @@ int luaopen_corolua_host(lua_State *L)
 	return 1;
 }
 
+/*
+ * Collects in generations from here on, as the lua program does, since what a
+ * message leaves behind dies young. Before, there was nothing to let go.
+ */
+static void collect_young(lua_State *L)
+{
+	lua_gc(L, LUA_GCRESTART);
+	lua_gc(L, LUA_GCGEN, 0, 0);
+}
+
 /* corolua.main(program, ...) -> status */
 static int run_command_line(lua_State *L)
 {
 	int argc = (int)lua_tointeger(L, 1);
 	char **argv = lua_touserdata(L, 2);
 
+	lua_gc(L, LUA_GCSTOP);
 	luaL_openlibs(L);
 	preload_modules(L);
 	use_own_folders(L);
@@ -182,6 +193,7 @@ static int run_command_line(lua_State *L)
 	lua_getglobal(L, "require");
 	lua_pushliteral(L, "corolua.main");
 	lua_call(L, 1, 1);
+	collect_young(L);
 	luaL_checkstack(L, argc, "too many arguments");
 	for (int i = 0; i < argc; i++)
 		lua_pushstring(L, argv[i]);

@@ -52,6 +52,7 @@ local function enter_view(room, view)
     room.info = { ring = view.ring }
     form.set_ring(room, view.ring)
   end
+  room.message_kind = (view.quorate or not room.requires_quorum) and "message" or "inquorate"
   form.follow(room, view)
   gate.set_quorate(room, view.quorate)
 end
@@ -75,8 +76,7 @@ local specials = {
 }
 
 local function tell_message(room, payload, from, info)
-  local kind = "message"
-  if not room.view.quorate and room.requires_quorum then kind = "inquorate" end
+  local kind = room.message_kind
   local handler = room.handlers[kind]
   if not handler then return room.backlog:add(kind, payload, from, info) end
   room.handling = kind
@@ -95,18 +95,24 @@ end
 -- handler raised come first when the group goes on.
 local function handle_rest(room)
   local rest = room.rest
-  while rest.next <= #rest.payloads do
-    local bytes = rest.payloads[rest.next]
-    rest.next = rest.next + 1
-    handle_bytes(room, bytes, rest.from, rest.info)
+  local payloads, count, from, info = rest.payloads, rest.count, rest.from, rest.info
+  local handle = room.codec and handle_bytes or tell_message
+  for i = rest.next, count do
+    rest.next = i + 1
+    handle(room, payloads[i], from, info)
   end
   room.rest = nil
 end
 
+local NOTHING = {}
+
 local function handle_frame(room, frame, from)
   local payloads, first, sent_in, gap_first, gap_last = room.unpacker:read(from, frame)
   if payloads == nil then return tell(room, "malformed", frame, from, first) end
-  room.rest = { payloads = payloads or {}, next = 1, from = from, info = info_of(room, sent_in) }
+  payloads = payloads or NOTHING
+  room.rest = {
+    payloads = payloads, count = #payloads, next = 1, from = from, info = info_of(room, sent_in),
+  }
   if gap_first then tell(room, "gap", from, gap_first, gap_last) end
   handle_rest(room)
 end
@@ -126,12 +132,19 @@ local function handle_other(room, payload, from)
   end
 end
 
+-- Events leave the queue before they are handled, and a handler that waits lets
+-- others in behind. The queue is looked into as it is: this is the path of every
+-- message, and a call for each would cost as much as all the rest.
 local function handle_all(room)
   local queue = room.held
+  local values, senders = queue.values, queue.senders
   local handle = (room.unpacker or room.codec) and handle_other or tell_message
   if room.rest then handle_rest(room) end
   while queue.first <= queue.last do
-    local value, sender = queue:take()
+    local first = queue.first
+    local value, sender = values[first], senders[first]
+    values[first], senders[first] = nil, nil
+    if first == queue.last then queue.first, queue.last = 1, 0 else queue.first = first + 1 end
     local special = specials[sender]
     if special then
       special(room, value)

@@ -13,8 +13,8 @@ local held_mt = { __name = "corolua.group.held", __index = methods }
 
 local held = {}
 
---- What a message takes beside its bytes. Who takes one out takes both off
---- `bytes`, being the one who knows that it is a message.
+--- What a message takes beside its bytes. `corolua.group.handling` takes events
+--- out, and what messages take off `bytes`.
 held.OVERHEAD = 64
 local OVERHEAD = held.OVERHEAD
 
@@ -42,20 +42,6 @@ function methods:add(kind, value)
   self.last = last
   self.values[last] = value
   self.senders[last] = kind
-end
-
---- Takes the first event out, which must be there.
----@return any value, any sender_or_kind
-function methods:take()
-  local first = self.first
-  local value, sender = self.values[first], self.senders[first]
-  self.values[first], self.senders[first] = nil, nil
-  if first == self.last then
-    self.first, self.last = 1, 0
-  else
-    self.first = first + 1
-  end
-  return value, sender
 end
 
 ---@return boolean

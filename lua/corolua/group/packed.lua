@@ -20,7 +20,7 @@ local base = window.methods
 function packed.new(size, refused)
   local self = window.init(setmetatable({}, packed_mt), size, refused)
   self.packer = assert(packing.packer())
-  self.longest = self.packer:longest()
+  self.add, self.longest = self.packer.add, self.packer:longest()
   self.whole = {} -- by index of a fragment: its message at the last, false before
   self.flush_turn = function()
     self.is_flushing = false
@@ -101,6 +101,18 @@ function methods:accept(payload)
     scheduler.at_turn_end(self.flush_turn)
   end
   return true
+end
+
+--- Sends a message if nobody waits and there is room for it; the usual case, in
+--- which the frame takes one more, in one piece: it is the path of every message.
+---@param payload string
+---@return true? accepted, string? message, string? code "ERR_TRY_AGAIN" if full
+function methods:offer(payload)
+  if self.first_waiter > self.last_waiter and self.is_flushing and not self.stream
+    and #payload <= self.longest and self.add(self.packer, payload) then
+    return true
+  end
+  return base.offer(self, payload)
 end
 
 --- The first frame that was sent has been read back.

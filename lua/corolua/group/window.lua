@@ -49,7 +49,9 @@ end
 
 --- Messages go out by this handle from here on.
 ---@param handle userdata of corosync.cpg
-function methods:open(handle) self.handle = handle end
+function methods:open(handle)
+  self.handle, self.multicast = handle, handle.mcast_joined
+end
 
 --- Whether so many bytes more fit in. One message always does.
 ---@param length integer
@@ -134,7 +136,7 @@ function plain:offer(payload)
   local last, bytes = self.last, self.bytes + #payload
   if self.first_waiter > self.last_waiter and self.unsent > last
     and last - self.first + 1 < self.size and bytes <= BYTES_MAX
-    and self.handle:mcast_joined(payload) then
+    and self.multicast(self.handle, payload) then
     last = last + 1
     self.last, self.unsent, self.bytes = last, last + 1, bytes
     self.payloads[last] = payload
