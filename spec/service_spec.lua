@@ -1,5 +1,6 @@
 -- corolua.service: what the services over groups are made of.
 local corolua = require("corolua")
+local lab = require("corolua.lab")
 local service = require("corolua.service")
 local support = require("spec.support")
 
@@ -29,6 +30,16 @@ describe("service", function()
           "rpc.open: a group or its name was expected, got " .. type(wrong))
       end)
     end
+  end)
+
+  describe(".join", function()
+    it("says at the line given what it is that cannot join", function()
+      local cluster <close> = assert(lab.start({ nodes = 1 }))
+      local room <close> = cluster[1]:group("chat")
+      assert.is_true(service.join(room, "rpc.open", 1))
+      assert.has_error(function() service.join(cluster[1]:group("chat"), "rpc.open", 0) end,
+        "rpc.open: group 'chat' is joined already on this node by this program")
+    end)
   end)
 
   describe(".events", function()

@@ -38,6 +38,17 @@ function service.room(given, what, options, level)
   return made -- no tail call: it would hide the caller's line
 end
 
+--- Joins the group of a service. What the caller did wrong raises at its line.
+---@param room corolua.Group
+---@param what string whose: "rpc.open"
+---@param level integer whose line is to blame, as in `error`
+---@return true? joined, string? message, string? code
+function service.join(room, what, level)
+  local done, joined, message, code = pcall(room.join, room)
+  if not done then error(("%s: %s"):format(what, describe(joined)), level + 1) end
+  return joined, message, code
+end
+
 ---@class corolua.service.Events
 ---@field on table<string, function> what the script sets
 local methods = {}

@@ -1,0 +1,246 @@
+--- Request and reply over a group: each member offers methods, and calls those
+--- of one member, of some, or of all. Calls and replies are messages of the
+--- group, so all members perform calls in one order, and the order also fixes
+--- who answers a call.
+
+local calls = require("corolua.rpc.calls")
+local gate = require("corolua.group.gate")
+local group_options = require("corolua.group.options")
+local options = require("corolua.rpc.options")
+local scheduler = require("corolua.scheduler")
+local server = require("corolua.rpc.server")
+local service = require("corolua.service")
+local values = require("corolua.rpc.values")
+local wire = require("corolua.rpc.wire")
+
+---@class corolua.Rpc
+---@field group corolua.Group
+---@field on table<string, function> the handlers, by event
+local methods = {}
+local rpc_mt = {
+  __name = "corolua.rpc",
+  __index = methods,
+  __tostring = function(self) return "rpc '" .. self.group.name .. "'" end,
+}
+
+local rpc = {}
+
+local LEAVE_TIMEOUT = 5
+
+local KINDS = { "members", "quorum", "malformed", "failed", "down", "up" }
+
+local byte, unpack = string.byte, string.unpack
+local HEADER, HEADER_SIZE, VERSION = wire.HEADER, wire.HEADER_SIZE, wire.VERSION
+local CALL, LIST, RESULT, ERROR = wire.CALL, wire.LIST, wire.RESULT, wire.ERROR
+
+-- What no generator of numbers that a script may seed could give.
+local function new_nonce()
+  local file <close> = assert(io.open("/dev/urandom", "rb"))
+  return (unpack("<i8", file:read(8)))
+end
+
+local function malformed(self, payload, from, why)
+  self.malformed = self.malformed + 1
+  if self.events.set.malformed then self.events:tell("malformed", payload, from, why) end
+end
+
+-- A reply, which may be to a call of ours.
+local function take_reply(self, payload, from)
+  local _, kind, nonce, number, nodeid, pid, at = unpack(HEADER, payload)
+  if pid ~= self.pid or nodeid ~= self.nodeid or nonce ~= self.nonce then return end
+  local call = self.calls:awaiting(number, from)
+  if not call then return end
+  if kind == ERROR then
+    local code, text = wire.read_error(payload, at)
+    if not code then return malformed(self, payload, from, "the error is cut short") end
+    return self.calls:answer(call, from, nil, text, code)
+  end
+  local is_good, bytes = wire.read_result(payload, at)
+  if not is_good then return malformed(self, payload, from, "the result is not marked") end
+  local value, why = values.decode(self.codec, bytes)
+  if not why then return self.calls:answer(call, from, value) end
+  self.calls:answer(call, from, nil, "the result cannot be read: " .. why, "ERR_REMOTE")
+end
+
+-- Whether we are to answer a call, and where the method begins; nil and why if
+-- the bytes are no call.
+local function address(self, payload)
+  local _, kind, _, _, nodeid, pid, at = unpack(HEADER, payload)
+  if kind == LIST then return wire.find_in_list(payload, at, self.nodeid, self.pid) end
+  return pid == 0 or pid == self.pid and nodeid == self.nodeid, at
+end
+
+local function request_of(payload, from, at)
+  local method, value = wire.read_call(payload, at)
+  if not method then return nil, value end
+  local _, _, nonce, number = unpack(HEADER, payload)
+  return {
+    method = method, value = value, from = from, nonce = nonce, number = number, bytes = #payload,
+  }
+end
+
+-- A call of ours has come back, which says who answers it.
+local function take_echo(self, payload, is_quorate)
+  local _, _, nonce, number = unpack(HEADER, payload)
+  if nonce ~= self.nonce then return end
+  if is_quorate then
+    self.calls:echo(number, self.group.view.members)
+  else
+    self.calls:refused(number, "not quorate when the call came back", "ERR_NOT_QUORATE")
+  end
+end
+
+local function take_call(self, payload, from, is_quorate)
+  if from == self.me then take_echo(self, payload, is_quorate) end
+  local is_for_us, place = address(self, payload)
+  if is_for_us == nil then return malformed(self, payload, from, place) end
+  if not is_for_us then return end
+  local request, why = request_of(payload, from, place)
+  if not request then return malformed(self, payload, from, why) end
+  if is_quorate then return self.server:take(request) end
+  self.server:refuse(request, "ERR_NOT_QUORATE", "the member had no quorum")
+end
+
+-- A message of the group. All but the header is left alone unless it is for us.
+local function take(self, payload, from, is_quorate)
+  if #payload < HEADER_SIZE then
+    return malformed(self, payload, from, "the header is cut short")
+  end
+  local version, kind = byte(payload, 1, 2)
+  if version ~= VERSION then
+    malformed(self, payload, from, ("version %d is not known"):format(version))
+  elseif kind == RESULT or kind == ERROR then
+    take_reply(self, payload, from)
+  elseif kind == CALL or kind == LIST then
+    take_call(self, payload, from, is_quorate)
+  else
+    malformed(self, payload, from, ("kind %d is not known"):format(kind))
+  end
+end
+
+-- Who we are may change with every connection.
+local function enter(self, view)
+  local me = self.group.me
+  self.me, self.nodeid, self.pid = me, me.nodeid, me.pid
+  self.calls:left(view.left)
+  self.events:tell("members", view)
+end
+
+local function listen(self)
+  local on, events = self.group.on, self.events
+  function on.message(payload, from) take(self, payload, from, true) end
+  function on.inquorate(payload, from) take(self, payload, from, false) end
+  function on.members(view) enter(self, view) end
+  function on.quorum(state)
+    if state.quorate then self.server:go_on() end
+    events:tell("quorum", state)
+  end
+  function on.gap() end
+  function on.malformed(bytes, from, why) malformed(self, bytes, from, why) end
+  function on.down(why)
+    self.calls:fail(why.message, why.code)
+    self.server:go_on()
+    events:tell("down", why)
+  end
+  function on.up() events:tell("up") end
+end
+
+-- Every event has a handler here, so there is nothing to come but the end.
+local function wait_for_end(self)
+  self.group:next("up")
+  self.server:finish()
+  self.calls:fail("the service is closed", "ERR_NOT_EXIST")
+end
+
+local function check_codec(room)
+  if not room.codec then return room end
+  error(("rpc.open: %s must have codec \"string\"; the codec of the calls is an option of rpc.open")
+    :format(tostring(room)), 3)
+end
+
+--- Joins a group to offer methods to its members, and to call theirs.
+---@param given string|corolua.Group a name, or a group that was not joined
+---@param fns table<string, fun(arguments: any, from: userdata): any>? by name
+---@param given_options corolua.rpc.Options?
+---@return corolua.Rpc? service, string? message, string? code as of group:join
+function rpc.open(given, fns, given_options)
+  local checked = options.check(given_options, 2)
+  local copy = options.check_methods(fns, 2)
+  local room = check_codec(service.room(given, "rpc.open", nil, 2))
+  local self = setmetatable({
+    group = room, timeout = checked.timeout, codec = checked.codec, nonce = new_nonce(),
+    calls = calls.new(), malformed = 0,
+  }, rpc_mt)
+  self.events = service.events(tostring(self), KINDS)
+  self.on = self.events.on
+  self.server = server.new(self, copy, checked.max_running, function(bytes)
+    take_reply(self, bytes, room.me)
+  end)
+  listen(self)
+  local joined, message, code = service.join(room, "rpc.open", 2)
+  if not joined then return nil, message, code end
+  scheduler.spawn(wait_for_end, self)
+  self.server:begin()
+  self.events:begin()
+  return self
+end
+
+-- The message of a call.
+local function pack_call(self, number, target, method, value)
+  if target.list then return wire.list(self.nonce, number, target.list, method, value) end
+  local member = target.member
+  local nodeid, pid = 0, 0
+  if member then nodeid, pid = member.nodeid, member.pid end
+  return wire.call(self.nonce, number, nodeid, pid, method, value)
+end
+
+local function check_length(room, bytes, level)
+  if #bytes <= room.longest then return end
+  error(("call: the message has %d bytes, over the limit of %d bytes%s"):format(#bytes,
+    room.longest, room.hint), level + 1)
+end
+
+--- Calls a method of others, and waits for what they return.
+---@param method string
+---@param arguments any what the codec takes, or nil
+---@param given { to: "all"|"majority"|userdata|userdata[]|nil, timeout: number? }?
+---@return any result of a member, or `{ member =, result = }[]`; nil if the call failed
+---@return string? message, string? code
+function methods:call(method, arguments, given)
+  local target, timeout = options.check_call(method, given, self.timeout, 2)
+  local value, why = values.encode(self.codec, arguments)
+  if why then error("call: the arguments" .. why, 2) end
+  if not scheduler.can_wait() then error("call waits, which only a task can", 2) end
+  local room, deadline = self.group, scheduler.now() + timeout
+  local bytes = pack_call(self, self.calls.last + 1, target, method, value)
+  check_length(room, bytes, 2)
+  local call = self.calls:begin(target, timeout)
+  local sent, message, code = room:send(bytes, { timeout = timeout })
+  if not sent then self.calls:drop(call, message, code) end
+  return self.calls:wait(call, deadline)
+end
+
+--- Leaves the group. Calls that are not over end with "ERR_NOT_EXIST".
+---@param given { timeout: number }? in seconds, as of group:leave
+---@return true? left, string? message, string? code
+function methods:close(given)
+  local timeout = group_options.timeout_of(given, LEAVE_TIMEOUT, 2)
+  return self.group:leave({ timeout = timeout })
+end
+
+rpc_mt.__close = function(self)
+  if not gate.is_over(self.group) then self:close() end
+end
+
+--- Figures of the service, as they are now.
+---@return table
+function methods:stats()
+  local at_work = self.server
+  return {
+    calls = self.calls.last, pending = self.calls.count, late = self.calls.late,
+    running = at_work.running, performed = at_work.performed, failed = at_work.failed,
+    refused = at_work.refused, unsent = at_work.unsent, malformed = self.malformed,
+  }
+end
+
+return rpc
