@@ -7,7 +7,7 @@ log=$(mktemp "${TMPDIR:-/tmp}/corolua-log.XXXXXX") || exit 1
 trap 'rm -f "$log"' EXIT
 
 packages_build="corosync libcpg-dev libvotequorum-dev libquorum-dev
-  libcmap-dev libcfg-dev libqb-dev libnl-route-3-dev liblua5.4-dev lua5.4
+  libcmap-dev libcfg-dev libqb-dev libnl-route-3-dev liblua5.4-dev zlib1g-dev lua5.4
   lua-filesystem gcc libc6-dev make cmake pkg-config iproute2"
 packages_test="lua-busted lua-check lua-cjson lua-dkjson clang clang-format
   clang-tidy libclang-rt-14-dev valgrind tshark procps util-linux"

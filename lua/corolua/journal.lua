@@ -1,0 +1,285 @@
+--- A log of records with checksums in a folder of its own: what was said to be
+--- written is there after a crash, each record once and in order.
+
+local disks = require("corolua.journal.disk")
+local names = require("corolua.names")
+local opening = require("corolua.journal.opening")
+local replacing = require("corolua.journal.replacing")
+local service = require("corolua.service")
+local writers = require("corolua.journal.writer")
+
+local journal = {}
+
+--- The longest record, in bytes.
+journal.MAX_RECORD = 256 << 20
+
+-- Seconds for which a write that fails is tried again.
+local RETRY = 10
+
+local EVENTS = { "written", "trouble", "recovered", "failed" }
+local OPTIONS = { retry = true }
+
+---@class corolua.JournalOptions
+---@field retry? number seconds for which a failing write is tried again; default 10
+
+---@class corolua.JournalHandlers
+---@field written? fun(index: integer) all records up to this one are on the disk
+---@field trouble? fun(message: string, code: string) a write failed, and is tried again
+---@field recovered? fun() what had failed is on the disk
+---@field failed? fun(message: string, code: string) given up: nothing is written any more
+
+---@class corolua.Journal
+---@field base corolua.journal.Base what stands for the records before the first
+---@field last integer number of the last record; that of the base if there is none
+---@field written integer number of the last record that is on the disk
+---@field recovered { cut: integer } bytes of an unfinished write, cut off by `open`
+---@field failed { message: string, code: string }? why nothing is written any more
+---@field on corolua.JournalHandlers
+local methods = {}
+local mt = {
+  __name = "corolua.journal",
+  __index = methods,
+  __tostring = function(self) return ("corolua.journal '%s'"):format(self.disk.folder) end,
+  __close = function(self) self:close() end,
+}
+
+local function check_options(options, level)
+  names.check_keys(options, OPTIONS, "option", level + 1)
+  local retry = options.retry
+  if retry == nil or type(retry) == "number" and retry >= 0 then return end
+  error(("journal.open: retry must be seconds that are not negative, got %s"):format(
+    tostring(retry)), level + 1)
+end
+
+local function is_integer(value, low, high)
+  return math.type(value) == "integer" and value >= low and value <= high
+end
+
+-- Records are on the disk: those that were not cut off meanwhile count.
+local function settle(self, items)
+  local before = self.written
+  for _, item in ipairs(items) do
+    if self.memory[item.index] == item then
+      self.memory[item.index] = nil
+      self.written = item.index
+    end
+  end
+  if self.written ~= before then self.events:tell("written", self.written) end
+end
+
+local function new(disk, found, retry)
+  local events = service.events(("journal '%s'"):format(disk.folder), EVENTS)
+  local self = {
+    disk = disk, base = found.base, last = found.log.last, written = found.log.last,
+    recovered = { cut = found.cut }, on = events.on, events = events, memory = {},
+  }
+  self.writer = writers.new(found.log, events, retry, {
+    settle = function(items) settle(self, items) end,
+    fail = function(problem) self.failed = problem end,
+  })
+  return setmetatable(self, mt)
+end
+
+--- Opens the journal in a folder, which is made if it is missing, and reads what
+--- is there. Waits for that. One object of one process has it at a time. No
+--- handler is called before the task waits again.
+---@param dir string
+---@param options? corolua.JournalOptions
+---@return corolua.Journal? journal
+---@return string? message
+---@return string? code "ERR_BUSY": in use; "ERR_CORRUPT"; "ERR_NO_SPACE"; "ERR_FAILED_OPERATION"
+function journal.open(dir, options)
+  if type(dir) ~= "string" or dir == "" or #dir > 4000 or dir:find("\0", 1, true) then
+    error("journal.open: dir must be the path of a folder", 2)
+  end
+  options = options or {}
+  check_options(options, 2)
+  local disk, message, code = disks.new((dir:gsub("(.)/+$", "%1")))
+  if not disk then return nil, message, code end
+  local found
+  found, message, code = opening.open(disk)
+  if not found then
+    disk:close()
+    return nil, ("journal '%s': %s"):format(dir, message), writers.code(code)
+  end
+  local self = new(disk, found, options.retry or RETRY)
+  self.events:begin()
+  return self
+end
+
+local function check_open(self, level)
+  if self.is_closed then error(("%s is closed"):format(tostring(self)), level + 1) end
+end
+
+--- Puts a record behind the last one. It is in memory until it is on the disk,
+--- which `sync` waits for and `written` tells; this does not wait.
+---@param bytes string
+---@return integer? index its number
+---@return string? message
+---@return string? code
+function methods:append(bytes)
+  check_open(self, 2)
+  if type(bytes) ~= "string" or #bytes > journal.MAX_RECORD then
+    error(("journal:append: a string of at most %d bytes was expected, got %s"):format(
+      journal.MAX_RECORD, type(bytes) == "string" and #bytes .. " bytes" or type(bytes)), 2)
+  end
+  local failed = self.failed
+  if failed then return nil, failed.message, failed.code end
+  local index = self.last + 1
+  local item = { bytes = bytes, index = index }
+  self.last = index
+  self.memory[index] = item
+  self.writer:push(item)
+  return index
+end
+
+--- Waits until all that was appended, cut and replaced so far is on the disk.
+---@param timeout? number in seconds
+---@return boolean? done
+---@return string? message
+---@return string? code "ERR_TIMEOUT"; "ERR_NO_SPACE", "ERR_FAILED_OPERATION": it has given up
+function methods:sync(timeout)
+  check_open(self, 2)
+  return self.writer:sync(timeout)
+end
+
+local function check_index(index, low, high, name, level)
+  if is_integer(index, low, high) then return end
+  error(("%s: index must be an integer of %d to %d, got %s"):format(
+    name, low, high, tostring(index)), level + 1)
+end
+
+--- Drops all records after this one. This does not wait; it is on the disk
+--- before anything that is appended later, and `sync` waits for it.
+---@param index integer from that of the base to the last
+---@return boolean? done
+---@return string? message
+---@return string? code
+function methods:cut(index)
+  check_open(self, 2)
+  check_index(index, self.base.index, self.last, "journal:cut", 2)
+  local failed, writer = self.failed, self.writer
+  if failed then return nil, failed.message, failed.code end
+  if index == self.last then return true end
+  for i = math.max(index, self.written) + 1, self.last do self.memory[i] = nil end
+  self.last = index
+  self.written = math.min(self.written, index)
+  replacing.note_cut(self, index)
+  writer:push({
+    weight = 1,
+    write = function()
+      return writer:persist(function() return writer.log:add("cut", index, 0, "") end)
+    end,
+  })
+  return true
+end
+
+local function check_snapshot(index, snapshot, meta, name, level)
+  if snapshot ~= nil and type(snapshot) ~= "string" then
+    error(("%s: snapshot must be a string or nil, got %s"):format(name, type(snapshot)), level + 1)
+  elseif meta ~= nil and type(meta) ~= "string" then
+    error(("%s: meta must be a string or nil, got %s"):format(name, type(meta)), level + 1)
+  elseif not is_integer(index, 0, 1 << 62) then
+    error(("%s: index must be an integer from 0 on, got %s"):format(name, tostring(index)),
+      level + 1)
+  end
+end
+
+--- Puts a snapshot in the place of everything there is: it stands for the
+--- records up to `index`, and the next one gets the number after. Waits until
+--- that is on the disk; a crash before leaves what was there. What is appended
+--- meanwhile comes behind the snapshot; `written` is 0 until then.
+---@param index integer
+---@param snapshot? string
+---@param meta? string the owner's own, kept with it
+---@return boolean? done
+---@return string? message
+---@return string? code
+function methods:replace(index, snapshot, meta)
+  check_open(self, 2)
+  check_snapshot(index, snapshot, meta, "journal:replace", 2)
+  return replacing.replace(self, { index = index, snapshot = snapshot, meta = meta or "" })
+end
+
+--- Puts a snapshot in the place of the records up to `index`, and keeps those
+--- after it; they may be appended to meanwhile. Waits until that is on the disk.
+--- A failure leaves the journal as it was.
+---@param index integer from that of the base to the last
+---@param snapshot? string
+---@param meta? string the owner's own, kept with it
+---@return boolean? done
+---@return string? message
+---@return string? code "ERR_BUSY": another one is under way, or what it stands for was dropped
+function methods:compact(index, snapshot, meta)
+  check_open(self, 2)
+  check_snapshot(index, snapshot, meta, "journal:compact", 2)
+  check_index(index, self.base.index, self.last, "journal:compact", 2)
+  return replacing.compact(self, { index = index, snapshot = snapshot, meta = meta or "" })
+end
+
+-- The records of a stretch stay in memory until another one is wanted.
+local function read(self, index)
+  local log = self.writer.log
+  local span = log.spans:find(index)
+  local kept = self.kept
+  if kept and kept.log == log and kept.span == span and kept.stop == span.stop then
+    return kept.records[index]
+  end
+  local stop = span.stop
+  local records, message, code = log:read(span)
+  if not records then return nil, message, writers.code(code) end
+  self.kept = { log = log, span = span, stop = stop, records = records }
+  return records[index]
+end
+
+--- A record. Waits for the disk unless it is in memory.
+---@param index integer
+---@return string? bytes
+---@return string? message
+---@return string? code "ERR_NOT_EXIST"; "ERR_CORRUPT", "ERR_FAILED_OPERATION"
+function methods:record(index)
+  check_open(self, 2)
+  if not is_integer(index, 1, 1 << 62) then
+    error(("journal:record: index must be an integer from 1 on, got %s"):format(
+      tostring(index)), 2)
+  end
+  if index <= self.base.index or index > self.last then
+    return nil, ("there is no record %d"):format(index), "ERR_NOT_EXIST"
+  end
+  local item = self.memory[index]
+  if item then return item.bytes end
+  return read(self, index)
+end
+
+--- The records from a number on, up to the last one there is when it is reached:
+--- `for index, bytes in journal:records(from)`. Waits for the disk, and raises
+--- if a record cannot be read.
+---@param from? integer the first of all if not given
+---@return fun(): integer?, string?
+function methods:records(from)
+  check_open(self, 2)
+  if from == nil then from = self.base.index + 1 end
+  check_index(from, self.base.index + 1, self.last + 1, "journal:records", 2)
+  local index = from - 1
+  return function()
+    if index >= self.last then return nil end
+    index = index + 1
+    local bytes, message = self:record(index)
+    if not bytes then error(message, 0) end
+    return index, bytes
+  end
+end
+
+--- Waits until all is on the disk, and lets the folder go. May be repeated.
+---@return boolean? done
+---@return string? message
+---@return string? code why not all is on the disk
+function methods:close()
+  if self.is_closed then return true end
+  self.is_closed = true
+  local done, message, code = self.writer:finish()
+  self.disk:close()
+  return done, message, code
+end
+
+return journal

@@ -1,0 +1,85 @@
+--- The folder of a journal: work on its files that a task waits for, done by
+--- `corolua.file` off the loop.
+
+local file = require("corolua.file")
+local loop = require("corolua.loop")
+local scheduler = require("corolua.scheduler")
+
+local disk = {}
+
+---@class corolua.journal.Disk
+---@field folder string
+---@field private file userdata
+local methods = {}
+local mt = { __index = methods }
+
+--- A disk with a thread of its own; it ends with `close`, or when collected.
+---@param folder string
+---@return corolua.journal.Disk? disk
+---@return string? message
+---@return string? code
+function disk.new(folder)
+  local worker, message, code = file.start()
+  if not worker then return nil, message, code end
+  return setmetatable({ folder = folder, file = worker, waiting = {}, running = 0 }, mt)
+end
+
+local function rest(self)
+  self.running = self.running - 1
+  if self.running > 0 or not self.watch then return end
+  self.watch:cancel()
+  self.watch = nil
+end
+
+local function hand_over(self, done, ...)
+  if not done then return false end
+  self.waiting[done] = nil
+  rest(self)
+  done(...)
+  return true
+end
+
+-- Work that is under way keeps the program running.
+local function follow(self)
+  self.running = self.running + 1
+  if self.watch then return end
+  self.watch = assert(loop.fd(self.file:fd(), "r", function()
+    while self.file and hand_over(self, self.file:take()) do end
+  end))
+end
+
+local DEAF = { interruptible = false }
+
+--- Has an operation of `corolua.file` done, and waits for it.
+---@param operation string
+---@param ... any its arguments
+---@return any? result
+---@return string? message
+---@return string? code of the system: "ENOSPC"
+function methods:call(operation, ...)
+  if not self.file then return nil, "the files are closed", "ECANCELED" end
+  local arguments = table.pack(...)
+  return scheduler.await(function(resume)
+    self.file:begin(operation, resume, table.unpack(arguments, 1, arguments.n))
+    self.waiting[resume] = true
+    follow(self)
+  end, nil, DEAF)
+end
+
+--- The path of a file of the folder.
+---@param name string
+---@return string
+function methods:path(name) return self.folder .. "/" .. name end
+
+--- Closes all files, once what was begun is done. Who waits for that is told
+--- that they are closed.
+function methods:close()
+  for resume in pairs(self.waiting) do resume(nil, "the files are closed", "ECANCELED") end
+  self.waiting = {}
+  if self.watch then self.watch:cancel() end
+  self.watch = nil
+  if self.file then self.file:close() end
+  self.file = nil
+end
+
+return disk

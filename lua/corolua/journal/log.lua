@@ -1,0 +1,184 @@
+--- One file of a journal: frames that are added at its end, each on the disk
+--- before the next one is begun. So a frame that is whole says that all before
+--- it was on the disk.
+
+local frame = require("corolua.journal.frame")
+local spans = require("corolua.journal.spans")
+
+local log = {}
+
+-- What shares a block with bytes that could not be written is no longer known
+-- either, so a write begins with all of the block that it goes on in.
+local BLOCK = 4096
+
+-- The longest piece of a snapshot.
+local PIECE = 1 << 20
+
+---@class corolua.journal.Base
+---@field index integer the last record that it stands for, 0 for none
+---@field snapshot string? what `open` found, until the owner takes it out
+---@field meta string
+
+---@class corolua.journal.Log
+---@field slot integer
+---@field id integer
+---@field stop integer where the next frame goes
+---@field tail string the bytes before it, from the start of a block
+---@field last integer number of the last record
+---@field spans corolua.journal.Spans
+local methods = {}
+local mt = { __index = methods }
+
+--- A file as far as it is known: an id, its end, and what the last block holds.
+---@param disk corolua.journal.Disk
+---@param slot integer
+---@param id integer
+---@return corolua.journal.Log
+function log.new(disk, slot, id)
+  return setmetatable({
+    disk = disk, slot = slot, id = id, stop = 0, tail = "", last = 0, spans = spans.new(),
+  }, mt)
+end
+
+local function add(self, bytes)
+  local data = self.tail .. bytes
+  local done, message, code =
+    self.disk:call("write", self.slot, self.stop - #self.tail, data, true)
+  if not done then return nil, message, code end
+  self.stop = self.stop + #bytes
+  self.tail = data:sub(#data - self.stop % BLOCK + 1)
+  return true
+end
+
+--- What a frame at this offset says of the records.
+---@param kind string
+---@param index integer
+---@param count integer
+---@param offset integer
+---@param stop integer
+function methods:note(kind, index, count, offset, stop)
+  if kind == "records" then
+    self.last = index + count - 1
+    self.spans:add(index, offset, stop)
+  elseif kind == "cut" then
+    self.last = index
+    self.spans:cut(index)
+  elseif kind == "base" then
+    self.last = index
+  end
+end
+
+--- Adds a frame and waits until it is on the disk. One that failed may be tried
+--- again; nothing else may be added before it has succeeded.
+---@param kind string
+---@param index integer
+---@param count integer
+---@param payload string
+---@return boolean? done
+---@return string? message
+---@return string? code
+function methods:add(kind, index, count, payload)
+  local offset = self.stop
+  local bytes = frame.pack(self.id, offset, kind, index, count, payload)
+  local done, message, code = add(self, bytes)
+  if not done then return nil, message, code end
+  self:note(kind, index, count, offset, self.stop)
+  return true
+end
+
+--- What was added so far is marked as written: from now on damage to it is told
+--- from a write that was not finished.
+---@return boolean? done
+---@return string? message
+---@return string? code
+function methods:seal()
+  local done, message, code = self:add("seal", self.last, 0, "")
+  return done, message, code
+end
+
+local function random_id()
+  local source <close> = assert(io.open("/dev/urandom", "rb"))
+  return (string.unpack("<I8", source:read(8)))
+end
+
+local function add_snapshot(self, index, snapshot)
+  for piece = 0, (#snapshot - 1) // PIECE do
+    local bytes = snapshot:sub(piece * PIECE + 1, (piece + 1) * PIECE)
+    local done, message, code = self:add("piece", index, piece, bytes)
+    if not done then return nil, message, code end
+  end
+  return true
+end
+
+local function add_base(self, base)
+  local done, message, code = add(self, frame.pack_head(self.id))
+  if not done then return nil, message, code end
+  local snapshot = base.snapshot
+  local payload = string.pack("<i8s4", snapshot and #snapshot or -1, base.meta)
+  done, message, code = self:add("base", base.index, 0, payload)
+  if not done or not snapshot then return done, message, code end
+  return add_snapshot(self, base.index, snapshot)
+end
+
+--- A new file in the slot, with all that the base is.
+---@param disk corolua.journal.Disk
+---@param slot integer
+---@param name string
+---@param base corolua.journal.Base
+---@return corolua.journal.Log? log
+---@return string? message
+---@return string? code
+function log.create(disk, slot, name, base)
+  local size, message, code = disk:call("open", slot, disk:path(name), "new")
+  if not size then return nil, message, code end
+  local self = log.new(disk, slot, random_id())
+  local done
+  done, message, code = add_base(self, base)
+  if not done then return nil, message, code end
+  return self
+end
+
+--- The frames of records in a stretch of the file; one that is damaged has none.
+---@param bytes string
+---@param span corolua.journal.Span
+---@return fun(): integer?, string[]? number of the first record, records
+function methods:frames(bytes, span)
+  local position = 1
+  local function step()
+    if position > #bytes then return nil end
+    local head = frame.unpack(self.id, span.offset + position - 1, bytes, position)
+    if not head then return 0 end
+    local start, stop = position + frame.HEAD, position + frame.HEAD + head.length
+    local payload = bytes:sub(start, stop - 1)
+    if not frame.is_whole(head, payload) then return 0 end
+    position = stop
+    if head.kind ~= "records" then return step() end
+    return head.index, frame.unpack_records(payload, head.count)
+  end
+  return step
+end
+
+local function damaged(self, span)
+  return nil, ("%s: what stands behind offset %d has changed since it was written")
+    :format(self.disk:path("log"), span.offset), "ERR_CORRUPT"
+end
+
+--- Reads the records of a stretch, and waits for them.
+---@param span corolua.journal.Span
+---@return table<integer, string>? records by number
+---@return string? message
+---@return string? code
+function methods:read(span)
+  local bytes, message, code =
+    self.disk:call("read", self.slot, span.offset, span.stop - span.offset)
+  if not bytes then return nil, message, code end
+  if #bytes < span.stop - span.offset then return damaged(self, span) end
+  local found = {}
+  for index, records in self:frames(bytes, span) do
+    if not records then return damaged(self, span) end
+    for i, record in ipairs(records) do found[index + i - 1] = record end
+  end
+  return found
+end
+
+return log

@@ -1,0 +1,187 @@
+--- Reads a journal's file when it is opened: every frame is checked, what an
+--- unfinished write has left at the end is cut off, all other damage is told.
+
+local frame = require("corolua.journal.frame")
+local log = require("corolua.journal.log")
+
+local recover = {}
+
+local WINDOW = 1 << 20
+
+-- The part of the file that is in memory.
+local function window(disk, slot, size)
+  return { disk = disk, slot = slot, size = size, offset = 0, bytes = "" }
+end
+
+-- Bytes from an offset on, as many as asked for or up to the end of the file.
+local function view(self, offset, length)
+  length = math.min(length, self.size - offset)
+  if length <= 0 then return "" end
+  local position = offset - self.offset + 1
+  if position < 1 or position + length - 1 > #self.bytes then
+    local wanted = math.min(math.max(length, WINDOW), self.size - offset)
+    local bytes, message, code = self.disk:call("read", self.slot, offset, wanted)
+    if not bytes then return nil, message, code end
+    self.offset, self.bytes, position = offset, bytes, 1
+  end
+  return self.bytes:sub(position, position + length - 1)
+end
+
+local function corrupt(disk, offset, why)
+  return nil, ("%s, offset %d: %s"):format(disk:path("log"), offset, why), "ERR_CORRUPT"
+end
+
+-- The frame at an offset: head, payload; false if it is not whole, or nil and why
+-- the file cannot be read.
+local function read_frame(found, offset)
+  local bytes, message, code = view(found.window, offset, frame.HEAD)
+  if not bytes then return nil, message, code end
+  local head = frame.unpack(found.log.id, offset, bytes, 1)
+  if not head then return false end
+  local payload
+  payload, message, code = view(found.window, offset + frame.HEAD, head.length)
+  if not payload then return nil, message, code end
+  if not frame.is_whole(head, payload) then return false end
+  return head, payload
+end
+
+local takers = {}
+
+function takers.base(found, head, payload)
+  if found.base then return "a second base" end
+  local size, meta = string.unpack("<i8s4", payload)
+  found.base = { index = head.index, meta = meta }
+  found.missing = size
+  if size >= 0 then found.pieces = {} end
+end
+
+function takers.piece(found, _, payload)
+  if not found.pieces then return "a piece of a snapshot where none is due" end
+  table.insert(found.pieces, payload)
+  found.missing = found.missing - #payload
+end
+
+function takers.records(found, head)
+  if head.index ~= found.log.last + 1 then
+    return ("record %d stands behind record %d"):format(head.index, found.log.last)
+  end
+end
+
+function takers.cut(found, head)
+  if head.index < found.base.index or head.index > found.log.last then
+    return ("a cut to record %d stands behind record %d"):format(head.index, found.log.last)
+  end
+end
+
+function takers.seal() end
+
+local function is_founded(found) return found.base and found.missing <= 0 end
+
+local function take(found, head, payload, offset, stop)
+  local taker = takers[head.kind]
+  local due = found.base ~= nil or head.kind == "base"
+  local why = not taker and "a frame of an unknown kind" or not due and "the base is missing"
+    or taker(found, head, payload)
+  if why then return why end
+  found.log:note(head.kind, head.index, head.count, offset, stop)
+end
+
+-- Looks for a frame behind the damaged one. Windows overlap by a head.
+local function find_later(found, offset)
+  local at = offset + 1
+  while at < found.window.size do
+    local bytes, message, code = view(found.window, at, WINDOW)
+    if not bytes then return nil, message, code end
+    local later = frame.find(found.log.id, at, bytes)
+    if later then return later end
+    at = at + math.max(#bytes - frame.HEAD + 1, 1)
+    if #bytes < frame.HEAD then break end
+  end
+  return false
+end
+
+-- A frame that is not whole: the end of the log, if nothing was written later.
+local function judge(found, offset)
+  if not is_founded(found) then
+    return corrupt(found.disk, offset, "the snapshot that the log begins with is damaged")
+  end
+  local later, message, code = find_later(found, offset)
+  if later == nil then return nil, message, code end
+  if later then
+    return corrupt(found.disk, offset, ("what stands here is damaged, and it was on the disk "
+      .. "before the frame at offset %d was written"):format(later))
+  end
+  return true
+end
+
+local function read_all(found, offset)
+  while offset < found.window.size do
+    local head, payload, code = read_frame(found, offset)
+    if head == nil then return nil, payload, code end
+    if not head then
+      local ended, message
+      ended, message, code = judge(found, offset)
+      if not ended then return nil, message, code end
+      break
+    end
+    local stop = offset + frame.HEAD + head.length
+    local why = take(found, head, payload, offset, stop)
+    if why then return corrupt(found.disk, offset, why) end
+    found.begin, offset = offset, stop
+  end
+  found.stop = offset
+  return true
+end
+
+-- The last frame is written again with what comes next: one whose write failed
+-- may be seen in memory and not be on the disk.
+local function settle(found)
+  local file, stop = found.log, found.stop
+  if stop < found.window.size then
+    local done, message, code = found.disk:call("truncate", file.slot, stop)
+    if not done then return nil, message, code end
+  end
+  local from = found.begin - found.begin % 4096
+  local tail, message, code = view(found.window, from, stop - from)
+  if not tail then return nil, message, code end
+  file.stop, file.tail = stop, tail
+  return file:seal()
+end
+
+local function read_head(disk, slot, size)
+  local bytes, message, code = view(window(disk, slot, size), 0, frame.FILE_HEAD)
+  if not bytes then return nil, message, code end
+  local id, why = frame.unpack_head(bytes)
+  if not id then return corrupt(disk, 0, why) end
+  return id
+end
+
+---@class corolua.journal.Found
+---@field log corolua.journal.Log
+---@field base corolua.journal.Base
+---@field cut integer bytes that an unfinished write had left
+
+--- Reads the file that is open in the slot.
+---@param disk corolua.journal.Disk
+---@param slot integer
+---@param size integer
+---@return corolua.journal.Found? found
+---@return string? message
+---@return string? code "ERR_CORRUPT", or that of the system
+function recover.read(disk, slot, size)
+  local id, message, code = read_head(disk, slot, size)
+  if not id then return nil, message, code end
+  local found = { disk = disk, log = log.new(disk, slot, id), window = window(disk, slot, size) }
+  local done
+  done, message, code = read_all(found, frame.FILE_HEAD)
+  if not done then return nil, message, code end
+  if not is_founded(found) then
+    return corrupt(disk, found.stop, "the snapshot that the log begins with is not whole")
+  end
+  if found.pieces then found.base.snapshot = table.concat(found.pieces) end
+  done, message, code = settle(found)
+  if not done then return nil, message, code end
+  return { log = found.log, base = found.base, cut = size - found.stop }
+end
+
+return recover

@@ -1,0 +1,58 @@
+--- Where the records of a journal stand in its file: one entry for each stretch
+--- of 64 KiB or more, so that a long log takes little memory. A stretch ends
+--- early where records were cut off, since their numbers come again behind it.
+
+local spans = {}
+
+local SPAN = 64 * 1024
+
+---@class corolua.journal.Span
+---@field first integer number of its first record
+---@field offset integer
+---@field stop integer where it ends
+
+---@class corolua.journal.Spans
+local methods = {}
+local mt = { __index = methods }
+
+---@return corolua.journal.Spans
+function spans.new() return setmetatable({ list = {}, is_cut = false }, mt) end
+
+--- A frame of records was written behind all others.
+---@param first integer
+---@param offset integer
+---@param stop integer
+function methods:add(first, offset, stop)
+  local list = self.list
+  local last = list[#list]
+  if last and not self.is_cut and last.stop - last.offset < SPAN then
+    last.stop = stop
+  else
+    list[#list + 1] = { first = first, offset = offset, stop = stop }
+    self.is_cut = false
+  end
+end
+
+--- The records after this one no longer count.
+---@param index integer
+function methods:cut(index)
+  local list = self.list
+  while #list > 0 and list[#list].first > index do list[#list] = nil end
+  self.is_cut = true
+end
+
+--- The stretch that has the record, and its place in the list.
+---@param index integer
+---@return corolua.journal.Span? span
+---@return integer place
+function methods:find(index)
+  local list = self.list
+  local low, high = 0, #list
+  while low < high do
+    local middle = (low + high + 1) // 2
+    if list[middle].first <= index then low = middle else high = middle - 1 end
+  end
+  return list[low], low
+end
+
+return spans

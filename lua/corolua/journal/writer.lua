@@ -1,0 +1,219 @@
+--- What a journal has to write: items in order, each settled once it is on the
+--- disk. One task writes; all records that came while it waited for the disk go
+--- into the next frame.
+
+local frame = require("corolua.journal.frame")
+local loop = require("corolua.loop")
+local scheduler = require("corolua.scheduler")
+
+local writer = {}
+
+-- Bytes of records in one frame, unless a single one is longer.
+local BATCH = 1 << 20
+
+-- A write that failed is tried again after so many seconds, doubled each time.
+local FIRST_PAUSE, LONGEST_PAUSE = 0.01, 1
+
+-- So long after the last write it is sealed.
+local SEAL_AFTER = 1
+
+local CODES = {
+  ENOSPC = "ERR_NO_SPACE", EDQUOT = "ERR_NO_SPACE", EFBIG = "ERR_NO_SPACE",
+  EACCES = "ERR_ACCESS", EPERM = "ERR_ACCESS", EROFS = "ERR_ACCESS",
+}
+
+---@class corolua.journal.Writer
+local methods = {}
+local mt = { __index = methods }
+
+--- A writer into the log. Its owner has `settle(items)`, called when records are
+--- on the disk, and `fail(problem)`, when it gives up; both must not wait.
+---@param log corolua.journal.Log
+---@param events corolua.service.Events
+---@param retry number seconds
+---@param owner table
+---@return corolua.journal.Writer
+function writer.new(log, events, retry, owner)
+  return setmetatable({
+    log = log, events = events, retry = retry, owner = owner,
+    queue = {}, first = 1, after = 1, -- of the items that wait
+    appended = 0, settled = 0, -- how many items ever
+    waiters = {}, first_waiter = 1, after_waiter = 1,
+  }, mt)
+end
+
+local function wake(self)
+  while self.first_waiter < self.after_waiter do
+    local waiter = self.waiters[self.first_waiter]
+    if not self.failed and waiter.item > self.settled then return end
+    self.waiters[self.first_waiter] = nil
+    self.first_waiter = self.first_waiter + 1
+    if self.failed then
+      waiter.resume(nil, self.failed.message, self.failed.code)
+    else
+      waiter.resume(true)
+    end
+  end
+end
+
+--- What an error of the system is called by a journal.
+---@param code string "ENOSPC"
+---@return string code "ERR_NO_SPACE"
+function writer.code(code)
+  if code:find("^ERR_") then return code end
+  return CODES[code] or "ERR_FAILED_OPERATION"
+end
+
+--- Takes out what waits to be written.
+---@return integer weight of what was taken out
+function methods:drop()
+  local weight = 0
+  for i = self.first, self.after - 1 do
+    local item = self.queue[i]
+    if item.refuse then item.refuse() end
+    weight = weight + (item.weight or 1)
+  end
+  self.queue, self.first, self.after = {}, 1, 1
+  self.appended = self.appended - weight
+  return weight
+end
+
+local function fail(self, message, code)
+  self.failed = { message = message, code = code }
+  self.owner.fail(self.failed)
+  self:drop()
+  self.events:tell("failed", message, code)
+  wake(self)
+  return nil, message, code
+end
+
+--- Tries until it is done, or the time for that is over: then nothing is done
+--- any more.
+---@param attempt fun(): any?, string?, string?
+---@return any? done
+---@return string? message
+---@return string? code
+function methods:persist(attempt)
+  local deadline, pause, is_told = scheduler.now() + self.retry, FIRST_PAUSE, false
+  while true do
+    local done, message, code = attempt()
+    if done then
+      if is_told then self.events:tell("recovered") end
+      return done
+    end
+    message = ("%s: %s"):format(self.log.disk:path("log"), message)
+    code = writer.code(code)
+    if not is_told then self.events:tell("trouble", message, code) end
+    is_told = true
+    local left = deadline - scheduler.now()
+    if left <= 0 or not scheduler.sleep(math.min(pause, left)) then
+      return fail(self, message, code)
+    end
+    pause = math.min(pause * 2, LONGEST_PAUSE)
+  end
+end
+
+-- Takes what goes into the next frame.
+local function take_records(self)
+  local items, size = {}, 0
+  while self.first < self.after do
+    local item = self.queue[self.first]
+    if not item.bytes or #items > 0 and size + #item.bytes > BATCH then break end
+    items[#items + 1] = item
+    size = size + #item.bytes
+    self.queue[self.first] = nil
+    self.first = self.first + 1
+  end
+  return items
+end
+
+local function write_records(self)
+  local items, records = take_records(self), {}
+  for i, item in ipairs(items) do records[i] = item.bytes end
+  local payload = frame.pack_records(records)
+  local done = self:persist(function()
+    return self.log:add("records", items[1].index, #items, payload)
+  end)
+  if not done then return end
+  self.is_unsealed = true
+  self.settled = self.settled + #items
+  self.owner.settle(items)
+end
+
+local function write_other(self)
+  local item = self.queue[self.first]
+  self.queue[self.first] = nil
+  self.first = self.first + 1
+  if not item.write(item) then return end
+  self.settled = self.settled + item.weight
+end
+
+local function start_seal(self)
+  if not self.is_unsealed or self.seal_timer or self.failed then return end
+  self.seal_timer = loop.timer(SEAL_AFTER, function()
+    self.seal_timer = nil
+    if self.is_unsealed and not self.is_running and not self.failed then self:seal() end
+  end)
+  self.seal_timer:unref()
+end
+
+local function run(self)
+  while self.first < self.after and not self.failed do
+    if self.queue[self.first].bytes then write_records(self) else write_other(self) end
+    wake(self)
+  end
+  self.is_running = false
+  start_seal(self)
+end
+
+--- Puts an item behind the others: a record has `bytes` and
+--- `index`; anything else `write`, which waits until it is on the disk, and `weight`.
+---@param item table
+function methods:push(item)
+  self.queue[self.after] = item
+  self.after = self.after + 1
+  self.appended = self.appended + (item.weight or 1)
+  if self.is_running then return end
+  self.is_running = true
+  scheduler.spawn(run, self)
+end
+
+--- Has a frame written that says that all before it is on the disk.
+function methods:seal()
+  self.is_unsealed = false
+  self:push({
+    weight = 1,
+    write = function() return self:persist(function() return self.log:seal() end) end,
+  })
+end
+
+--- Waits until all that was pushed is on the disk.
+---@param timeout number? in seconds
+---@return boolean? done
+---@return string? message
+---@return string? code
+function methods:sync(timeout)
+  if self.failed then return nil, self.failed.message, self.failed.code end
+  if self.settled >= self.appended then return true end
+  return scheduler.await(function(resume)
+    self.waiters[self.after_waiter] = { item = self.appended, resume = resume }
+    self.after_waiter = self.after_waiter + 1
+  end, timeout)
+end
+
+--- Waits until all is on the disk, and marked as such. Nothing is sealed later.
+---@return boolean? done
+---@return string? message
+---@return string? code
+function methods:finish()
+  local done, message, code = self:sync()
+  if done and self.is_unsealed then
+    self:seal()
+    done, message, code = self:sync()
+  end
+  if self.seal_timer then self.seal_timer:cancel() end
+  self.seal_timer = nil
+  return done, message, code
+end
+
+return writer
