@@ -13,6 +13,7 @@
 #include <lauxlib.h>
 #include <stdint.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "args.h"
@@ -318,6 +319,16 @@ static int loop_now(lua_State *L)
 	return 1;
 }
 
+/* loop.clock() -> seconds since 1970, by a clock that people set */
+static int loop_clock(lua_State *L)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_REALTIME, &time);
+	lua_pushnumber(L, (double)time.tv_sec + (double)time.tv_nsec / 1e9);
+	return 1;
+}
+
 /* loop.pending() -> how many active watches keep the program running */
 static int loop_pending(lua_State *L)
 {
@@ -398,6 +409,7 @@ static const luaL_Reg functions[] = {
 	{"child", child_watch},
 	{"run", loop_run},
 	{"stop", loop_stop},
+	{"clock", loop_clock},
 	{"now", loop_now},
 	{"pending", loop_pending},
 	{"after_each", loop_after_each},

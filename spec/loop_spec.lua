@@ -30,6 +30,10 @@ describe("corolua.loop", function()
     end
   end)
 
+  it("tells the time of day", function()
+    assert.is_true(math.abs(loop.clock() - os.time()) < 2)
+  end)
+
   it("cancels a timer, twice", function()
     local fired = false
     local timer = loop.timer(0, function() fired = true end)

@@ -334,6 +334,11 @@ end
 ---@return number
 function scheduler.now() return loop.now() end
 
+--- Seconds since 1970, by a clock that people set: for what must be comparable
+--- between machines. All else goes by `now`.
+---@return number
+function scheduler.clock() return loop.clock() end
+
 --- Calls the function once, as a task, after so many seconds.
 ---@param seconds number
 ---@param fn function

@@ -1,5 +1,6 @@
 --- Whether a group may send: joined, and quorate both at the event that is
---- being handled and at the newest state that was read.
+--- being handled and at the newest state that was read. `room.watch_refusal` is
+--- called, where it is set, at the moment when that changes; it must not wait.
 
 local gate = {}
 
@@ -21,7 +22,9 @@ local function update(room)
   local refusal = refusal_of(room)
   local before = room.refusal
   room.refusal = refusal
-  if refusal and refusal ~= before then room.window:refuse(refusal[1], refusal[2]) end
+  if refusal == before then return end
+  if refusal then room.window:refuse(refusal[1], refusal[2]) end
+  if room.watch_refusal then room.watch_refusal(refusal) end
 end
 
 --- The group's state: "new", "joining", "joined", "down", "leaving" or "left".

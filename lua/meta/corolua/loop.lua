@@ -62,6 +62,10 @@ function loop.stop() end
 ---@return number
 function loop.now() end
 
+--- Seconds since 1970, by a clock that people set.
+---@return number
+function loop.clock() end
+
 --- How many active watches keep the program running.
 ---@return integer
 function loop.pending() end

@@ -1,0 +1,244 @@
+--- One leader among the members of a group: the oldest one of the quorate side.
+--- docs/election.md says what that guarantees and what it cannot.
+
+local line = require("corolua.election.line")
+local names = require("corolua.names")
+local options = require("corolua.group.options")
+local scheduler = require("corolua.scheduler")
+local service = require("corolua.service")
+local term = require("corolua.election.term")
+local wire = require("corolua.election.wire")
+
+---@class corolua.Election
+---@field group corolua.Group its own: nobody else sets handlers of it
+---@field on table<string, function> `elected(term)`, `deposed(term)`, `changed(leader, term)`
+---@field leader userdata? the member that leads, as far as was read
+---@field term integer of the leader, or of the last one; 0 before the first
+local methods = {}
+
+local election = {}
+
+local JOIN_TIMEOUT, LEAVE_TIMEOUT = 30, 5
+
+-- What was not heard by all is said again after so many seconds, twice as many
+-- each time; a clock that has to go on a little is looked at soon.
+local AGAIN_MIN, AGAIN_MAX = 0.05, 0.8
+local CLOCK_PAUSE = 0.004
+
+local NO_FENCE = "there is no quorum provider, and without quorum nobody leads"
+
+local election_mt = {
+  __name = "corolua.election",
+  __index = methods,
+  __tostring = function(self) return "election '" .. self.group.name .. "'" end,
+}
+
+-- Nobody leads where the daemon has no quorum provider, and so no fence.
+local function may_lead(self)
+  local room = self.group
+  return not room.refusal and not room.life.tracker.free
+end
+
+-- The member of a key, and its leadership; none where the own quorum is gone.
+local function leader_now(self)
+  local key = self.agreed.leader
+  if not key or not may_lead(self) then return nil end
+  return self.members[key], term.of(self.agreed.ring.seq, self.agreed.counter)
+end
+
+local function tell_deposed(self)
+  if not self.leading then return end
+  self.events:tell("deposed", self.leading)
+  self.leading = nil
+end
+
+-- Tells of what has changed since it was told the last time: first of our own
+-- end, then of our own beginning, then of the leader.
+local function show(self)
+  local leader, number = leader_now(self)
+  local is_mine = leader ~= nil and leader == self.group.me
+  if not (is_mine and number == self.leading) then tell_deposed(self) end
+  if leader == self.leader and (not leader or number == self.term) then return end
+  self.leader, self.term = leader, number or self.term
+  if is_mine then
+    self.leading = number
+    self.events:tell("elected", number)
+  end
+  self.events:tell("changed", leader, self.term)
+end
+
+local advance
+
+local function arm(self, seconds)
+  if self.timer then self.timer:cancel() end
+  self.timer = scheduler.after(seconds, function()
+    self.timer = nil
+    advance(self, seconds >= AGAIN_MIN)
+  end)
+end
+
+-- What is still to come does so by messages, unless some of them were lost or
+-- the clock has to go on.
+local function watch(self)
+  local agreed = self.agreed
+  if agreed:is_to_claim() then
+    arm(self, CLOCK_PAUSE)
+  elseif not agreed:is_settled() and not self.timer then
+    self.pause = math.min(self.pause * 2, AGAIN_MAX)
+    arm(self, self.pause)
+  end
+end
+
+-- Says what is to be said. What is refused is said when quorum is there.
+function advance(self, again)
+  local agreed = self.agreed
+  if not agreed.ring or not may_lead(self) then return end
+  local message = agreed:next_message(again)
+  while message and self.group:try_send(wire.encode(message)) do
+    agreed:has_said(message)
+    message = agreed:next_message()
+  end
+  watch(self)
+end
+
+local function is_same(ring, other)
+  return ring ~= nil and ring.seq == other.seq and ring.nodeid == other.nodeid
+end
+
+-- Follows the view of the event that is being handled.
+local function look(self)
+  local view = self.group.view
+  if view.members == self.seen and is_same(self.agreed.ring, view.ring) then return end
+  local keys
+  keys, self.members, self.seen = {}, {}, view.members
+  for i, member in ipairs(view.members) do
+    keys[i] = wire.key(member)
+    self.members[keys[i]] = member
+  end
+  if is_same(self.agreed.ring, view.ring) then return self.agreed:change(keys) end
+  self.agreed:enter(wire.key(self.group.me), view.ring, keys, not self.agreed.ring)
+  self.pause = AGAIN_MIN / 2
+end
+
+local function on_message(self, payload, from)
+  look(self)
+  local message = wire.decode(payload)
+  if message then self.agreed:hear(wire.key(from), message) end
+  show(self)
+  advance(self)
+end
+
+local function on_refusal(self, refusal)
+  if not refusal then return end
+  self.agreed:lose_quorum()
+  self.agreed:resign()
+  show(self)
+end
+
+local function listen(self)
+  local on = self.group.on
+  local function on_view()
+    look(self)
+    if may_lead(self) then self.agreed:gain_quorum() end
+    show(self)
+    advance(self)
+  end
+  on.members, on.quorum = on_view, on_view
+  local function on_payload(payload, from) on_message(self, payload, from) end
+  on.message, on.inquorate = on_payload, on_payload
+  function on.down()
+    self.agreed:go_down()
+    self.seen = nil
+    show(self)
+  end
+  for _, kind in ipairs({ "gap", "malformed", "up" }) do on[kind] = function() end end
+  self.group.watch_refusal = function(refusal) on_refusal(self, refusal) end
+end
+
+--- Whether we lead, by all that was read so far: true at the earliest when
+--- `elected` is told, and false at the latest then when `deposed` is.
+---@return boolean
+function methods:is_leader()
+  if not self.leading or not may_lead(self) then return false end
+  return is_same(self.agreed.ring, self.group.life.fence.newest)
+end
+
+--- The members in the order in which they are to lead, the leader first; empty
+--- without quorum, and until all have agreed after a change of the ring.
+---@return userdata[]
+function methods:line()
+  local list = {}
+  if not may_lead(self) then return list end
+  for i, key in ipairs(self.agreed.order or list) do list[i] = self.members[key] end
+  return list
+end
+
+--- The members that have said nothing since the ring has changed. While there
+--- are any, nobody leads.
+---@return userdata[]
+function methods:missing()
+  local list = {}
+  for i, key in ipairs(self.agreed:missing()) do list[i] = self.members[key] end
+  return list
+end
+
+--- Leaves: `deposed` is told at once, before any other member can lead. Done as
+--- well by `<close>` and at the end of the program.
+---@param given { timeout: number }? in seconds, 5 unless told
+---@return true? left, string? message, string? code
+function methods:leave(given)
+  local timeout = options.timeout_of(given, LEAVE_TIMEOUT, 2)
+  local ok, message, code = self.group:leave({ timeout = timeout })
+  return ok, message, code -- no tail call: it would hide the caller's line
+end
+
+election_mt.__close = function(self) self.group:leave() end
+
+-- The options of the group are what is left.
+local function split(given, level)
+  if type(given) ~= "table" then names.check_keys(given, {}, "option", level + 1) end
+  local rest = {}
+  for key, value in pairs(given or {}) do rest[key] = value end
+  rest.timeout = nil
+  return options.check_timeout(given and given.timeout, JOIN_TIMEOUT, level + 1), rest
+end
+
+local function check_room(room, level)
+  if not room.requires_quorum then
+    error("election.join: the group has quorum = \"ignore\", and without quorum nobody leads",
+      level + 1)
+  elseif room.codec then
+    error("election.join: the group must not have a codec", level + 1)
+  end
+end
+
+--- Joins a group, in which the member that has been there for longest leads as
+--- long as it has quorum.
+---@param given string|corolua.Group a name, or a group that was not joined
+---@param settings { timeout: number? }? seconds, 30 unless told; with a name also
+--- the options of the group
+---@return corolua.Election? joined, string? message, string? code
+function election.join(given, settings)
+  local timeout, rest = split(settings, 2)
+  if type(given) ~= "string" then names.check_keys(rest, { timeout = true }, "option", 2) end
+  local room = service.room(given, "election.join", rest, 2)
+  check_room(room, 2)
+  local events = service.events("election '" .. room.name .. "'", {
+    "elected", "deposed", "changed",
+  })
+  local self = setmetatable({
+    group = room, events = events, on = events.on,
+    term = 0, agreed = line.new(), members = {}, pause = AGAIN_MIN,
+  }, election_mt)
+  listen(self)
+  local ok, message, code = room:join({ timeout = timeout })
+  if not ok then return nil, message, code end
+  if not room:stats().fenced then
+    room:leave()
+    return nil, NO_FENCE, "ERR_NOT_SUPPORTED"
+  end
+  events:begin()
+  return self
+end
+
+return election

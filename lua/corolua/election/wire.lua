@@ -1,0 +1,115 @@
+--- What members of an election say to one another, as bytes. All numbers are
+--- little-endian; a member is a key of eight bytes, and lists are keys in a row
+--- behind their length.
+---
+--- Every message has four bytes "CLE1", its kind, and nodeid (4) and seq (8) of
+--- the ring it was said in. Behind these:
+---   1 state: seq (8) of the last ring whose line the sender was in, flags (1),
+---     how many were there before it (4), highest counter of this ring (8), that
+---     line, and who it has heard in this ring;
+---   2 line: highest counter of this ring (8), the leader's key or nothing, the line;
+---   3 claim: counter (8).
+
+local term = require("corolua.election.term")
+
+---@class corolua.election.Message
+---@field kind "state"|"line"|"claim"
+---@field nodeid integer of the ring
+---@field seq integer of the ring
+---@field counter integer
+---@field kept integer? seq of the ring that `keys` is the line of
+---@field keys string[]? a line
+---@field heard string[]?
+---@field fresh boolean? has been without quorum since it was in that line
+---@field settled boolean? is in the line of this ring
+---@field seniors integer?
+---@field leader string?
+
+local wire = {}
+
+local KEY_SIZE = 8
+local HEAD = "<c4BI4i8"
+local MAGIC = "CLE1"
+local FRESH, SETTLED = 1, 2
+
+--- The key of a member: eight bytes.
+---@param member { nodeid: integer, pid: integer }
+---@return string
+function wire.key(member) return (string.pack("<I4I4", member.nodeid, member.pid)) end
+
+local function split(bytes)
+  local keys = {}
+  for at = 1, #bytes, KEY_SIZE do keys[#keys + 1] = bytes:sub(at, at + KEY_SIZE - 1) end
+  return keys
+end
+
+local function is_list(bytes) return #bytes % KEY_SIZE == 0 end
+
+local function flags_of(message)
+  return (message.fresh and FRESH or 0) | (message.settled and SETTLED or 0)
+end
+
+local kinds = { "state", "line", "claim" }
+local numbers = { state = 1, line = 2, claim = 3 }
+
+local pack = {
+  state = function(message)
+    return string.pack("<i8BI4i8s2s2", message.kept, flags_of(message), message.seniors,
+      message.counter, table.concat(message.keys), table.concat(message.heard))
+  end,
+  line = function(message)
+    return string.pack("<i8s1s2", message.counter, message.leader or "",
+      table.concat(message.keys))
+  end,
+  claim = function(message) return string.pack("<i8", message.counter) end,
+}
+
+---@param message corolua.election.Message
+---@return string
+function wire.encode(message)
+  local head = HEAD:pack(MAGIC, numbers[message.kind], message.nodeid, message.seq)
+  return head .. pack[message.kind](message)
+end
+
+local unpack = {
+  state = function(message, bytes, at)
+    local flags, keys, heard, behind
+    message.kept, flags, message.seniors, message.counter, keys, heard, behind =
+      string.unpack("<i8BI4i8s2s2", bytes, at)
+    message.fresh, message.settled = flags & FRESH ~= 0, flags & SETTLED ~= 0
+    message.keys, message.heard = split(keys), split(heard)
+    return behind, is_list(keys) and is_list(heard)
+  end,
+  line = function(message, bytes, at)
+    local keys, leader, behind
+    message.counter, leader, keys, behind = string.unpack("<i8s1s2", bytes, at)
+    message.leader, message.keys = leader ~= "" and leader or nil, split(keys)
+    return behind, is_list(keys) and (leader == "" or #leader == KEY_SIZE)
+  end,
+  claim = function(message, bytes, at)
+    local behind
+    message.counter, behind = string.unpack("<i8", bytes, at)
+    return behind, true
+  end,
+}
+
+local function decode(bytes)
+  local message = {}
+  local magic, number, at
+  magic, number, message.nodeid, message.seq, at = HEAD:unpack(bytes)
+  message.kind = kinds[number]
+  if magic ~= MAGIC or not message.kind then return nil end
+  local behind, is_good = unpack[message.kind](message, bytes, at)
+  if not is_good or behind ~= #bytes + 1 or not term.is_counter(message.counter) then return nil end
+  return message
+end
+
+--- The message that bytes are, or nil if they are none of ours.
+---@param bytes string
+---@return corolua.election.Message?
+function wire.decode(bytes)
+  local ok, message = pcall(decode, bytes)
+  return ok and message or nil
+end
+
+return wire

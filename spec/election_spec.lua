@@ -1,0 +1,169 @@
+local corolua = require("corolua")
+local election = require("corolua.election")
+local lab = require("corolua.lab")
+local support = require("spec.support")
+
+local function eventually(condition, timeout)
+  return (assert(corolua.wait(condition, timeout or 10)))
+end
+
+-- Joins, and notes what is told.
+local function join(node, name, notes)
+  local boss = assert(election.join(node:group(name)))
+  for _, kind in ipairs({ "elected", "deposed", "changed" }) do
+    boss.on[kind] = function(...)
+      if notes then table.insert(notes, { kind, boss.group.me, ... }) end
+    end
+  end
+  return boss
+end
+
+-- Whether all agree on a leader and on a line of so many.
+local function agree(list, leader)
+  for _, boss in ipairs(list) do
+    if boss.leader ~= leader.group.me or #boss:line() ~= #list then return false end
+    if boss.term ~= leader.term then return false end
+  end
+  return leader:is_leader()
+end
+
+local function line_of(boss)
+  local nodes = {}
+  for i, member in ipairs(boss:line()) do nodes[i] = member.nodeid end
+  return nodes
+end
+
+describe("election", function()
+  local cluster
+
+  setup(function()
+    cluster = assert(lab.start({ nodes = 3 }))
+  end)
+
+  teardown(function()
+    cluster:close()
+  end)
+
+  describe(".join", function()
+    for title, case in pairs({
+      ["what is no group"] = { 7, nil, "a group or its name was expected, got number" },
+      ["an empty name"] = { "", nil, "a group's name has 1 to 127 bytes, got 0" },
+      ["an unknown option"] = {
+        "boss", { windov = 1 }, "unknown option 'windov', did you mean 'window'%?",
+      },
+      ["a timeout that is none"] = {
+        "boss", { timeout = "x" }, "timeout must be a number of seconds that is not negative",
+      },
+      ["options that are no table"] = { "boss", 3, "a table of options was expected, got number" },
+      ["a group that ignores quorum"] = {
+        "boss", { quorum = "ignore" }, 'the group has quorum = "ignore", and without quorum nobody',
+      },
+      ["a codec"] = { "boss", { codec = "json" }, "the group must not have a codec" },
+    }) do
+      it("refuses " .. title, function()
+        support.raises(case[3], function() election.join(case[1], case[2]) end)
+      end)
+    end
+
+    it("refuses options of a group that is made already", function()
+      support.raises("unknown option 'window'", function()
+        election.join(cluster[1]:group("boss"), { window = 8 })
+      end)
+    end)
+
+    it("refuses a group that was joined", function()
+      local room <close> = cluster[1]:group("boss")
+      assert(room:join())
+      support.raises("must not have been joined before", function() election.join(room) end)
+    end)
+
+    it("says where there is no daemon", function()
+      local boss, message, code = election.join("boss", { timeout = 1 })
+      assert.is_nil(boss)
+      assert.is_string(message)
+      assert.equal("ERR_LIBRARY", code)
+    end)
+
+    it("raises at a handler of an unknown event", function()
+      local boss <close> = join(cluster[1], "boss")
+      support.raises("unknown event 'electd', did you mean 'elected'", function()
+        boss.on.electd = function() end
+      end)
+    end)
+  end)
+
+  it("lets the one lead that joined first", function()
+    local third <close> = join(cluster[3], "first")
+    eventually(function() return agree({ third }, third) end)
+    local first <close> = join(cluster[1], "first")
+    eventually(function() return agree({ first, third }, third) end)
+    local second <close> = join(cluster[2], "first")
+    eventually(function() return agree({ first, second, third }, third) end)
+    for _, boss in ipairs({ first, second, third }) do assert.same({ 3, 1, 2 }, line_of(boss)) end
+    assert.is_false(first:is_leader())
+    assert.equal("election 'first'", tostring(first))
+  end)
+
+  it("tells of the leader's leave before the next one is elected", function()
+    local notes = {}
+    local first = join(cluster[1], "leave", notes)
+    eventually(function() return first:is_leader() end)
+    local second <close> = join(cluster[2], "leave", notes)
+    eventually(function() return agree({ first, second }, first) end)
+    local term = first.term
+    assert.is_true(first:leave())
+    assert.is_false(first:is_leader())
+    assert.is_nil(first.leader)
+    eventually(function() return second:is_leader() end)
+    eventually(function() return notes[#notes][1] == "changed" and notes[#notes][3] end)
+    local ours = {}
+    for _, note in ipairs(notes) do
+      if note[1] ~= "changed" then table.insert(ours, { note[1], note[2].nodeid, note[3] }) end
+    end
+    assert.same({
+      { "elected", 1, term }, { "deposed", 1, term }, { "elected", 2, second.term },
+    }, ours)
+    assert.is_true(second.term > term)
+  end)
+
+  it("raises the term where a group is begun anew within a ring", function()
+    local last = 0
+    for round = 1, 6 do
+      local boss <close> = join(cluster[round % 3 + 1], "anew")
+      eventually(function() return boss:is_leader() end)
+      assert.is_true(boss.term > last)
+      last = boss.term
+    end
+  end)
+
+  it("calls no handler before the script waits", function()
+    local boss <close> = assert(election.join(cluster[1]:group("late")))
+    local count = 0
+    local finish = corolua.now() + 0.05
+    function boss.on.elected() count = count + 1 end
+    while corolua.now() < finish do assert.equal(0, count) end
+    eventually(function() return count == 1 end)
+  end)
+
+  it("may be joined again after it was left", function()
+    for _ = 1, 2 do
+      local boss = join(cluster[1], "again")
+      eventually(function() return boss:is_leader() end)
+      assert(boss:leave())
+      local _, _, code = boss:leave()
+      assert.equal("ERR_NOT_EXIST", code)
+    end
+  end)
+
+  it("agrees with two processes on one node", function()
+    local boss <close> = join(cluster[1], "two")
+    eventually(function() return boss:is_leader() end)
+    local process = assert(cluster[1]:run("spec/support/candidate.lua", "two"))
+    eventually(function() return #boss:line() == 2 end)
+    assert.equal("line 1 1", process:next(10))
+    assert(boss:leave())
+    assert.equal("elected", process:next(10))
+    assert(process:kill("TERM"))
+    assert.equal(0, process:wait(10))
+  end)
+end)
