@@ -78,7 +78,9 @@ describe("lua/meta", function()
     end)
   end
 
-  for _, name in ipairs({ "host", "limit", "loop", "net", "packing", "switch", "sys", "worker" }) do
+  for _, name in ipairs({
+    "file", "host", "limit", "loop", "net", "packing", "switch", "sys", "worker",
+  }) do
     it("describes the functions of corolua." .. name, function()
       local _, functions = described("corolua/" .. name)
       local loaded = {}
@@ -89,6 +91,11 @@ describe("lua/meta", function()
       assert.same("table", type(dofile(FOLDER .. "corolua/" .. name .. ".lua")))
     end)
   end
+
+  it("describes the methods of corolua.file", function()
+    local _, _, methods = described("corolua/file")
+    assert.same(keys(debug.getregistry()["corolua.file"].__index), keys(methods))
+  end)
 
   it("describes the methods of what corolua.loop watches", function()
     local _, _, methods = described("corolua/loop")
