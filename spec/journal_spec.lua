@@ -1,36 +1,24 @@
 local journal = require("corolua.journal")
-local lfs = require("lfs")
+local journals = require("spec.support.journals")
 
 describe("corolua.journal", function()
   local folder
 
-  before_each(function()
-    folder = os.tmpname()
-    os.remove(folder)
-  end)
+  before_each(function() folder = journals.folder() end)
 
-  after_each(function()
-    for name in lfs.dir(folder) do os.remove(folder .. "/" .. name) end
-    assert(lfs.rmdir(folder))
-  end)
-
-  local function collect(book)
-    local list = {}
-    for index, bytes in book:records() do list[index] = bytes end
-    return list
-  end
+  after_each(function() journals.remove(folder) end)
 
   it("has after opening again what it had before", function()
     local book <close> = assert(journal.open(folder))
     assert.same({ 0, 0, 0 }, { book.base.index, book.last, book.written })
     for _, bytes in ipairs({ "one", "", ("x"):rep(3000000), "\0\xC5frm" }) do book:append(bytes) end
-    local before = collect(book)
+    local before = journals.collect(book)
     assert(book:sync())
     assert.equal(4, book.written)
-    assert.same(before, collect(book))
+    assert.same(before, journals.collect(book))
     assert(book:close())
     local again <close> = assert(journal.open(folder))
-    assert.same(before, collect(again))
+    assert.same(before, journals.collect(again))
     assert.equal(4, again.written)
   end)
 

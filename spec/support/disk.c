@@ -6,8 +6,9 @@
  *	fdatasync=5 pwrite=28
  *
  * "pwrite=-1" writes half of it. As a kernel may, a failing fdatasync drops
- *what was written since the last good one, with all of the pages it is in: they
- * read as zeros from then on.
+ * what was written since the last good one: the pages are as they were before.
+ * After "fdatasync=-5" they are lost with all that was in them, and read as
+ * zeros.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -19,10 +20,22 @@
 #include <sys/types.h>
 #include <unistd.h>
 
+#define STUBBED __attribute__((visibility("default")))
+
 enum { PAGE = 4096, SHORT = -1 };
 
-/* What the file at hand has that is not synchronized. */
-static off_t dirty_from, dirty_to;
+/* What a write took the place of, in whole pages; the last one first. */
+struct before {
+	struct before *next;
+	off_t at;
+	size_t size;
+	char bytes[];
+};
+
+static struct before *dirty;
+
+typedef ssize_t pwrite_fn(int fd, const void *bytes, size_t size, off_t at);
+typedef ssize_t pread_fn(int fd, void *bytes, size_t size, off_t at);
 
 static void *real(const char *call)
 {
@@ -48,75 +61,105 @@ static int scripted(const char *call)
 	return found != NULL ? atoi(found + strlen(entry)) : 0;
 }
 
-static void note_dirty(off_t from, off_t to)
+/* As scripted; an error is in errno too. */
+static int failing(const char *call)
 {
-	if (dirty_to == 0 || from < dirty_from)
-		dirty_from = from;
-	if (to > dirty_to)
-		dirty_to = to;
+	int error = scripted(call);
+
+	errno = abs(error);
+	return error;
 }
 
-typedef ssize_t pwrite_fn(int fd, const void *bytes, size_t size, off_t at);
-
-static void drop_dirty(int fd)
+static void note_dirty(int fd, size_t size, off_t at)
 {
-	static const char zeros[PAGE];
+	off_t from = at - at % PAGE;
+	size_t whole = size + (size_t)(at - from);
+	struct before *before;
+	pread_fn *get;
+
+	whole += (PAGE - whole % PAGE) % PAGE;
+	before = calloc(1, sizeof *before + whole);
+	*(void **)&get = real("pread");
+	if (before == NULL || get(fd, before->bytes, whole, from) < 0)
+		abort();
+	before->next = dirty;
+	before->at = from;
+	before->size = whole;
+	dirty = before;
+}
+
+static struct before *take_dirty(void)
+{
+	struct before *before = dirty;
+
+	dirty = before->next;
+	return before;
+}
+
+static void drop_dirty(int fd, bool lost)
+{
 	pwrite_fn *put;
-	off_t at = dirty_from - dirty_from % PAGE;
 
 	*(void **)&put = real("pwrite");
-	for (; at < dirty_to; at += PAGE) {
-		off_t left = dirty_to - at;
+	while (dirty != NULL) {
+		struct before *before = take_dirty();
 
-		if (put(fd, zeros, left < PAGE ? (size_t)left : PAGE, at) < 0)
+		if (lost)
+			memset(before->bytes, 0, before->size);
+		if (put(fd, before->bytes, before->size, before->at) < 0)
 			abort();
+		free(before);
 	}
-	dirty_from = dirty_to = 0;
 }
 
-__attribute__((visibility("default"))) ssize_t pwrite(int fd, const void *bytes,
-						      size_t size, off_t at)
+STUBBED ssize_t pwrite(int fd, const void *bytes, size_t size, off_t at)
 {
 	pwrite_fn *put;
-	int error = scripted("pwrite");
-	ssize_t done;
+	int error = failing("pwrite");
 
-	if (error > 0) {
-		errno = error;
+	if (error > 0)
 		return -1;
-	}
+	if (error == SHORT)
+		size = (size + 1) / 2;
+	note_dirty(fd, size, at);
 	*(void **)&put = real("pwrite");
-	done = put(fd, bytes, error == SHORT ? (size + 1) / 2 : size, at);
-	if (done > 0)
-		note_dirty(at, at + done);
-	return done;
+	return put(fd, bytes, size, at);
 }
 
-__attribute__((visibility("default"))) int fdatasync(int fd)
+STUBBED ssize_t pread(int fd, void *bytes, size_t size, off_t at)
+{
+	pread_fn *get;
+	int error = failing("pread");
+
+	if (error > 0)
+		return -1;
+	*(void **)&get = real("pread");
+	return get(fd, bytes, error == SHORT ? (size + 1) / 2 : size, at);
+}
+
+STUBBED int fdatasync(int fd)
 {
 	int (*sync_data)(int);
 	int error = scripted("fdatasync");
 
 	if (error != 0) {
-		drop_dirty(fd);
-		errno = error;
+		drop_dirty(fd, error < 0);
+		errno = abs(error);
 		return -1;
 	}
-	dirty_from = dirty_to = 0;
+	while (dirty != NULL)
+		free(take_dirty());
 	*(void **)&sync_data = real("fdatasync");
 	return sync_data(fd);
 }
 
 #define FAIL(call, parameters, ...)                                            \
-	__attribute__((visibility("default"))) int call parameters             \
+	STUBBED int call parameters                                            \
 	{                                                                      \
 		int(*really) parameters;                                       \
-		int error = scripted(#call);                                   \
                                                                                \
-		if (error != 0) {                                              \
-			errno = error;                                         \
+		if (failing(#call) != 0)                                       \
 			return -1;                                             \
-		}                                                              \
 		*(void **)&really = real(#call);                               \
 		return really(__VA_ARGS__);                                    \
 	}
@@ -124,19 +167,3 @@ __attribute__((visibility("default"))) int fdatasync(int fd)
 FAIL(fsync, (int fd), fd)
 FAIL(ftruncate, (int fd, off_t size), fd, size)
 FAIL(rename, (const char *from, const char *to), from, to)
-
-typedef ssize_t pread_fn(int fd, void *bytes, size_t size, off_t at);
-
-__attribute__((visibility("default"))) ssize_t pread(int fd, void *bytes,
-						     size_t size, off_t at)
-{
-	pread_fn *get;
-	int error = scripted("pread");
-
-	if (error > 0) {
-		errno = error;
-		return -1;
-	}
-	*(void **)&get = real("pread");
-	return get(fd, bytes, error == SHORT ? (size + 1) / 2 : size, at);
-}
