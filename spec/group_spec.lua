@@ -285,6 +285,12 @@ describe("corolua.group", function()
         { { max_held = 1.5 }, "positive integer" },
         { { overload = true }, "\"leave\" or \"stop_reading\"" },
         { { reconnect = -1 }, "true, false or a number of seconds" },
+        { { packed = 1 }, "option 'packed' must be true or false, got 1" },
+        { { fragment = true }, "option 'fragment' needs packed = true" },
+        { { packed = true, fragment = "yes" }, "option 'fragment' must be true or false" },
+        { { packed = true, max_message = 0 }, "option 'max_message' must be an integer of 1" },
+        { { codec = "jsn" }, 'codec must be "string", "json" or a table with encode and decode' },
+        { { codec = { encode = tostring } }, "decode" },
       }) do
         local _, problem = pcall(function() corolua.group("x", case[1]) end)
         assert.matches("^spec/group_spec.lua:%d+: .*" .. case[2]:gsub("[%-%?]", "%%%0"), problem)
