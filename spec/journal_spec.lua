@@ -1,5 +1,9 @@
+local frame = require("corolua.journal.frame")
 local journal = require("corolua.journal")
 local journals = require("spec.support.journals")
+local lfs = require("lfs")
+local scheduler = require("corolua.scheduler")
+local support = require("spec.support")
 
 describe("corolua.journal", function()
   local folder
@@ -65,5 +69,177 @@ describe("corolua.journal", function()
     local again <close> = assert(journal.open(folder))
     assert.same({ 4, "four", 5 }, { again.base.index, again.base.snapshot, again.last })
     assert.equal("five", again:record(5))
+  end)
+
+  it("keeps records apart from those that were cut off before they were written", function()
+    local book <close> = assert(journal.open(folder))
+    for i = 1, 6 do book:append("old " .. i) end
+    book:cut(3)
+    book:append("new 4")
+    book:cut(2)
+    book:append("newer 3")
+    assert.same({ "old 1", "old 2", "newer 3" }, journals.collect(book))
+    assert(book:sync())
+    assert.equal(3, book.written)
+    assert.same({ "old 1", "old 2", "newer 3" }, journals.collect(book))
+    book:close()
+    local again <close> = assert(journal.open(folder))
+    assert.same({ "old 1", "old 2", "newer 3" }, journals.collect(again))
+  end)
+
+  it("takes records while it compacts", function()
+    local book <close> = assert(journal.open(folder))
+    for i = 1, 10 do book:append("record " .. i) end
+    local done
+    local task = scheduler.spawn(function()
+      assert(book:compact(10, ("s"):rep(20 << 20)))
+      done = true
+    end)
+    local during = 0
+    while not done do
+      book:append("record " .. book.last + 1)
+      assert(book:sync())
+      if not done then during = book.last end
+    end
+    task:wait()
+    assert.is_true(during > 12)
+    local before = journals.collect(book)
+    assert.equal("record 11", before[11])
+    book:close()
+    local again <close> = assert(journal.open(folder))
+    assert.same({ 10, 20 << 20 }, { again.base.index, #again.base.snapshot })
+    assert.same(before, journals.collect(again))
+  end)
+
+  it("compacts once at a time, and not what is replaced meanwhile", function()
+    local book <close> = assert(journal.open(folder))
+    for i = 1, 10 do book:append("record " .. i) end
+    local task = scheduler.spawn(function() return select(3, book:compact(5, "five")) end)
+    scheduler.sleep(0)
+    assert.equal("ERR_BUSY", (select(3, book:compact(6, "six"))))
+    support.raises("journal:cut: index must be an integer of 5 to 10, got 4", function()
+      book:cut(4)
+    end)
+    assert(book:replace(20, "twenty"))
+    assert.equal("ERR_BUSY", task:wait())
+    book:close()
+    local again <close> = assert(journal.open(folder))
+    assert.same({ 20, "twenty", 20 }, { again.base.index, again.base.snapshot, again.last })
+    assert.is_nil(lfs.attributes(folder .. "/log.compact"))
+  end)
+
+  it("tells how far it is written, and which wait was too short", function()
+    local book <close> = assert(journal.open(folder))
+    local told = {}
+    function book.on.written(index) table.insert(told, index) end
+    book:append("one")
+    local done, message, code = book:sync(0)
+    assert.same({ "timed out after 0 s", "ERR_TIMEOUT" }, { message, code })
+    assert.is_nil(done)
+    assert(book:sync(5))
+    book:append("two")
+    assert(book:sync(5))
+    assert(scheduler.wait(function() return told[2] end, 5))
+    assert.same({ 1, 2 }, told)
+  end)
+
+  it("commits all that was appended while it waited for the disk at once", function()
+    local book <close> = assert(journal.open(folder))
+    for i = 1, 1000 do book:append("record " .. i) end
+    local begin, bytes = book.writer.log.stop, 0
+    for _, record in book:records() do bytes = bytes + 4 + #record end
+    assert(book:sync())
+    assert.equal(begin + frame.HEAD + bytes, book.writer.log.stop)
+  end)
+
+  it("marks what is written a while after the last write", function()
+    local book <close> = assert(journal.open(folder))
+    book:append("one")
+    assert(book:sync())
+    local stop = book.writer.log.stop
+    assert(scheduler.wait(function() return book.writer.log.stop == stop + frame.HEAD end, 5))
+    local function is_longer() return book.writer.log.stop > stop + frame.HEAD end
+    assert.is_nil(scheduler.wait(is_longer, 1.2))
+  end)
+
+  it("takes a record of many megabytes, in memory and from the disk", function()
+    local book <close> = assert(journal.open(folder))
+    local huge = ("0123456789abcdef"):rep(4 << 20)
+    book:append("before")
+    book:append(huge)
+    book:append("behind")
+    assert.is_true(huge == book:record(2))
+    assert(book:sync(20))
+    assert.is_true(huge == book:record(2))
+    book:close()
+    local again <close> = assert(journal.open(folder))
+    assert.is_true(huge == again:record(2))
+    assert.same({ "before", "behind" }, { again:record(1), again:record(3) })
+  end)
+
+  it("takes little memory for a long log", function()
+    local book <close> = assert(journal.open(folder))
+    for _ = 1, 20 do
+      for _ = 1, 10000 do book:append(("x"):rep(100)) end
+      assert(book:sync())
+    end
+    assert.is_nil(next(book.memory))
+    assert.is_true(#book.writer.log.spans.list <= 20 * 2)
+  end)
+
+  it("ends a program in good order that does not wait for the disk", function()
+    for _ = 1, 5 do
+      local output = journals.run("", [[
+        local book = assert(require("corolua.journal").open(arg[1]))
+        for i = 1, 100 do book:append(("x"):rep(100000)) end
+        require("corolua").spawn(function() os.exit(7) end)
+      ]], folder .. "; echo $?")
+      assert.equal("7\n", output)
+    end
+  end)
+
+  it("says where the folder cannot be", function()
+    journals.write(folder, "a file")
+    local book, message, code = journal.open(folder .. "/below")
+    assert.is_nil(book)
+    assert.same("ERR_FAILED_OPERATION", code)
+    assert.matches("journal '/.*/below': mkdir: Not a directory", message)
+    book, message, code = journal.open(folder)
+    assert.is_nil(book)
+    assert.matches("open: Not a directory", message)
+    assert.same("ERR_FAILED_OPERATION", code)
+    os.remove(folder)
+  end)
+
+  it("raises for what it cannot be meant to do", function()
+    local book <close> = assert(journal.open(folder))
+    book:append("one")
+    local cases = {
+      { "dir must be the path of a folder", function() journal.open(7) end },
+      { "unknown option 'rety', did you mean 'retry'%?", function()
+        journal.open(folder, { rety = 1 })
+      end },
+      { "retry must be seconds that are not negative, got x", function()
+        journal.open(folder, { retry = "x" })
+      end },
+      { "a string of at most 268435456 bytes was expected, got table", function()
+        book:append({})
+      end },
+      { "index must be an integer of 0 to 1, got 2", function() book:cut(2) end },
+      { "index must be an integer from 0 on, got nil", function() book:compact(nil) end },
+      { "snapshot must be a string or nil, got table", function() book:compact(1, {}) end },
+      { "meta must be a string or nil, got table", function() book:replace(1, "", {}) end },
+      { "index must be an integer from 0 on, got %-1", function() book:replace(-1) end },
+      { "index must be an integer from 1 on, got one", function() book:record("one") end },
+      { "index must be an integer of 1 to 2, got 3", function() book:records(3) end },
+      { "seconds must be a number that is not negative", function() book:sync(-1) end },
+      { "unknown event 'writen', did you mean 'written'%?", function()
+        book.on.writen = print
+      end },
+    }
+    for _, case in ipairs(cases) do support.raises(case[1], case[2]) end
+    book:close()
+    support.raises("corolua.journal '.*' is closed", function() book:append("two") end)
+    assert.is_true(book:close())
   end)
 end)

@@ -151,20 +151,21 @@ end
 
 --- Drops all records after this one. This does not wait; it is on the disk
 --- before anything that is appended later, and `sync` waits for it.
----@param index integer from that of the base to the last
+---@param index integer from that of the base, or of one that `compact` writes, to the last
 ---@return boolean? done
 ---@return string? message
 ---@return string? code
 function methods:cut(index)
   check_open(self, 2)
-  check_index(index, self.base.index, self.last, "journal:cut", 2)
+  local compacting = self.compacting
+  check_index(index, compacting and compacting.index or self.base.index, self.last,
+    "journal:cut", 2)
   local failed, writer = self.failed, self.writer
   if failed then return nil, failed.message, failed.code end
   if index == self.last then return true end
   for i = math.max(index, self.written) + 1, self.last do self.memory[i] = nil end
   self.last = index
   self.written = math.min(self.written, index)
-  replacing.note_cut(self, index)
   writer:push({
     weight = 1,
     write = function()
@@ -209,7 +210,7 @@ end
 ---@param meta? string the owner's own, kept with it
 ---@return boolean? done
 ---@return string? message
----@return string? code "ERR_BUSY": another one is under way, or what it stands for was dropped
+---@return string? code "ERR_BUSY": another one is under way, or all was replaced meanwhile
 function methods:compact(index, snapshot, meta)
   check_open(self, 2)
   check_snapshot(index, snapshot, meta, "journal:compact", 2)

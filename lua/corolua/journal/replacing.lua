@@ -103,15 +103,6 @@ local function change_over(self, made)
   self.disk:call("close", old.slot)
 end
 
---- Records after this one are dropped: a compaction that stands for one of them
---- must not go on.
----@param self corolua.Journal
----@param index integer
-function replacing.note_cut(self, index)
-  local compacting = self.compacting
-  if compacting and index < compacting.index then compacting.is_void = true end
-end
-
 local function write_replacement(self, base, stands)
   local slot = free_slot(self)
   local made = self.writer:persist(function() return replacing.found(self.disk, slot, base) end)
@@ -143,7 +134,7 @@ function replacing.replace(self, base)
   return writer:sync()
 end
 
-local VOID = "what the snapshot stands for has been dropped meanwhile"
+local VOID = "everything was replaced meanwhile"
 
 -- The part of a compaction during which nothing else is written.
 local function finish_compaction(self, compacting, base, made)
@@ -151,7 +142,7 @@ local function finish_compaction(self, compacting, base, made)
   local done, message, code = replacing.follow(self.writer.log, made, "log.compact")
   if not done then return nil, message, code end
   change_over(self, made)
-  self.base = { index = base.index, meta = base.meta }
+  if not compacting.is_void then self.base = { index = base.index, meta = base.meta } end
   -- Until the folder is on the disk, a crash may bring the old file back.
   return self.writer:persist(function() return self.disk:call("sync_folder", self.disk.folder) end)
 end
@@ -160,7 +151,10 @@ local function await_compaction(self, compacting, base, made)
   return scheduler.await(function(resume)
     self.writer:push({
       weight = 1,
-      refuse = function() resume(nil, VOID, "ERR_BUSY") end,
+      refuse = function()
+        local failed = self.failed
+        resume(nil, failed and failed.message or VOID, failed and failed.code or "ERR_BUSY")
+      end,
       write = function()
         resume(finish_compaction(self, compacting, base, made))
         return not self.failed
