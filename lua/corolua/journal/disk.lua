@@ -7,6 +7,11 @@ local scheduler = require("corolua.scheduler")
 
 local disk = {}
 
+-- How many files may be open.
+local SLOTS = 4
+
+local CLOSED = "the files are closed"
+
 ---@class corolua.journal.Disk
 ---@field folder string
 ---@field private file userdata
@@ -57,7 +62,7 @@ local DEAF = { interruptible = false }
 ---@return string? message
 ---@return string? code of the system: "ENOSPC"
 function methods:call(operation, ...)
-  if not self.file then return nil, "the files are closed", "ECANCELED" end
+  if not self.file then return nil, CLOSED, "ECANCELED" end
   local arguments = table.pack(...)
   return scheduler.await(function(resume)
     self.file:begin(operation, resume, table.unpack(arguments, 1, arguments.n))
@@ -71,10 +76,11 @@ end
 ---@return string
 function methods:path(name) return self.folder .. "/" .. name end
 
---- Closes all files, once what was begun is done. Who waits for that is told
---- that they are closed.
+--- Waits until all files are closed, so that another one may have them. Who waits
+--- for anything else is told that they are.
 function methods:close()
-  for resume in pairs(self.waiting) do resume(nil, "the files are closed", "ECANCELED") end
+  for slot = 1, SLOTS do self:call("close", slot) end
+  for resume in pairs(self.waiting) do resume(nil, CLOSED, "ECANCELED") end
   self.waiting = {}
   if self.watch then self.watch:cancel() end
   self.watch = nil
