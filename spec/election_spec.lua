@@ -1,37 +1,10 @@
 local corolua = require("corolua")
 local election = require("corolua.election")
+local elections = require("spec.support.elections")
 local lab = require("corolua.lab")
 local support = require("spec.support")
 
-local function eventually(condition, timeout)
-  return (assert(corolua.wait(condition, timeout or 10)))
-end
-
--- Joins, and notes what is told.
-local function join(node, name, notes)
-  local boss = assert(election.join(node:group(name)))
-  for _, kind in ipairs({ "elected", "deposed", "changed" }) do
-    boss.on[kind] = function(...)
-      if notes then table.insert(notes, { kind, boss.group.me, ... }) end
-    end
-  end
-  return boss
-end
-
--- Whether all agree on a leader and on a line of so many.
-local function agree(list, leader)
-  for _, boss in ipairs(list) do
-    if boss.leader ~= leader.group.me or #boss:line() ~= #list then return false end
-    if boss.term ~= leader.term then return false end
-  end
-  return leader:is_leader()
-end
-
-local function line_of(boss)
-  local nodes = {}
-  for i, member in ipairs(boss:line()) do nodes[i] = member.nodeid end
-  return nodes
-end
+local eventually, join, settle = elections.eventually, elections.join, elections.settle
 
 describe("election", function()
   local cluster
@@ -94,12 +67,14 @@ describe("election", function()
 
   it("lets the one lead that joined first", function()
     local third <close> = join(cluster[3], "first")
-    eventually(function() return agree({ third }, third) end)
+    settle({ third }, third)
     local first <close> = join(cluster[1], "first")
-    eventually(function() return agree({ first, third }, third) end)
+    settle({ first, third }, third)
     local second <close> = join(cluster[2], "first")
-    eventually(function() return agree({ first, second, third }, third) end)
-    for _, boss in ipairs({ first, second, third }) do assert.same({ 3, 1, 2 }, line_of(boss)) end
+    settle({ first, second, third }, third)
+    for _, boss in ipairs({ first, second, third }) do
+      assert.same({ 3, 1, 2 }, elections.nodes(boss))
+    end
     assert.is_false(first:is_leader())
     assert.equal("election 'first'", tostring(first))
   end)
@@ -109,20 +84,16 @@ describe("election", function()
     local first = join(cluster[1], "leave", notes)
     eventually(function() return first:is_leader() end)
     local second <close> = join(cluster[2], "leave", notes)
-    eventually(function() return agree({ first, second }, first) end)
+    settle({ first, second }, first)
     local term = first.term
     assert.is_true(first:leave())
     assert.is_false(first:is_leader())
     assert.is_nil(first.leader)
     eventually(function() return second:is_leader() end)
     eventually(function() return notes[#notes][1] == "changed" and notes[#notes][3] end)
-    local ours = {}
-    for _, note in ipairs(notes) do
-      if note[1] ~= "changed" then table.insert(ours, { note[1], note[2].nodeid, note[3] }) end
-    end
     assert.same({
       { "elected", 1, term }, { "deposed", 1, term }, { "elected", 2, second.term },
-    }, ours)
+    }, elections.own(notes))
     assert.is_true(second.term > term)
   end)
 
