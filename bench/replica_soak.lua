@@ -139,11 +139,11 @@ end
 
 -- All daemons and all processes at once, in the middle of their work.
 local function disaster()
-  local victims = { table.unpack(members) }
-  for _, node in ipairs(cluster) do table.insert(victims, node) end
-  each_at_once(victims, function(victim)
-    if victim.process then kill(victim) else assert(victim:kill()) end
+  local nodes_dead = corolua.spawn(each_at_once, { table.unpack(cluster) }, function(node)
+    assert(node:kill())
   end)
+  each_at_once(members, kill)
+  nodes_dead:wait()
   counts.disasters = counts.disasters + 1
   corolua.sleep(DARK)
   each_at_once({ table.unpack(cluster) }, function(node) assert(node:start()) end)
@@ -213,14 +213,14 @@ print(("replica, %d nodes, seed %d: %s"):format(nodes, seed, nemesis))
 for _, failure in ipairs(nemesis.failed) do
   print(("not in force: %s at %.3f s: %s"):format(failure.fault, failure.at, failure.why))
 end
-print(("processes killed %d, everything killed %d, processes started %d, frames disturbed %d"):format(
-  counts.kills, counts.disasters, counts.starts, nemesis:disturbed()))
+print(("processes killed %d, everything killed %d, processes started %d, frames disturbed %d")
+  :format(counts.kills, counts.disasters, counts.starts, nemesis:disturbed()))
 for _, kind in ipairs(KINDS) do
   local history = histories[kind]
   check(kind)
-  print(("%s: submitted %d, acknowledged %d, unknown %d%s, in the log %d, registers %d"):format(kind,
-    history.called, history.acked, history.failed, describe_codes(history), history.length,
-    history.registers))
+  print(("%s: submitted %d, acknowledged %d, unknown %d%s, in the log %d, registers %d")
+    :format(kind, history.called, history.acked, history.failed, describe_codes(history),
+      history.length, history.registers))
   for _, text in ipairs(history.notes) do note("%s", text) end
 end
 
