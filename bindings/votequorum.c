@@ -261,6 +261,74 @@ static void on_extra_info(votequorum_handle_t id, uint64_t context,
 }
 #endif
 
+static cs_error_t votes_connect(votequorum_handle_t *id)
+{
+#if HAVE_VOTEQUORUM_MODEL_INITIALIZE
+	const votequorum_model_v1_data_t data = {
+		.model = VOTEQUORUM_MODEL_V1,
+		.votequorum_quorum_notify_fn = on_quorum,
+		.votequorum_expectedvotes_notify_fn = on_expectedvotes,
+		.votequorum_nodelist_notify_fn = on_nodelist,
+#if HAVE_VOTEQUORUM_QDEVICE_EXTRA_INFO
+		.votequorum_qdevice_extra_info_fn = on_extra_info,
+#endif
+	};
+
+	return votequorum_model_initialize(id, &data);
+#else
+	votequorum_callbacks_t callbacks = {
+		.votequorum_quorum_notify_fn = on_quorum,
+		.votequorum_expectedvotes_notify_fn = on_expectedvotes,
+		.votequorum_nodelist_notify_fn = on_nodelist,
+	};
+
+	return votequorum_initialize(id, &callbacks);
+#endif
+}
+
+/* A call that a worker makes. */
+struct call {
+	struct job job;
+	unsigned int nodeid;
+	struct roomy_info roomy;
+};
+
+static cs_error_t run_initialize_job(struct job *job)
+{
+	return votes_connect(&job->id);
+}
+
+static void check_getinfo_job(lua_State *L, int arg, struct handle *handle,
+			      struct job *job)
+{
+	(void)handle;
+	((struct call *)job)->nodeid =
+		(unsigned int)check_range(L, arg, "nodeid", 0, UINT32_MAX);
+}
+
+static cs_error_t run_getinfo_job(struct job *job)
+{
+	struct call *call = (struct call *)job;
+
+	return votequorum_getinfo(job->id, call->nodeid, &call->roomy.info);
+}
+
+static int push_getinfo_job(lua_State *L, struct handle *handle,
+			    const struct job *job)
+{
+	(void)handle;
+	push_info(L, &((const struct call *)job)->roomy.info);
+	return 1;
+}
+
+static const struct blocking blocking[] = {
+	{"initialize", "votequorum_initialize", sizeof(struct call), true, NULL,
+	 run_initialize_job, NULL},
+	{"getinfo", "votequorum_getinfo", sizeof(struct call), false,
+	 check_getinfo_job, run_getinfo_job, push_getinfo_job},
+	{NULL, NULL, 0, false, NULL, NULL, NULL},
+};
+
 static const struct library library = {
 	.type = "corosync.votequorum",
 	.dispatch_name = "votequorum_dispatch",
@@ -271,6 +339,7 @@ static const struct library library = {
 	.fd_get = votequorum_fd_get,
 	.finalize = votequorum_finalize,
 	.push_event = push_event,
+	.blocking = blocking,
 };
 
 /*
@@ -353,31 +422,6 @@ static int votes_trackstop(lua_State *L)
 			   votequorum_trackstop(handle->id));
 }
 
-static cs_error_t votes_connect(votequorum_handle_t *id)
-{
-#if HAVE_VOTEQUORUM_MODEL_INITIALIZE
-	const votequorum_model_v1_data_t data = {
-		.model = VOTEQUORUM_MODEL_V1,
-		.votequorum_quorum_notify_fn = on_quorum,
-		.votequorum_expectedvotes_notify_fn = on_expectedvotes,
-		.votequorum_nodelist_notify_fn = on_nodelist,
-#if HAVE_VOTEQUORUM_QDEVICE_EXTRA_INFO
-		.votequorum_qdevice_extra_info_fn = on_extra_info,
-#endif
-	};
-
-	return votequorum_model_initialize(id, &data);
-#else
-	votequorum_callbacks_t callbacks = {
-		.votequorum_quorum_notify_fn = on_quorum,
-		.votequorum_expectedvotes_notify_fn = on_expectedvotes,
-		.votequorum_nodelist_notify_fn = on_nodelist,
-	};
-
-	return votequorum_initialize(id, &callbacks);
-#endif
-}
-
 /*
  * votequorum.initialize(callbacks) -> handle | nil, message, code
  *
@@ -394,6 +438,17 @@ static int initialize(lua_State *L)
 	if (err != CS_OK)
 		return push_failure(L, "votequorum_initialize", err);
 	handle_open(L, handle, id);
+	return 1;
+}
+
+/*
+ * votequorum.prepare(callbacks) -> handle
+ *
+ * The handle of initialize, still closed: corolua.worker connects it.
+ */
+static int prepare(lua_State *L)
+{
+	push_handle(L, &library, sizeof(struct handle), 1);
 	return 1;
 }
 
@@ -417,6 +472,7 @@ static const luaL_Reg methods[] = {
 
 static const luaL_Reg functions[] = {
 	{"initialize", initialize},
+	{"prepare", prepare},
 	{NULL, NULL},
 };
 

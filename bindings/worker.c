@@ -286,9 +286,9 @@ static int call_start(lua_State *L, struct call *call, struct handle *handle)
  *   -> call | nil, message, code
  *
  * Makes the call of that name ("initialize", "join", "leave", "trackstart",
- * "finalize") in a thread, in a network namespace (a descriptor) or, without
- * one, in the program's own. The handle is closed until take has given done
- * back.
+ * "getinfo", "finalize") in a thread, in a network namespace (a descriptor) or,
+ * without one, in the program's own. The handle is closed until take has given
+ * done back.
  */
 static int worker_start(lua_State *L)
 {

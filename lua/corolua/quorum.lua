@@ -5,6 +5,7 @@ local blocking = require("corolua.blocking")
 local loop = require("corolua.loop")
 local scheduler = require("corolua.scheduler")
 local thin = require("corosync.quorum")
+local votequorum = require("corosync.votequorum")
 
 ---@class corolua.Place where a connection is made
 ---@field key any equal for all connections to one daemon
@@ -170,6 +171,25 @@ function quorum.now(place, timeout)
   end
   if tracker.free then return { quorate = true, nodes = {}, joined = {}, left = {} } end
   return scheduler.wait(function() return tracker.newest end, timeout)
+end
+
+--- What the node of a place has of votes, and how many the cluster expects in
+--- all, as its daemon has it now. Without a quorum provider nothing is expected.
+---@param place corolua.Place
+---@param timeout number in seconds
+---@return { votes: integer, expected: integer }? found, string? message, string? code
+function quorum.votes(place, timeout)
+  if quorum.at(place).free then return { votes = 1, expected = 0 } end
+  local deadline = scheduler.now() + timeout
+  local handle = votequorum.prepare()
+  local ok, message, code = blocking.call(handle, "initialize", place.network, timeout)
+  if not ok then return nil, message, code end
+  local left = math.max(0, deadline - scheduler.now())
+  local info
+  info, message, code = blocking.call(handle, "getinfo", place.network, left, 0)
+  blocking.finalize(handle)
+  if not info then return nil, message, code end
+  return { votes = info.node_votes, expected = info.highest_expected }
 end
 
 -- Follows the program's own node for `corolua.on.quorum`, daemon after daemon.

@@ -53,6 +53,11 @@ local Handle = {}
 ---@return string|nil code
 function votequorum.initialize(callbacks) end
 
+--- The handle of initialize, still closed: corolua.worker connects it.
+---@param callbacks? corosync.votequorum.Callbacks
+---@return corosync.votequorum.Handle handle
+function votequorum.prepare(callbacks) end
+
 ---@param nodeid integer 0 is this node
 ---@return corosync.votequorum.Info|nil info
 ---@return string|nil message

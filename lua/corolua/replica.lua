@@ -1,0 +1,201 @@
+--- A replicated state machine: commands that any member submits are applied by
+--- all of them, in one order, and survive what the members survive.
+
+local member = require("corolua.replica.member")
+local opening = require("corolua.replica.opening")
+local options = require("corolua.replica.options")
+local group_options = require("corolua.group.options")
+local scheduler = require("corolua.scheduler")
+local service = require("corolua.service")
+local submits = require("corolua.replica.submits")
+local wire = require("corolua.replica.wire")
+
+---@class corolua.Replica
+---@field on table<string, function> handlers: synced, unsynced, failed
+---@field room corolua.Group
+local methods = {}
+
+local replica = {}
+
+local SUBMIT_TIMEOUT = 30
+local LEAVE_TIMEOUT = 5
+
+local replica_mt = {
+  __name = "corolua.replica",
+  __index = methods,
+  __tostring = function(self) return ("replica '%s'"):format(self.room.name) end,
+}
+
+local EVENTS = { "synced", "unsynced", "failed" }
+
+local GROUP = { packed = true, fragment = true }
+
+local function listen(self)
+  local one, on = self.member, self.room.on
+  function on.members() one:follow() end
+  function on.quorum() one:follow() end
+  function on.message(payload, from) one:message(payload, from) end
+  function on.inquorate(payload) one:inquorate(payload) end
+  function on.gap(from) one:gap(from) end
+  function on.malformed() end
+  function on.up() end
+  function on.down(why)
+    if self.room.state == "left" then return one:fail(why.message, why.code) end
+    one:down()
+  end
+  local journal = one.journal
+  journal.on.written = function() one:has_written() end
+  journal.on.failed = function(message, code) one:fail(message, code) end
+end
+
+--- Opens a replica: joins the group, which it owns, and comes into sync with the
+--- other members whenever there is quorum. Waits for the own log and the join,
+--- not for that.
+---@param given string|corolua.Group a name, or a group not yet joined
+---@param opts corolua.ReplicaOptions
+---@return corolua.Replica? replica, string? message, string? code
+function replica.open(given, opts)
+  local checked = options.check(opts, 2)
+  local room = service.room(given, "replica.open", GROUP, 2)
+  options.check_group(room, 2)
+  local machine, rounds, message, code = opening.log(checked)
+  if not machine then return nil, message, code end
+  local events = service.events(("replica '%s'"):format(room.name), EVENTS)
+  local self = setmetatable({
+    room = room, codec = checked.codec, events = events, on = events.on,
+    member = member.new(room, checked, machine, rounds, events),
+    longest = room.longest - wire.COMMAND_HEAD,
+  }, replica_mt)
+  listen(self)
+  local joined
+  joined, message, code = room:join()
+  if not joined then
+    machine.journal:close()
+    return nil, message, code
+  end
+  opening.close_with(self)
+  events:begin()
+  return self
+end
+
+local REFUSALS = {
+  inquorate = { "not quorate", "ERR_NOT_QUORATE" },
+  down = { "no connection to corosync; the replica looks for a new one", "ERR_LIBRARY" },
+}
+
+local NOT_SENT = "the replica was not in sync in time; the command was not sent"
+
+-- Waits until commands may be sent.
+local function wait_synced(one, deadline)
+  while one.phase ~= "synced" do
+    local refusal = one.ending or REFUSALS[one.phase]
+    if refusal then return nil, refusal[1], refusal[2] end
+    local left = math.max(0, deadline - scheduler.now())
+    local _, message, code = scheduler.await(function(resume)
+      table.insert(one.waiting, resume)
+    end, left)
+    if code == "ERR_TIMEOUT" then return nil, NOT_SENT, "ERR_TRY_AGAIN" end
+    if code then return nil, message, code end
+  end
+  return true
+end
+
+local UNKNOWN = "no answer in time: the command may have been applied, or may be later"
+
+local function send(self, entry, bytes, deadline)
+  local one = self.member
+  local left = math.max(0, deadline - scheduler.now())
+  local sent, message, code = self.room:send(
+    wire.command(one.nonce, one.origin, entry.number, bytes), { timeout = left })
+  if sent then return true end
+  one.submits:drop(entry)
+  if code == "ERR_TIMEOUT" then code = "ERR_TRY_AGAIN" end
+  return nil, message, code
+end
+
+-- Sends the command once, and waits for what becomes of it.
+local function attempt(self, bytes, deadline)
+  local one = self.member
+  local entry = one.submits:begin(one.seq, one.life)
+  local sent, message, code = send(self, entry, bytes, deadline)
+  if not sent then return nil, message, code end
+  if not entry.results then
+    local left = math.max(0, deadline - scheduler.now())
+    local _
+    _, message, code = scheduler.await(function(resume) entry.resume = resume end, left)
+    if not entry.results then
+      one.submits:drop(entry)
+      return nil, code == "ERR_TIMEOUT" and UNKNOWN or message, code
+    end
+  end
+  return table.unpack(entry.results, 1, entry.results.n)
+end
+
+local function encode(self, command, level)
+  local bytes = command
+  if self.codec then bytes = self.codec.encode(command, level + 1) end
+  if type(bytes) ~= "string" then
+    error(("submit: a command must be a string, got %s (see the option codec)"):format(
+      type(bytes)), level + 1)
+  elseif #bytes > self.longest then
+    error(("submit: a command of %d bytes is over the limit of %d bytes"):format(
+      #bytes, self.longest), level + 1)
+  end
+  return bytes
+end
+
+--- Has a command applied by all members, and waits until it is as durable as the
+--- option says.
+---@param command any a string, or what the codec takes
+---@param given { timeout: number }? in seconds, 30 unless told
+---@return any result of the own apply, or nil, message, code
+function methods:submit(command, given)
+  local timeout = group_options.timeout_of(given, SUBMIT_TIMEOUT, 2)
+  local bytes = encode(self, command, 2)
+  if self.member.machine.is_applying then error("submit: apply must not submit", 2) end
+  local deadline = scheduler.now() + timeout
+  while true do
+    local ready, message, code = wait_synced(self.member, deadline)
+    if not ready then return nil, message, code end
+    local results = table.pack(attempt(self, bytes, deadline))
+    if results[1] ~= submits.AGAIN then return table.unpack(results, 1, results.n) end
+  end
+end
+
+--- Calls a function with the local copy of the state, which it must not change:
+--- what it returns. Does not wait, and needs no quorum.
+---@param fn fun(state: any): any
+---@return any ...
+function methods:read(fn)
+  if type(fn) ~= "function" then
+    error(("read: a function was expected, got %s"):format(type(fn)), 2)
+  end
+  return fn(self.member.machine.state)
+end
+
+--- How things stand: `state` is "joining", "inquorate", "syncing", "synced",
+--- "down", "failed" or "closed".
+---@return table
+function methods:status() return self.member:status() end
+
+--- Leaves the group and closes the log, once all of it is on the disk. Commands
+--- that are not answered yet are unknown.
+---@param given { timeout: number }? in seconds, for leaving; 5 unless told
+---@return true? left, string? message, string? code
+function methods:leave(given)
+  local timeout = group_options.timeout_of(given, LEAVE_TIMEOUT, 2)
+  if self.member.phase == "over" then
+    return nil, "the replica is closed", "ERR_NOT_EXIST"
+  end
+  self.member:finish("the replica has been closed", "ERR_NOT_EXIST")
+  local left, message, code = self.room:leave({ timeout = timeout })
+  local closed, why, why_code = self.member.journal:close()
+  if closed == nil and why then return nil, why, why_code end
+  return left, message, code
+end
+
+replica_mt.__close = function(self)
+  if self.member.phase ~= "over" then self:leave() end
+end
+
+return replica

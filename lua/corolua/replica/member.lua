@@ -1,0 +1,479 @@
+--- A member of a replicated state machine: follows the rings of its group, comes
+--- into sync with the others in each of them, and applies what they all apply.
+
+local catch_up = require("corolua.replica.catch_up")
+local durability = require("corolua.replica.durability")
+local meeting = require("corolua.replica.meeting")
+local nonce = require("corolua.replica.nonce")
+local outbox = require("corolua.replica.outbox")
+local quorum = require("corolua.quorum")
+local record = require("corolua.replica.record")
+local scheduler = require("corolua.scheduler")
+local submits = require("corolua.replica.submits")
+local transfer = require("corolua.replica.transfer")
+local wire = require("corolua.replica.wire")
+
+---@class corolua.replica.Member
+---@field phase "joining"|"inquorate"|"entering"|"meeting"|"fetching"|"synced"|"down"|"over"
+---@field seq integer? of the ring
+---@field nonce integer? of the term, while it is synced
+---@field statuses table<userdata, corolua.replica.Status> what members have told in this ring
+---@field heard table<userdata, true> whom this member has heard in this ring
+local methods = {}
+local member_mt = { __index = methods }
+
+local member = {}
+
+-- Seconds between two attempts to come into sync.
+local TICK = 0.2
+
+local VOTES_TIMEOUT = 5
+
+-- Bytes of commands that wait while this member fetches what is before them.
+local MAX_QUEUE = 64 * 1024 * 1024
+
+---@param room corolua.Group
+---@param given corolua.ReplicaOptions as checked
+---@param machine corolua.replica.Machine
+---@param rounds corolua.replica.Rounds
+---@param events corolua.service.Events
+---@return corolua.replica.Member
+function member.new(room, given, machine, rounds, events)
+  local self = setmetatable({
+    room = room, machine = machine, journal = machine.journal, rounds = rounds, events = events,
+    level = given.durable, is_strict = durability.is_strict[given.durable],
+    is_on_disk = given.dir ~= nil, snapshot_after = given.snapshot_after, max_queue = MAX_QUEUE,
+    origin = nonce.new(), submits = submits.new(), outbox = outbox.new(room),
+    phase = "joining", visit = 0, life = 1, attempts = 0, round = 0, members = {}, statuses = {},
+    heard = {}, acks = {}, transfers = {}, waiting = {}, votes = { votes = 0, expected = 0 },
+  }, member_mt)
+  machine.on_applied = function(origin, number, index, result)
+    if origin == self.origin then self.submits:take(number, index, result) end
+  end
+  return self
+end
+
+--- Says something to all members.
+---@param bytes string
+function methods:post(bytes) self.outbox:post(bytes) end
+
+--- Tells what this member has at the end of the turn, once for all who ask in it.
+function methods:tell_soon()
+  if self.is_to_tell then return end
+  self.is_to_tell = true
+  scheduler.at_turn_end(function()
+    self.is_to_tell = false
+    if self.phase == "meeting" or self.phase == "synced" then meeting.tell(self) end
+  end)
+end
+
+--- Seconds since this member waits for what it waits for now.
+---@return number
+function methods:waited() return scheduler.now() - self.waits_since end
+
+function methods:wait_from_now() self.waits_since = scheduler.now() end
+
+-- Those who wait for this member to be in sync look again.
+local function wake(self)
+  local list = self.waiting
+  self.waiting = {}
+  for _, resume in ipairs(list) do resume(true) end
+end
+
+local function stop_transfers(self)
+  local list = self.transfers
+  self.transfers = {}
+  for _, running in pairs(list) do running:stop() end
+end
+
+--- A transfer from here is over.
+---@param ended corolua.replica.Transfer
+function methods:transfer_ended(ended)
+  if self.transfers[ended.to] == ended then self.transfers[ended.to] = nil end
+end
+
+local function tick(self)
+  if self.phase == "fetching" and self.catch_up:is_stuck() then
+    self.phase, self.catch_up = "meeting", nil
+  end
+  if self.phase ~= "meeting" then return end
+  meeting.tell(self)
+  meeting.consider(self)
+end
+
+local function set_ticking(self, is_ticking)
+  if is_ticking and not self.ticking then
+    self.ticking = scheduler.every(TICK, function() tick(self) end)
+  elseif not is_ticking and self.ticking then
+    self.ticking:cancel()
+    self.ticking = nil
+  end
+end
+
+-- Out of sync, for whatever comes next.
+local function step_out(self, phase)
+  local was_synced = self.phase == "synced"
+  self.phase, self.catch_up, self.nonce = phase, nil, nil
+  self.visit = self.visit + 1
+  stop_transfers(self)
+  if was_synced then self.events:tell("unsynced", self:status()) end
+end
+
+--- Ends this member for good.
+---@param message string
+---@param code string
+function methods:finish(message, code)
+  if self.phase == "over" then return end
+  step_out(self, "over")
+  self.ending = { message, code }
+  set_ticking(self, false)
+  self.outbox:clear()
+  self.submits:fail(message, code)
+  wake(self)
+end
+
+--- Something here does not work any more: this member leaves, and says why.
+---@param message string
+---@param code string
+function methods:fail(message, code)
+  if self.phase == "over" then return end
+  self:finish(message, code)
+  self.has_failed = true
+  self.events:tell("failed", message, code)
+  scheduler.spawn(function()
+    self.room:leave()
+    self.journal:close()
+  end)
+end
+
+-- The votes of the own node; asked for again while the daemon is busy.
+local function ask_votes(self, visit)
+  while self.visit == visit do
+    local found = quorum.votes(self.room.place, VOTES_TIMEOUT)
+    if found then return found end
+    if not scheduler.sleep(TICK) then return nil end
+  end
+end
+
+local function prepare(self, visit, least)
+  local votes = ask_votes(self, visit)
+  if self.visit ~= visit or not votes then return end
+  local round, message, code = self.rounds:enter(self.seq, least)
+  if not round then return self:fail(message, code) end
+  if self.visit ~= visit then return end
+  self.votes, self.round, self.phase = votes, round, "meeting"
+  self:wait_from_now()
+  meeting.tell(self)
+end
+
+--- Begins to meet the others of the ring, in a new round.
+---@param least integer? number of the round
+function methods:meet_again(least)
+  step_out(self, "entering")
+  set_ticking(self, true)
+  scheduler.spawn(prepare, self, self.visit, least)
+end
+
+local function enter_ring(self, view)
+  self.seq, self.is_quorate, self.members = view.ring.seq, view.quorate, view.members
+  self.statuses, self.heard, self.acks = {}, {}, {}
+  self.accepted, self.decided, self.round = nil, nil, 0
+  self.outbox:clear()
+  if view.quorate then return self:meet_again() end
+  step_out(self, "inquorate")
+  set_ticking(self, false)
+  self.submits:lose_quorum(self.seq, self.life)
+  wake(self)
+end
+
+-- Quorum came or went without another ring, which not all members notice at the
+-- same place of the order.
+local function change_quorum(self, is_quorate)
+  self.is_quorate = is_quorate
+  if is_quorate then return self:meet_again(self.round + 1) end
+  step_out(self, "inquorate")
+  set_ticking(self, false)
+  wake(self)
+end
+
+local function is_in(list, one)
+  for _, other in ipairs(list) do
+    if other == one then return true end
+  end
+  return false
+end
+
+local function forget(self, gone)
+  self.statuses[gone], self.heard[gone], self.acks[gone] = nil, nil, nil
+  local running = self.transfers[gone]
+  if running then running:stop() end
+  if self.catch_up and self.catch_up.host == gone then
+    self.phase, self.catch_up = "meeting", nil
+  end
+end
+
+local function change_members(self, view)
+  local before = self.members
+  self.members = view.members
+  for _, one in ipairs(before) do
+    if not is_in(view.members, one) then forget(self, one) end
+  end
+  for _, change in ipairs(view.joined) do
+    if is_in(before, change.member) then forget(self, change.member) end
+  end
+  self:advance()
+  if self.phase == "meeting" then self:tell_soon() end
+  meeting.consider(self)
+end
+
+--- Looks whether the view that is being handled is another one than before.
+function methods:follow()
+  local view = self.room.view
+  if self.phase == "over" then return end
+  if view.ring.seq ~= self.seq then
+    enter_ring(self, view)
+  else
+    if view.members ~= self.members then change_members(self, view) end
+    if view.quorate ~= self.is_quorate then change_quorum(self, view.quorate) end
+  end
+end
+
+--- The connection to the daemon is gone.
+function methods:down()
+  if self.phase == "over" then return end
+  step_out(self, "down")
+  self.seq, self.life = nil, self.life + 1
+  set_ticking(self, false)
+  self.outbox:clear()
+  wake(self)
+end
+
+--- How far the log is on the disk in this term; 0 where none of it is.
+---@return integer
+function methods:written()
+  local written = self.journal.written
+  return self.is_on_disk and written >= self.machine:term().first and written or 0
+end
+
+-- What members have written in this term, by what they have told.
+local function written_in_term(self)
+  local written = { [self.room.me] = self:written() }
+  for from, ack in pairs(self.acks) do
+    if ack.nonce == self.nonce and from ~= self.room.me then written[from] = ack.written end
+  end
+  return written
+end
+
+--- Answers those whose commands have become as durable as was asked.
+function methods:advance()
+  if not self.submits:is_waiting() then return end
+  local index = 0
+  if self.level == "delivered" then
+    index = self.machine.last
+  elseif self.level == "written" then
+    index = self.journal.written
+  elseif self.phase == "synced" then
+    index = durability.reached(self.level, self.statuses, self.members, written_in_term(self))
+  end
+  self.submits:advance(index)
+end
+
+--- A member has told how far its log is on its disk.
+---@param from userdata
+---@param of integer nonce of the term
+---@param written integer
+function methods:take_ack(from, of, written)
+  self.acks[from] = { nonce = of, written = written }
+  self:advance()
+end
+
+local function is_ack_wanted(self)
+  if self.is_strict then return true end
+  for _, status in pairs(self.statuses) do
+    if status.is_strict then return true end
+  end
+  return false
+end
+
+--- More of the log is on the disk.
+function methods:has_written()
+  if self.phase == "synced" and self:written() > 0 and is_ack_wanted(self) then
+    self:post(wire.ack(self.seq, self.nonce, self:written()))
+  end
+  self:advance()
+end
+
+local function become_synced(self)
+  local term = self.machine:term()
+  self.phase, self.nonce, self.round, self.catch_up = "synced", term.nonce, term.round, nil
+  set_ticking(self, false)
+  self.submits:settle(self.machine.origins:last(self.origin), self.life)
+  meeting.tell(self)
+  self:advance()
+  wake(self)
+  self.events:tell("synced", self:status())
+end
+
+--- The log of this member is the base: a new term begins behind it.
+---@param of integer nonce of the term
+function methods:begin_term(of)
+  local done, message, code =
+    self.machine:append(record.marker(self.seq, self.round, of))
+  if not done then return self:fail(message, code) end
+  become_synced(self)
+end
+
+local function compact(self)
+  if self.is_compacting or next(self.transfers) then return end
+  if not self.machine:is_long(self.snapshot_after) then return end
+  self.is_compacting = true
+  scheduler.spawn(function()
+    self.machine:compact()
+    self.is_compacting = false
+  end)
+end
+
+-- A command of this term, at its place in the order.
+local function apply(self, payload, from)
+  local _, origin, number = wire.read_command(payload)
+  local done, message, code = self.machine:append(record.command(self.seq, origin, number,
+    from.nodeid, from.pid, payload:sub(wire.COMMAND_HEAD + 1)))
+  if not done then self:fail(message, code) end
+  return done
+end
+
+local function on_command(self, payload, from)
+  local of, origin, number = wire.read_command(payload)
+  if of == nil then return end
+  local is_own = origin == self.origin
+  if self.phase == "synced" then
+    if not self.heard[from] then return self:meet_again(self.round + 1) end
+    if of ~= self.nonce then return is_own and self.submits:miss(number) end
+    if apply(self, payload, from) and self.level == "delivered" then self:advance() end
+    compact(self)
+  elseif self.phase == "fetching" and self.catch_up:keep(payload, from) then
+    return
+  elseif is_own then
+    self.submits:pass(number, self.seq, self.is_quorate)
+  end
+end
+
+-- Work that may take longer than a handler has: a task of its own does it.
+local function at_length(fn, ...) return scheduler.spawn(fn, ...):wait() end
+
+--- Asks a member for what is missing here.
+---@param host userdata
+function methods:want(host)
+  self.phase, self.attempts = "fetching", self.attempts + 1
+  self.catch_up = catch_up.new(self, host)
+end
+
+--- The records after an index are dropped.
+---@param index integer
+function methods:log_cut(index) self.submits:cut(index) end
+
+--- The log is another one.
+function methods:log_replaced()
+  self.submits:replaced(self.machine.origins:last(self.origin))
+end
+
+-- All has come that was asked for; now what came behind the request.
+local function finish_catch_up(self)
+  local fetched = self.catch_up
+  local term = self.machine:term()
+  if term.seq ~= self.seq then return self:meet_again(self.round + 1) end
+  if fetched.is_overrun then return self:want(fetched.host) end
+  for _, entry in ipairs(fetched.queue) do
+    local of, origin, number = wire.read_command(entry[1])
+    if of == term.nonce then
+      if not apply(self, entry[1], entry[2]) then return end
+    elseif origin == self.origin then
+      self.submits:miss(number)
+    end
+  end
+  become_synced(self)
+end
+
+local function is_for_me(self, fields)
+  local me = self.room.me
+  return fields.nodeid == me.nodeid and fields.pid == me.pid
+end
+
+local function on_piece(self, from, piece)
+  local fetching = self.catch_up
+  if not fetching or not is_for_me(self, piece) then return end
+  local done, is_last, code = at_length(fetching.piece, fetching, from, piece)
+  if done == nil then return self:fail(is_last, code) end
+  if done and is_last and self.catch_up == fetching then at_length(finish_catch_up, self) end
+end
+
+local function on_want(self, from, want)
+  if from == self.room.me and self.catch_up and self.catch_up.id == want.id then
+    self.catch_up:begin()
+  end
+  if not is_for_me(self, want) or self.phase ~= "synced" then return end
+  local running = self.transfers[from]
+  if running then running:stop() end
+  self.transfers[from] = at_length(transfer.start, self, from, want)
+end
+
+local function on_got(self, from, got)
+  local running = self.transfers[from]
+  if running and is_for_me(self, got) and running.id == got.id then running:take_got(got.count) end
+end
+
+local handlers = {
+  status = meeting.status,
+  decision = function(self, _, decision) meeting.decision(self, decision) end,
+  want = on_want, piece = on_piece, got = on_got,
+  ack = function(self, from, ack) self:take_ack(from, ack.nonce, ack.written) end,
+}
+
+--- A message of the group.
+---@param payload string
+---@param from userdata
+function methods:message(payload, from)
+  self:follow()
+  if self.phase == "over" then return end
+  if payload:sub(1, 1) == "c" then return on_command(self, payload, from) end
+  local kind, fields = wire.read(payload)
+  if kind and fields.seq == self.seq then handlers[kind](self, from, fields) end
+end
+
+--- A message that came without quorum: nobody applies it.
+---@param payload string
+function methods:inquorate(payload)
+  self:follow()
+  if payload:sub(1, 1) ~= "c" then return end
+  local of, origin, number = wire.read_command(payload)
+  if of and origin == self.origin then self.submits:pass(number, self.seq, false) end
+end
+
+--- Messages of a member did not come here. Before its first one in this ring
+--- that is what a merge does; behind it this member cannot know what it missed.
+---@param from userdata
+function methods:gap(from)
+  self:follow()
+  if not self.heard[from] then return end
+  if self.phase == "synced" or self.phase == "fetching" then self:meet_again(self.round + 1) end
+end
+
+--- How things stand.
+---@return table
+function methods:status()
+  local state = self.phase
+  if state == "entering" or state == "meeting" or state == "fetching" then state = "syncing" end
+  if state == "over" then state = self.has_failed and "failed" or "closed" end
+  local term, members = self.machine:term(), {}
+  for i, one in ipairs(self.members) do
+    local status = self.statuses[one]
+    members[i] = { member = one, is_synced = status ~= nil and status.is_synced }
+  end
+  return {
+    state = state, index = self.machine.last, written = self.journal.written,
+    seq = term.seq, ring = self.seq, members = members,
+    from = self.catch_up and self.catch_up.host or nil,
+  }
+end
+
+return member

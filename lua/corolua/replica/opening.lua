@@ -1,0 +1,48 @@
+--- What a replica starts from: its log, and the state that the log makes.
+
+local journal = require("corolua.journal")
+local machines = require("corolua.replica.machine")
+local memory = require("corolua.replica.memory")
+local quorum = require("corolua.quorum")
+local round_file = require("corolua.replica.round_file")
+local rounds = require("corolua.replica.rounds")
+
+local opening = {}
+
+local function open_on_disk(dir)
+  local log, message, code = journal.open(dir)
+  if not log then return nil, nil, message, code end
+  local saved
+  saved, message, code = round_file.load(dir)
+  if saved == nil then
+    log:close()
+    return nil, nil, message, code
+  end
+  return log, rounds.new(saved or nil, function(round) return round_file.save(dir, round) end)
+end
+
+--- Opens the log and builds the state.
+---@param given table options as checked
+---@return corolua.replica.Machine? machine
+---@return corolua.replica.Rounds? rounds
+---@return string? message, string? code
+function opening.log(given)
+  local log, found, message, code = memory.new(), rounds.new(), nil, nil
+  if given.dir then log, found, message, code = open_on_disk(given.dir) end
+  if not log then return nil, nil, message, code end
+  local machine = machines.new(given, log)
+  machine:rebuild()
+  return machine, found
+end
+
+--- On a node of a lab a replica is closed with its cluster.
+---@param self corolua.Replica
+function opening.close_with(self)
+  local place = self.room.place
+  if place == quorum.HERE then return end
+  place.key:at_close(function()
+    if self.member.phase ~= "over" then self:leave() end
+  end)
+end
+
+return opening

@@ -1,0 +1,44 @@
+--- What a member says to the others, in order, without waiting: what the send
+--- window has no room for goes out later.
+
+local scheduler = require("corolua.scheduler")
+
+---@class corolua.replica.Outbox
+local methods = {}
+local outbox_mt = { __index = methods }
+
+local outbox = {}
+
+---@param room corolua.Group
+---@return corolua.replica.Outbox
+function outbox.new(room)
+  return setmetatable({ room = room, list = {}, first = 1, last = 0 }, outbox_mt)
+end
+
+local function run(self)
+  while self.first <= self.last do
+    local bytes = self.list[self.first]
+    self.list[self.first] = nil
+    self.first = self.first + 1
+    if not self.room:send(bytes) then self:clear() end
+  end
+  self.is_running = false
+end
+
+--- What waits is not said any more.
+function methods:clear() self.list, self.first, self.last = {}, 1, 0 end
+
+---@param bytes string
+function methods:post(bytes)
+  if not self.is_running then
+    local _, _, code = self.room:try_send(bytes)
+    if code ~= "ERR_TRY_AGAIN" then return end
+  end
+  self.last = self.last + 1
+  self.list[self.last] = bytes
+  if self.is_running then return end
+  self.is_running = true
+  scheduler.spawn(run, self)
+end
+
+return outbox

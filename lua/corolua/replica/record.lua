@@ -1,0 +1,50 @@
+--- The records of a replica's log. The first record of a term is a marker; all
+--- others are commands. Each has the seq of the ring it was applied in.
+
+local record = {}
+
+local pack, unpack = string.pack, string.unpack
+
+local MARKER = "<c1I8I4i8"
+local COMMAND, HEAD = "<c1I8i8I8I4I4", string.packsize("<c1I8i8I8I4I4")
+
+---@param seq integer of the ring
+---@param round integer in that ring
+---@param nonce integer
+---@return string
+function record.marker(seq, round, nonce) return pack(MARKER, "m", seq, round, nonce) end
+
+---@return integer seq, integer round, integer nonce
+function record.read_marker(bytes)
+  local _, seq, round, nonce = unpack(MARKER, bytes)
+  return seq, round, nonce
+end
+
+---@param seq integer of the ring
+---@param origin integer which replica sent it
+---@param number integer among its commands
+---@param nodeid integer of the member that sent it
+---@param pid integer
+---@param bytes string the command
+---@return string
+function record.command(seq, origin, number, nodeid, pid, bytes)
+  return pack(COMMAND, "c", seq, origin, number, nodeid, pid) .. bytes
+end
+
+---@return integer seq, integer origin, integer number, integer nodeid, integer pid, string bytes
+function record.read_command(bytes)
+  local _, seq, origin, number, nodeid, pid = unpack(COMMAND, bytes)
+  return seq, origin, number, nodeid, pid, bytes:sub(HEAD + 1)
+end
+
+--- Whether it is a marker, or else a command; nil if it is neither.
+---@param bytes string
+---@return boolean?
+function record.is_marker(bytes)
+  local letter = bytes:sub(1, 1)
+  if letter == "m" and #bytes == string.packsize(MARKER) then return true end
+  if letter == "c" and #bytes >= HEAD then return false end
+  return nil
+end
+
+return record
