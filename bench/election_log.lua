@@ -17,6 +17,7 @@ function election_log.new(seq_of)
     leaders = {}, -- by term: the member that somebody said leads it
     last = {}, -- by node: the last term that was told as led
     wrong = {}, notes = {}, changed = 0, late = 0, highest = 0,
+    written = 0, refused = 0, newest_written = 0,
   }, log_mt)
 end
 
@@ -73,9 +74,9 @@ function methods:write(boss, node)
   if not boss:is_leader() then return end
   local term = boss.term
   check_leader(self, term, tostring(boss.group.me), node)
-  self.written = (self.written or 0) + 1
-  if term < (self.newest_written or 0) then
-    self.refused = (self.refused or 0) + 1
+  self.written = self.written + 1
+  if term < self.newest_written then
+    self.refused = self.refused + 1
   else
     self.newest_written = term
   end

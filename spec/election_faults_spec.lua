@@ -245,6 +245,71 @@ describe("an election under faults", function()
   end)
 end)
 
+describe("a lease", function()
+  local LEASE = 0.3
+  local cluster
+
+  setup(function()
+    cluster = assert(lab.start({ nodes = 3 }))
+  end)
+
+  teardown(function()
+    cluster:close()
+  end)
+
+  local function join_all(name, notes)
+    local bosses = {}
+    for i = 1, 3 do
+      bosses[i] = join(cluster[i], name, notes, { lease = LEASE })
+      eventually(function() return bosses[1].leader and #bosses[i]:line() == i end)
+    end
+    return bosses
+  end
+
+  local function leave_all(bosses)
+    for _, boss in ipairs(bosses) do assert(boss:leave()) end
+  end
+
+  it("is renewed as long as the ring lives", function()
+    local notes = {}
+    local bosses = join_all("renewed", notes)
+    local finish = corolua.now() + 5 * LEASE
+    eventually(function() return bosses[1]:is_leader() and corolua.now() > finish end)
+    assert.is_true(#elections.own(notes) <= 3) -- a busy machine may end one, not five
+    leave_all(bosses)
+  end)
+
+  it("ends before another is elected, where the daemon hangs", function()
+    local notes = {}
+    local bosses = join_all("hung", notes)
+    eventually(function() return bosses[1]:is_leader() end)
+    assert(cluster[1]:pause())
+    settle({ bosses[2], bosses[3] }, bosses[2])
+    local leads = false
+    for i = 1, find(notes, "elected", 2) do
+      if notes[i][1] == "elected" and notes[i][2] == 1 then leads = true end
+      if notes[i][1] == "deposed" and notes[i][2] == 1 then leads = false end
+    end
+    assert.is_false(leads)
+    assert(cluster[1]:resume())
+    settle(bosses, bosses[2])
+    leave_all(bosses)
+    check(notes)
+  end)
+
+  it("is over for a script that was busy for too long, until it has claimed again", function()
+    local notes = {}
+    local bosses = join_all("busy", notes)
+    eventually(function() return bosses[1]:is_leader() end)
+    local term, finish = bosses[1].term, corolua.now() + 1.5 * LEASE
+    while corolua.now() < finish do end -- luacheck: ignore 542
+    assert.is_false(bosses[1]:is_leader())
+    eventually(function() return bosses[1]:is_leader() and bosses[1].term > term end)
+    leave_all(bosses)
+    check(notes)
+  end)
+end)
+
 describe("an election without a quorum provider", function()
   it("does not begin", function()
     local cluster <close> = assert(lab.start({ nodes = 1, provider = "none" }))

@@ -27,6 +27,12 @@ describe("election", function()
       ["a timeout that is none"] = {
         "boss", { timeout = "x" }, "timeout must be a number of seconds that is not negative",
       },
+      ["a lease of no time"] = {
+        "boss", { lease = 0 }, "option 'lease' must be a number of seconds above 0, got 0",
+      },
+      ["a lease that is none"] = {
+        "boss", { lease = true }, "option 'lease' must be a number of seconds above 0, got true",
+      },
       ["options that are no table"] = { "boss", 3, "a table of options was expected, got number" },
       ["a group that ignores quorum"] = {
         "boss", { quorum = "ignore" }, 'the group has quorum = "ignore", and without quorum nobody',

@@ -1,6 +1,7 @@
 --- One leader among the members of a group: the oldest one of the quorate side.
 --- docs/election.md says what that guarantees and what it cannot.
 
+local lease = require("corolua.election.lease")
 local line = require("corolua.election.line")
 local names = require("corolua.names")
 local options = require("corolua.group.options")
@@ -24,6 +25,8 @@ local JOIN_TIMEOUT, LEAVE_TIMEOUT = 30, 5
 -- each time; a clock that has to go on a little is looked at soon.
 local AGAIN_MIN, AGAIN_MAX = 0.05, 0.8
 local CLOCK_PAUSE = 0.004
+
+local OWN = { timeout = true, lease = true }
 
 local NO_FENCE = "there is no quorum provider, and without quorum nobody leads"
 
@@ -50,6 +53,7 @@ local function tell_deposed(self)
   if not self.leading then return end
   self.events:tell("deposed", self.leading)
   self.leading = nil
+  if self.lease then self.lease:stop() end
 end
 
 -- Tells of what has changed since it was told the last time: first of our own
@@ -65,6 +69,7 @@ local function show(self)
     self.events:tell("elected", number)
   end
   self.events:tell("changed", leader, self.term)
+  if is_mine and self.lease then self.lease:begin(self.claimed_at) end
 end
 
 local advance
@@ -96,9 +101,27 @@ function advance(self, again)
   local message = agreed:next_message(again)
   while message and self.group:try_send(wire.encode(message)) do
     agreed:has_said(message)
+    if message.kind == "claim" then self.claimed_at = scheduler.now() end
     message = agreed:next_message()
   end
   watch(self)
+end
+
+local function beat(self, now)
+  local agreed = self.agreed
+  if not agreed.ring then return end
+  self.group:try_send(wire.encode({
+    kind = "beat", nodeid = agreed.ring.nodeid, seq = agreed.ring.seq,
+    counter = agreed.counter, sent = now,
+  }))
+end
+
+-- Nothing of ours has come back for too long: whoever leads by now, it is not us
+-- until we have claimed again.
+local function expire(self)
+  self.agreed:resign()
+  show(self)
+  advance(self)
 end
 
 local function is_same(ring, other)
@@ -120,16 +143,29 @@ local function look(self)
   self.pause = AGAIN_MIN / 2
 end
 
+-- What of ours has come back, for the lease: a claim that took longer than it is
+-- void, and is made again.
+local function confirm(self, message)
+  if message.kind == "claim" and self.lease:is_over(self.claimed_at) then
+    self.agreed:resign()
+  elseif message.kind == "beat" and self.leading and message.counter == self.agreed.counter then
+    self.lease:confirm(message.sent)
+  end
+end
+
 local function on_message(self, payload, from)
   look(self)
   local message = wire.decode(payload)
   if message then self.agreed:hear(wire.key(from), message) end
+  if message and self.lease and from == self.group.me then confirm(self, message) end
   show(self)
   advance(self)
 end
 
 local function on_refusal(self, refusal)
   if not refusal then return end
+  if self.timer then self.timer:cancel() end
+  self.timer = nil
   self.agreed:lose_quorum()
   self.agreed:resign()
   show(self)
@@ -160,6 +196,7 @@ end
 ---@return boolean
 function methods:is_leader()
   if not self.leading or not may_lead(self) then return false end
+  if self.lease and not self.lease:is_valid() then return false end
   return is_same(self.agreed.ring, self.group.life.fence.newest)
 end
 
@@ -194,13 +231,22 @@ end
 
 election_mt.__close = function(self) self.group:leave() end
 
--- The options of the group are what is left.
+-- Our own options, checked, and those that are left for the group.
 local function split(given, level)
   if type(given) ~= "table" then names.check_keys(given, {}, "option", level + 1) end
-  local rest = {}
-  for key, value in pairs(given or {}) do rest[key] = value end
-  rest.timeout = nil
-  return options.check_timeout(given and given.timeout, JOIN_TIMEOUT, level + 1), rest
+  local own, rest = {}, {}
+  for key, value in pairs(given or {}) do
+    local list = OWN[key] and own or rest
+    list[key] = value
+  end
+  local seconds = own.lease
+  local is_good = type(seconds) == "number" and seconds > 0 and seconds < math.huge
+  if seconds ~= nil and not is_good then
+    error(("option 'lease' must be a number of seconds above 0, got %s"):format(tostring(seconds)),
+      level + 1)
+  end
+  own.timeout = options.check_timeout(own.timeout, JOIN_TIMEOUT, level + 1)
+  return own, rest
 end
 
 local function check_room(room, level)
@@ -212,32 +258,43 @@ local function check_room(room, level)
   end
 end
 
---- Joins a group, in which the member that has been there for longest leads as
---- long as it has quorum.
----@param given string|corolua.Group a name, or a group that was not joined
----@param settings { timeout: number? }? seconds, 30 unless told; with a name also
---- the options of the group
----@return corolua.Election? joined, string? message, string? code
-function election.join(given, settings)
-  local timeout, rest = split(settings, 2)
-  if type(given) ~= "string" then names.check_keys(rest, { timeout = true }, "option", 2) end
-  local room = service.room(given, "election.join", rest, 2)
-  check_room(room, 2)
-  local events = service.events("election '" .. room.name .. "'", {
-    "elected", "deposed", "changed",
-  })
+local function new(room, lease_seconds)
+  local name = "election '" .. room.name .. "'"
+  local events = service.events(name, { "elected", "deposed", "changed" })
   local self = setmetatable({
     group = room, events = events, on = events.on,
     term = 0, agreed = line.new(), members = {}, pause = AGAIN_MIN,
   }, election_mt)
+  if lease_seconds then
+    self.lease = lease.new(lease_seconds, function(now) beat(self, now) end,
+      function() expire(self) end)
+  end
   listen(self)
-  local ok, message, code = room:join({ timeout = timeout })
+  return self
+end
+
+---@class corolua.ElectionOptions: corolua.GroupOptions with a name, also those of the group
+---@field timeout number? seconds to join in, 30 unless told
+---@field lease number? seconds after which a leader that hears nothing back ends by itself
+
+--- Joins a group, in which the member that has been there for longest leads as
+--- long as it has quorum.
+---@param given string|corolua.Group a name, or a group that was not joined
+---@param settings corolua.ElectionOptions?
+---@return corolua.Election? joined, string? message, string? code
+function election.join(given, settings)
+  local own, rest = split(settings, 2)
+  if type(given) ~= "string" then names.check_keys(rest, OWN, "option", 2) end
+  local room = service.room(given, "election.join", rest, 2)
+  check_room(room, 2)
+  local self = new(room, own.lease)
+  local ok, message, code = room:join({ timeout = own.timeout })
   if not ok then return nil, message, code end
-  if not room:stats().fenced then
+  if room.life.tracker.free then
     room:leave()
     return nil, NO_FENCE, "ERR_NOT_SUPPORTED"
   end
-  events:begin()
+  self.events:begin()
   return self
 end
 

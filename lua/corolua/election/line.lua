@@ -147,6 +147,9 @@ local hear = {
   end,
 }
 
+-- A beat is for its sender alone.
+function hear.beat() end
+
 --- A message was delivered.
 ---@param from string
 ---@param message corolua.election.Message
@@ -283,6 +286,7 @@ function methods:is_settled() return is_complete(self) and not has_outsiders(sel
 ---@return boolean
 function methods:is_to_claim()
   return is_first(self) and self.leader ~= self.me and not self.claim_said
+    and term.has_room(self.ring.seq)
 end
 
 --- Who is in the ring's group and was not heard in it.

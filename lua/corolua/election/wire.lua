@@ -8,12 +8,13 @@
 ---     how many were there before it (4), highest counter of this ring (8), that
 ---     line, and who it has heard in this ring;
 ---   2 line: highest counter of this ring (8), the leader's key or nothing, the line;
----   3 claim: counter (8).
+---   3 claim: counter (8);
+---   4 beat: counter (8) and when it was sent (8), which only its sender reads.
 
 local term = require("corolua.election.term")
 
 ---@class corolua.election.Message
----@field kind "state"|"line"|"claim"
+---@field kind "state"|"line"|"claim"|"beat"
 ---@field nodeid integer of the ring
 ---@field seq integer of the ring
 ---@field counter integer
@@ -24,6 +25,7 @@ local term = require("corolua.election.term")
 ---@field settled boolean? is in the line of this ring
 ---@field seniors integer?
 ---@field leader string?
+---@field sent number?
 
 local wire = {}
 
@@ -49,8 +51,8 @@ local function flags_of(message)
   return (message.fresh and FRESH or 0) | (message.settled and SETTLED or 0)
 end
 
-local kinds = { "state", "line", "claim" }
-local numbers = { state = 1, line = 2, claim = 3 }
+local kinds = { "state", "line", "claim", "beat" }
+local numbers = { state = 1, line = 2, claim = 3, beat = 4 }
 
 local pack = {
   state = function(message)
@@ -62,6 +64,7 @@ local pack = {
       table.concat(message.keys))
   end,
   claim = function(message) return string.pack("<i8", message.counter) end,
+  beat = function(message) return string.pack("<i8d", message.counter, message.sent) end,
 }
 
 ---@param message corolua.election.Message
@@ -89,6 +92,11 @@ local unpack = {
   claim = function(message, bytes, at)
     local behind
     message.counter, behind = string.unpack("<i8", bytes, at)
+    return behind, true
+  end,
+  beat = function(message, bytes, at)
+    local behind
+    message.counter, message.sent, behind = string.unpack("<i8d", bytes, at)
     return behind, true
   end,
 }
