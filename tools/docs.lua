@@ -1,22 +1,16 @@
 -- Fills the code blocks of documents that name an example (see tools/docs).
+local blocks = dofile("tools/blocks.lua")
 local program = arg[-1]
 
-local function read(path)
-  local file <close> = assert(io.open(path))
-  return file:read("a")
-end
-
-local function run(path)
-  local pipe = assert(io.popen("NO_COLOR=1 '" .. program .. "' " .. path .. " 2>&1"))
-  local output = pipe:read("a")
-  assert(pipe:close(), path .. " failed:\n" .. output)
+local function fill(language, what)
+  if language ~= "text" then return blocks.read(what) end
+  local output, ok = blocks.run(program, what)
+  assert(ok, what .. " failed:\n" .. output)
   return output
 end
 
 for _, document in ipairs(arg) do
-  local text = read(document):gsub("(```(%w+) ([%w_/%.]+)\n).-```", function(head, language, path)
-    return head .. (language == "text" and run or read)(path) .. "```"
-  end)
+  local text = blocks.replace(blocks.read(document), fill)
   local file <close> = assert(io.open(document, "w"))
   assert(file:write(text))
 end

@@ -1,0 +1,20 @@
+-- Several processes on one node: each is a member, told apart by its process number.
+local corolua = require("corolua")
+
+local is_first = arg[1] ~= "again"
+local other = is_first and assert(io.popen(("'%s' '%s' again"):format(arg[-1], arg[0])))
+local room, heard = corolua.group("processes"), 0
+
+function room.on.message() heard = heard + 1 end
+
+assert(room:join())
+local nodes = #assert(corolua.quorum()).nodes
+assert(corolua.wait(function() return #room.members == 2 * nodes end, 10))
+local list = {}
+for i, member in ipairs(room.members) do list[i] = tostring(member) end
+print(("%s of %s"):format(room.me, table.concat(list, " ")))
+
+assert(room:send("seen")) -- all stay until all have seen all
+assert(corolua.wait(function() return heard == 2 * nodes end, 10))
+assert(room:leave())
+if other then io.write(other:read("a")) end

@@ -1,0 +1,151 @@
+local lab = require("corolua.lab")
+local lfs = require("lfs")
+local support = require("spec.support")
+
+-- The examples that are for each node of a cluster, as `corolua lab` runs them.
+describe("the example", function()
+  local cluster
+  local shown = {}
+
+  setup(function() cluster = assert(lab.start({ nodes = 3 })) end)
+
+  teardown(function() cluster:close() end)
+
+  local function start(name, ...)
+    local scripts = {}
+    for i, node in ipairs(cluster) do
+      scripts[i] = assert(node:run("examples/" .. name .. ".lua", ...))
+    end
+    return scripts
+  end
+
+  -- What a script printed until its end, which was a good one.
+  local function finish(script)
+    local lines = {}
+    for line in script:lines() do table.insert(lines, line) end
+    assert.same(0, assert(script:wait(20)), table.concat(lines, "\n"))
+    return lines
+  end
+
+  -- Runs it on all nodes to its end: what each printed.
+  local function run(name, ...)
+    local printed = start(name, ...)
+    for i, script in ipairs(printed) do printed[i] = finish(script) end
+    return printed
+  end
+
+  local function example(name, sentence, check)
+    shown[name .. ".lua"] = true
+    it(name .. " " .. sentence, check)
+  end
+
+  -- The lines that match, in their order.
+  local function matching(lines, pattern)
+    local found = {}
+    for _, line in ipairs(lines) do table.insert(found, line:match(pattern)) end
+    return found
+  end
+
+  local function sorted(list)
+    table.sort(list)
+    return list
+  end
+
+  example("chat", "shows all the same words in the same order", function()
+    local printed = run("chat")
+    local words = matching(printed[1], "hello from node %d")
+    assert.same(words, matching(printed[2], "hello from node %d"))
+    assert.same(words, matching(printed[3], "hello from node %d"))
+    assert.same({ "hello from node 1", "hello from node 2", "hello from node 3" }, sorted(words))
+  end)
+
+  it("chat says what is typed, until the end of the input", function()
+    local room <close> = cluster[1]:group("chat")
+    assert(room:join())
+    local result = assert(cluster[2]:tool("sh", "-c",
+      ("printf 'one\\ntwo\\n' | '%s' examples/chat.lua"):format(support.program)))
+    assert.same(0, result.status, result.output)
+    assert.equal("one", (room:next("message", 5)))
+    assert.equal("two", (room:next("message", 5)))
+    assert.same({ "one", "two" }, matching({ result.output:match("(one)\n.*(two)\n") }, "%a+"))
+  end)
+
+  example("counter", "comes to the same value by the same steps everywhere", function()
+    local printed = run("counter")
+    assert.same({ "counter 600 after 300 messages" }, matching(printed[1], "^counter.*messages"))
+    assert.same(printed[1], printed[2])
+    assert.same(printed[1], printed[3])
+  end)
+
+  example("quorum_watch", "tells of quorum lost and won, with the nodes that are there", function()
+    local scripts = start("quorum_watch", "60")
+    local function next_line(i) return assert(scripts[i]:next(10)) end
+    for i = 1, 3 do assert.equal("quorate\tnodes 1 2 3", next_line(i)) end
+    assert(cluster:partition({ { 1, 2 }, { 3 } }))
+    assert.equal("no quorum\tnodes 3", next_line(3))
+    assert.equal("quorate\tnodes 1 2", next_line(1))
+    assert(cluster:heal())
+    assert(cluster:settle())
+    local last
+    repeat last = next_line(3) until last:find("1 2 3", 1, true)
+    assert.equal("quorate\tnodes 1 2 3", last)
+    for i = 1, 3 do
+      assert(scripts[i]:kill("TERM"))
+      finish(scripts[i])
+    end
+  end)
+
+  example("votes", "changes the votes of all, and changes them back", function()
+    for _, lines in ipairs(run("votes")) do
+      assert.same({
+        "setvotes\t5 votes, 5 expected, quorum at 3",
+        "setexpected\t3 votes, 3 expected, quorum at 2",
+      }, lines)
+    end
+  end)
+
+  example("dispatch", "shows which modes wait and how much they take", function()
+    for _, lines in ipairs(run("dispatch")) do
+      assert.same({
+        "one_nonblocking\tnil\tcpg_dispatch: try again\tERR_TRY_AGAIN",
+        "  the own join", "one\ttrue",
+        "  message 1", "one\ttrue",
+        "  message 2", "  message 3", "all\ttrue\tfalse",
+        "  end", "blocking\ttrue",
+      }, lines)
+    end
+  end)
+
+  example("groups", "hears in each group only its own members", function()
+    local all, odd = "all\tmessages from nodes 1 2 3", "odd\tmessages from nodes 1 3"
+    assert.same({ { all, odd }, { all, "even\tmessages from nodes 2" }, { all, odd } },
+      run("groups"))
+  end)
+
+  example("processes", "has two members on each node", function()
+    local printed = run("processes")
+    local lists, members = {}, {}
+    for _, lines in ipairs(printed) do
+      assert.same(2, #lines)
+      for _, line in ipairs(lines) do
+        local own, list = line:match("^(%d+/%d+) of (.*)$")
+        table.insert(members, own)
+        table.insert(lists, list)
+      end
+    end
+    for _, list in ipairs(lists) do assert.equal(lists[1], list) end
+    local listed = {}
+    for member in lists[1]:gmatch("%S+") do table.insert(listed, member) end
+    assert.same(6, #listed)
+    assert.same(sorted(members), sorted(listed))
+  end)
+
+  it("is in this spec, or starts a lab by itself and is in spec/docs_spec.lua", function()
+    for name in lfs.dir("examples") do
+      if name:match("%.lua$") and not shown[name] then
+        local file <close> = assert(io.open("examples/" .. name))
+        assert(file:read("a"):find('require("corolua.lab")', 1, true), name .. " is run by no spec")
+      end
+    end
+  end)
+end)
