@@ -140,6 +140,97 @@ describe("the example", function()
     assert.same(sorted(members), sorted(listed))
   end)
 
+  example("lock", "lets one in at a time, with a token that rises", function()
+    local printed = run("lock")
+    assert.same(printed[1], printed[2])
+    assert.same(printed[1], printed[3])
+    local holders, last = {}, 0
+    for _, line in ipairs(printed[1]) do
+      local node, token = line:match("^(%d+)/%d+\thas the lock, token (%d+)$")
+      assert.is_true(tonumber(token) > last)
+      last = tonumber(token)
+      table.insert(holders, node)
+    end
+    assert.same({ "1", "2", "3" }, sorted(holders))
+  end)
+
+  example("leader", "has each node serve once, one after the other", function()
+    local terms = {}
+    for _, lines in ipairs(run("leader")) do
+      assert.same(2, #lines)
+      local term = lines[1]:match("^serves 10%.77%.0%.100/32 in term (%d+)$")
+      assert.equal("no longer serves in term " .. term, lines[2])
+      table.insert(terms, term)
+    end
+    assert.same(3, #terms)
+    assert.is_true(terms[1] ~= terms[2] and terms[1] ~= terms[3] and terms[2] ~= terms[3])
+  end)
+
+  it("leader takes the address along when the leader is cut off", function()
+    local scripts = start("leader", "60")
+    local function has_address(i)
+      local shown = assert(cluster[i]:tool("ip", "-o", "address")).output
+      return shown:find("10.77.0.100", 1, true) ~= nil
+    end
+    local function serving()
+      local found
+      for i = 1, 3 do
+        if has_address(i) then found = found and "two nodes" or i end
+      end
+      return found
+    end
+    local first
+    support.eventually(function() first = serving() return first end, 10)
+    assert.is_number(first)
+    assert(cluster:isolate(first))
+    assert(scripts[first]:next(10):find("^serves"))
+    assert(scripts[first]:next(10):find("^no longer serves"))
+    assert.is_false(has_address(first))
+    local second
+    support.eventually(function() second = serving() return second end, 10)
+    assert.is_number(second)
+    assert.is_true(second ~= first)
+    assert(cluster:heal())
+    assert(cluster:settle())
+    for i = 1, 3 do assert(scripts[i]:kill("TERM")) end
+    for i = 1, 3 do finish(scripts[i]) end
+    assert.is_nil(serving())
+  end)
+
+  local SQUARES = "1 4 9 16 25 36 49 64 81 100 121 144 169 196 225 256 289 324 361 400"
+
+  local function jobs_of(lines) return matching(lines, "^works on\t(%d+)$") end
+
+  example("jobs", "does every job once, and the results are in their order", function()
+    local printed = run("jobs")
+    assert.equal(SQUARES, table.remove(printed[1]))
+    local done = {}
+    for _, lines in ipairs(printed) do
+      for _, job in ipairs(jobs_of(lines)) do
+        assert.is_nil(done[job])
+        done[job] = true
+      end
+    end
+    for n = 1, 20 do assert.is_true(done[tostring(n)]) end
+  end)
+
+  it("jobs gives the job of a worker that is killed to another one", function()
+    local scripts = start("jobs", "0.1")
+    local line = assert(scripts[3]:next(10))
+    assert(scripts[3]:kill("KILL"))
+    local printed = { finish(scripts[1]), finish(scripts[2]) }
+    assert.equal(SQUARES, table.remove(printed[1]))
+    local lost = jobs_of({ line })[1]
+    local again = {}
+    for _, lines in ipairs(printed) do
+      for _, job in ipairs(jobs_of(lines)) do
+        if job == lost then table.insert(again, job) end
+      end
+    end
+    assert.same({ lost }, again)
+    assert.same(137, scripts[3]:wait(5))
+  end)
+
   it("is in this spec, or starts a lab by itself and is in spec/docs_spec.lua", function()
     for name in lfs.dir("examples") do
       if name:match("%.lua$") and not shown[name] then
