@@ -5,7 +5,7 @@ local lab = require("corolua.lab")
 local cluster <close> = assert(lab.start({ nodes = 3 }))
 
 local function on_node(node)
-  local room = cluster[node]:group("tea", { window = 2 })
+  local room = cluster[node]:group("tea", { window = 2, quorum = "ignore" })
   assert(room:join())
   return room
 end

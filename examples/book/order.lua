@@ -19,13 +19,15 @@ for node = 1, 3 do
 end
 assert(corolua.wait(function() return #rooms[1].members == 3 and #rooms[2].members == 3 end, 5))
 
--- All talk at once, and one leaves in the middle of its own words.
+-- All talk at once, and one leaves right behind its own words.
+local tasks = {}
 for node = 1, 3 do
-  corolua.spawn(function()
+  tasks[node] = corolua.spawn(function()
     for n = 1, node == 3 and 5 or 20 do assert(rooms[node]:send(node .. "/" .. n)) end
     if node == 3 then assert(rooms[node]:leave()) end
   end)
 end
+for _, task in ipairs(tasks) do task:wait() end
 assert(corolua.wait(function()
   return #rooms[1].members == 2 and #logs[1] == 49 and #logs[2] == #logs[1] - 1
 end, 10))
