@@ -4,6 +4,7 @@
  *
  *   bench_reference throughput SIZE WINDOW SECONDS
  *   bench_reference roundtrip SIZE SECONDS
+ *   bench_reference request SIZE SECONDS
  *   bench_reference idle [GROUPS]
  *   bench_reference join
  *   bench_reference exec PROGRAM [ARGUMENT...]
@@ -18,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -30,6 +32,18 @@ static uint32_t own_pid;
 static bool joined;
 static long sent;
 static long delivered;
+
+/* What a message of "request" begins with. */
+struct request {
+	uint32_t is_reply;
+	uint32_t nodeid; /* of who is to take it */
+	uint32_t pid;
+	uint32_t number;
+};
+
+static pid_t other; /* the process at the other end of "request", or 0 */
+static bool other_is_there;
+static uint32_t answered; /* the number of the last reply */
 
 static void fail(const char *what, cs_error_t err)
 {
@@ -55,16 +69,51 @@ static bool is_own(uint32_t node, uint32_t pid)
 	return node == nodeid && pid == own_pid;
 }
 
+/* The echo of a request, to whoever sent it. */
+static void answer(const struct request *request, size_t length, uint32_t node,
+		   uint32_t pid)
+{
+	static char bytes[1 << 16];
+	struct request *reply = (struct request *)bytes;
+	struct iovec payload = {.iov_base = bytes, .iov_len = length};
+	cs_error_t err;
+
+	if (length > sizeof bytes)
+		fail("request", CS_ERR_TOO_BIG);
+	memcpy(bytes, request, length);
+	reply->is_reply = true;
+	reply->nodeid = node;
+	reply->pid = pid;
+	do {
+		err = cpg_mcast_joined(handle, CPG_TYPE_AGREED, &payload, 1);
+	} while (err == CS_ERR_TRY_AGAIN);
+	if (err != CS_OK)
+		fail("cpg_mcast_joined", err);
+}
+
+static void take_request(const void *payload, size_t length, uint32_t node,
+			 uint32_t pid)
+{
+	const struct request *request = payload;
+
+	if (length < sizeof *request || !is_own(request->nodeid, request->pid))
+		return;
+	if (request->is_reply)
+		answered = request->number;
+	else
+		answer(request, length, node, pid);
+}
+
 static void on_deliver(cpg_handle_t id, const struct cpg_name *name,
 		       uint32_t node, uint32_t pid, void *payload,
 		       size_t length)
 {
 	(void)id;
 	(void)name;
-	(void)payload;
-	(void)length;
 	if (is_own(node, pid))
 		delivered++;
+	if (other != 0)
+		take_request(payload, length, node, pid);
 }
 
 static void on_confchg(cpg_handle_t id, const struct cpg_name *name,
@@ -74,13 +123,16 @@ static void on_confchg(cpg_handle_t id, const struct cpg_name *name,
 {
 	(void)id;
 	(void)name;
-	(void)members;
-	(void)member_count;
 	(void)left;
 	(void)left_count;
 	for (size_t i = 0; i < added_count; i++)
 		if (is_own(added[i].nodeid, added[i].pid))
 			joined = true;
+	other_is_there = false;
+	for (size_t i = 0; i < member_count; i++)
+		if (members[i].nodeid == nodeid &&
+		    members[i].pid == (uint32_t)other)
+			other_is_there = true;
 }
 
 static void dispatch(void)
@@ -194,6 +246,48 @@ static void roundtrip(char **arguments)
 	free(payload.iov_base);
 }
 
+/* A process that answers until the one that asks has left. */
+static void serve(void)
+{
+	while (!other_is_there)
+		dispatch();
+	while (other_is_there)
+		dispatch();
+}
+
+/* One request of another process on its way at a time. */
+static void request(char **arguments)
+{
+	static double times[1 << 20];
+	struct iovec payload = new_payload(arguments[0]);
+	struct request *head;
+	double end;
+	double start;
+	size_t count = 0;
+
+	payload.iov_len += sizeof *head;
+	payload.iov_base = realloc(payload.iov_base, payload.iov_len);
+	head = payload.iov_base;
+	if (head == NULL)
+		fail("realloc", CS_ERR_NO_MEMORY);
+	while (!other_is_there)
+		dispatch();
+	*head = (struct request){.nodeid = nodeid, .pid = (uint32_t)other};
+	start = now();
+	end = start + atof(arguments[1]);
+	while (start < end && count < sizeof times / sizeof *times) {
+		head->number++;
+		while (!send_one(&payload))
+			;
+		while (answered != head->number)
+			dispatch();
+		times[count] = now() - start;
+		start += times[count++];
+	}
+	print_times(times, count);
+	free(payload.iov_base);
+}
+
 /* Resident memory, in KiB. */
 /* One more group, of a name of its own, on a handle that is left alone. */
 static void join_another(int number)
@@ -255,8 +349,8 @@ static int become(char **arguments)
 static int usage(void)
 {
 	fputs("usage: bench_reference throughput SIZE WINDOW SECONDS | "
-	      "roundtrip SIZE SECONDS | idle [GROUPS] | join | exec "
-	      "PROGRAM...\n",
+	      "roundtrip SIZE SECONDS | request SIZE SECONDS | "
+	      "idle [GROUPS] | join | exec PROGRAM...\n",
 	      stderr);
 	return 2;
 }
@@ -267,6 +361,8 @@ static bool measure(const char *mode, int count, char **arguments)
 		throughput(arguments);
 	else if (strcmp(mode, "roundtrip") == 0 && count == 2)
 		roundtrip(arguments);
+	else if (strcmp(mode, "request") == 0 && count == 2)
+		request(arguments);
 	else if (strcmp(mode, "idle") == 0)
 		idle(count > 0 ? atoi(arguments[0]) : 1);
 	else if (strcmp(mode, "join") == 0)
@@ -276,15 +372,35 @@ static bool measure(const char *mode, int count, char **arguments)
 	return true;
 }
 
+/* The parent asks, the child answers. */
+static bool become_server(void)
+{
+	pid_t parent = getpid();
+
+	other = fork();
+	if (other < 0)
+		fail("fork", CS_ERR_LIBRARY);
+	if (other > 0)
+		return false;
+	other = parent;
+	open_group();
+	serve();
+	return true;
+}
+
 int main(int argc, char **argv)
 {
 	if (argc < 2)
 		return usage();
 	if (strcmp(argv[1], "exec") == 0 && argc > 2)
 		return become(argv + 2);
+	if (strcmp(argv[1], "request") == 0 && become_server())
+		return EXIT_SUCCESS;
 	open_group();
 	if (!measure(argv[1], argc - 2, argv + 2))
 		return usage();
 	cpg_finalize(handle);
+	if (other != 0)
+		waitpid(other, NULL, 0);
 	return EXIT_SUCCESS;
 }

@@ -49,6 +49,19 @@ local function roundtrip(twin, goals)
   }
 end
 
+-- Another process of the node is asked, and answers with the same 64 bytes.
+local function request(goals)
+  local what = "rpc, 64 B, codec \"string\": request and reply "
+  return {
+    twin = "rpc.lua",
+    arguments = { "request", "64", SECONDS },
+    figures = {
+      { name = what .. "p50, µs", value = p50, at_most = goals.p50 },
+      { name = what .. "p99, µs", value = p99, at_most = goals.p99 },
+    },
+  }
+end
+
 -- The few ms of one start are measured often, to make a run of like length.
 local function start(twin, goals)
   local name = twin .. ": start to joined, ms"
@@ -95,4 +108,6 @@ return {
   throughput("packed", 64, 32, { rate = 10 }),
   against_best(throughput("packed", 64, 32, { rate = 5 })),
   on_nodes(3, throughput("packed", 64, 32, { rate = 5 })),
+  request({ p50 = 1.25 }),
+  on_nodes(3, request({ p50 = 1.25 })),
 }
