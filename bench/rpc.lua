@@ -6,12 +6,6 @@ local rpc = require("corolua.rpc")
 
 local modes = {}
 
-local function has_member(service, pid)
-  for _, member in ipairs(service.group.members) do
-    if member.pid == pid then return member end
-  end
-end
-
 local function own_pid()
   local file <close> = assert(io.open("/proc/self/stat"))
   return file:read("n")
@@ -19,12 +13,13 @@ end
 
 -- Answers until the one that asks has left.
 function modes.serve(pid)
-  local caller = math.tointeger(pid)
-  local service <close> = assert(rpc.open("bench", { echo = function(value) return value end },
+  local service = assert(rpc.open("bench", { echo = function(value) return value end },
     { codec = "string" }))
-  local function is_there() return has_member(service, caller) end
-  assert(corolua.wait(is_there, 10))
-  assert(corolua.wait(function() return not is_there() end))
+  function service.on.members(view)
+    for _, change in ipairs(view.left) do
+      if change.member.pid == math.tointeger(pid) then corolua.stop() end
+    end
+  end
 end
 
 local function start_server()

@@ -221,6 +221,18 @@ static int watch_unref(lua_State *L)
 	return 1;
 }
 
+/* watch:ref() -> watch: it keeps the program running again. */
+static int watch_ref(lua_State *L)
+{
+	struct watch *watch = luaL_checkudata(L, 1, WATCH_NAME);
+
+	if (watch->active && !watch->counts)
+		watch->loop->counted++;
+	watch->counts = true;
+	lua_settop(L, 1);
+	return 1;
+}
+
 /* loop.fd(fd, "r" | "w" | "rw", fn(events)) -> watch | nil, message, code */
 static int loop_fd(lua_State *L)
 {
@@ -399,6 +411,7 @@ static void push_loop(lua_State *L)
 static const luaL_Reg watch_methods[] = {
 	{"cancel", watch_cancel},
 	{"unref", watch_unref},
+	{"ref", watch_ref},
 	{NULL, NULL},
 };
 

@@ -200,6 +200,13 @@ local function check_length(room, bytes, level)
     room.longest, room.hint), level + 1)
 end
 
+-- Waits only where it must.
+local function send(room, bytes, timeout)
+  local sent, message, code = room:try_send(bytes)
+  if code ~= "ERR_TRY_AGAIN" then return sent, message, code end
+  return room:send(bytes, { timeout = timeout })
+end
+
 --- Calls a method of others, and waits for what they return.
 ---@param method string
 ---@param arguments any what the codec takes, or nil
@@ -211,13 +218,12 @@ function methods:call(method, arguments, given)
   local value, why = values.encode(self.codec, arguments)
   if why then error("call: the arguments" .. why, 2) end
   if not scheduler.can_wait() then error("call waits, which only a task can", 2) end
-  local room, deadline = self.group, scheduler.now() + timeout
   local bytes = pack_call(self, self.calls.last + 1, target, method, value)
-  check_length(room, bytes, 2)
-  local call = self.calls:begin(target, timeout)
-  local sent, message, code = room:send(bytes, { timeout = timeout })
+  check_length(self.group, bytes, 2)
+  local call = self.calls:begin(target, timeout, scheduler.now() + timeout)
+  local sent, message, code = send(self.group, bytes, timeout)
   if not sent then self.calls:drop(call, message, code) end
-  return self.calls:wait(call, deadline)
+  return self.calls:wait(call)
 end
 
 --- Leaves the group. Calls that are not over end with "ERR_NOT_EXIST".

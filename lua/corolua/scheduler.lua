@@ -25,7 +25,7 @@ local TURN_MAX = 256
 -- How long tasks may go on after a stop before they are closed.
 local STOP_GRACE = 1
 
-local NO_VALUES = { n = 0 }
+local NO_VALUES, WOKEN = { n = 0 }, { n = 1, true }
 local INTERRUPTED = { n = 3, nil, "stopping", "ERR_INTERRUPT" }
 
 ---@class corolua.Task
@@ -112,8 +112,9 @@ local function fail(task, problem)
   leave_loop("failed")
 end
 
+-- A wait yields nothing, and the end of a body yields what xpcall gives.
 local function settle(task, resumed, ok, ...)
-  if coroutine.status(task.co) ~= "dead" then return end
+  if resumed and ok == nil or coroutine.status(task.co) ~= "dead" then return end
   if resumed and ok then return finish(task, ...) end
   if resumed then return fail(task, (...)) end
   fail(task, ok)
@@ -174,10 +175,18 @@ local function drive(condition)
   return ended
 end
 
+--- Whether the caller may wait: it is a task, in no function of C that Lua
+--- cannot yield through.
+---@return boolean
+function scheduler.can_wait()
+  return current ~= nil and current.co == coroutine.running() and coroutine.isyieldable()
+    and not conditions.is_asking()
+end
+
 -- The task that calls, or an error that says why it cannot wait here.
 local function waiting_task(name)
+  if scheduler.can_wait() then return current end
   checks.may_wait(name, current and current.co, conditions.is_asking())
-  return current
 end
 
 local last_id = 0
@@ -253,10 +262,10 @@ end
 ---@param ... any what `park` returns
 ---@return boolean
 function scheduler.unpark(task, ...)
-  if not task.parked then return false end
+  local id = task.parked and task.waiting
   task.parked = nil
-  local id = task.waiting
-  return id ~= nil and wake(task, id, pack(...))
+  if not id then return false end
+  return wake(task, id, ... == true and select("#", ...) == 1 and WOKEN or pack(...))
 end
 
 --- The task that runs, or nil.
@@ -267,14 +276,6 @@ function scheduler.current() return current end
 --- so. It must not wait.
 ---@param fn function
 function scheduler.at_turn_end(fn) turn_ends[#turn_ends + 1] = fn end
-
---- Whether the caller may wait: it is a task, in no function of C that Lua
---- cannot yield through.
----@return boolean
-function scheduler.can_wait()
-  return not conditions.is_asking() and current ~= nil and current.co == coroutine.running()
-    and coroutine.isyieldable()
-end
 
 --- Starts a task, which runs once the caller waits or ends.
 ---@param fn function

@@ -18,11 +18,17 @@ local scheduler = require("corolua.scheduler")
 ---@class corolua.rpc.Calls
 ---@field pending table<integer, corolua.rpc.Call> by number
 ---@field count integer
+---@field last integer the number of the latest one
 ---@field late integer replies to calls that were over
+---@field timer corolua.Watch? of the deadlines
+---@field due number? when it ends
 local methods = {}
 local calls_mt = { __index = methods }
 
 local calls = {}
+
+-- Deadlines that are closer to each other are looked at together.
+local PAUSE = 0.001
 
 function calls.new()
   return setmetatable({ pending = {}, count = 0, last = 0, late = 0 }, calls_mt)
@@ -31,21 +37,29 @@ end
 --- A call that is about to be sent.
 ---@param target corolua.rpc.Target
 ---@param timeout number in seconds
+---@param deadline number
 ---@return corolua.rpc.Call
-function methods:begin(target, timeout)
+function methods:begin(target, timeout, deadline)
   local number = self.last + 1
-  local call = { number = number, target = target, timeout = timeout, is_done = false }
+  -- All fields that a call ever has, so that its table does not grow.
+  local call = {
+    number = number, target = target, timeout = timeout, deadline = deadline, is_done = false,
+    parts = nil, task = nil, value = nil,
+  }
   self.last, self.count = number, self.count + 1
   self.pending[number] = call
+  if self.count == 1 and self.timer then self.timer:ref() end
   return call
 end
 
 -- The call is over, with what it returns.
 local function finish(self, call, value, message, code)
   if call.is_done then return end
-  call.is_done, call.value, call.message, call.code = true, value, message, code
+  call.is_done, call.value = true, value
+  if message then call.message, call.code = message, code end
   self.pending[call.number] = nil
   self.count = self.count - 1
+  if self.count == 0 and self.timer then self.timer:unref() end
   if call.task then scheduler.unpark(call.task, true) end
 end
 
@@ -84,19 +98,43 @@ local function expire(self, call)
   end
 end
 
+local watch_deadlines
+
+-- Those whose deadline is reached end.
+local function expire_all(self)
+  local now, earliest = scheduler.now(), math.huge
+  for _, call in pairs(self.pending) do
+    if call.deadline <= now then
+      expire(self, call)
+    else
+      earliest = math.min(earliest, call.deadline)
+    end
+  end
+  if earliest < math.huge then watch_deadlines(self, math.max(earliest, now + PAUSE)) end
+end
+
+-- One timer serves all calls, and outlives them: most end long before it, and a
+-- timer for each would cost more than all else here. It keeps the program
+-- running only while there are calls.
+watch_deadlines = function(self, deadline)
+  if self.due and self.due <= deadline then return end
+  if self.due then self.timer:cancel() end
+  self.due = deadline
+  self.timer = loop.timer(math.max(0, deadline - scheduler.now()), function()
+    self.due, self.timer = nil, nil
+    expire_all(self)
+  end)
+end
+
 --- Waits until the call is over: what it returns.
 ---@param call corolua.rpc.Call
----@param deadline number
 ---@return any value, string? message, string? code
-function methods:wait(call, deadline)
+function methods:wait(call)
   if not call.is_done then
-    local timer = loop.timer(math.max(0, deadline - scheduler.now()), function()
-      expire(self, call)
-    end)
+    watch_deadlines(self, call.deadline)
     call.task = scheduler.current()
     local woken, message, code = scheduler.park()
     call.task = nil
-    timer:cancel()
     if not woken then self:drop(call, message, code) end
   end
   return call.value, call.message, call.code

@@ -111,14 +111,21 @@ end
 
 local ALL, MAJORITY = {}, { is_majority = true }
 
---- Who is to answer.
----@param to any
----@param level integer
----@return corolua.rpc.Target
-function options.check_target(to, level)
+-- Of each member the one that means it alone; most calls name one they named
+-- before.
+local singles = setmetatable({}, { __mode = "k" })
+
+local function single(member)
+  local target = { member = member }
+  singles[member] = target
+  return target
+end
+
+-- Who is to answer.
+local function check_target(to, level)
   if to == nil or to == "all" then return ALL end
   if to == "majority" then return MAJORITY end
-  if is_member(to) then return { member = to } end
+  if is_member(to) then return single(to) end
   if type(to) == "table" then
     local wanted = check_list(to, level + 1)
     local list = {}
@@ -128,6 +135,16 @@ function options.check_target(to, level)
   local near = names.nearest(to, targets)
   error(EXPECTED .. (type(to) == "string" and "'" .. to .. "'" or tostring(to))
     .. (near and (", did you mean '%s'?"):format(near) or ""), level + 1)
+end
+
+-- names.check_keys is for what is not so frequent.
+local function check_known(given, level)
+  if type(given) == "table" then
+    local key = next(given)
+    while key ~= nil and known_of_call[key] do key = next(given, key) end
+    if key == nil then return end
+  end
+  names.check_keys(given, known_of_call, "option", level + 1)
 end
 
 --- What a call takes beside its method and arguments.
@@ -141,10 +158,10 @@ function options.check_call(method, given, otherwise, level)
     check_name(method, "call", level + 1)
   end
   if given == nil then return ALL, otherwise end
-  names.check_keys(given, known_of_call, "option", level + 1)
-  local timeout = given.timeout
+  check_known(given, level + 1)
+  local to, timeout = given.to, given.timeout
   timeout = timeout == nil and otherwise or check_timeout(timeout, "call", level + 1)
-  return options.check_target(given.to, level + 1), timeout
+  return to ~= nil and singles[to] or check_target(to, level + 1), timeout
 end
 
 return options

@@ -46,8 +46,9 @@ local TEXT_MAX = 8192
 function server.new(service, fns, running_max, deliver)
   return setmetatable({
     service = service, room = service.group, codec = service.codec, fns = fns,
-    running_max = running_max, deliver = deliver, running = 0, bytes = 0, fresh = 0,
-    performed = 0, failed = 0, refused = 0, unsent = 0, early = {}, idle = {}, stalled = {},
+    running_max = running_max, deliver = deliver, running = 0, bytes = 0,
+    queue = {}, first = 1, last = 0, early = {}, idle = {}, stalled = {},
+    performed = 0, failed = 0, refused = 0, unsent = 0,
   }, server_mt)
 end
 
@@ -61,7 +62,8 @@ end
 
 -- Whether a reply that was refused may be sent later, for which it waits.
 local function may_retry(self, code)
-  return code == "ERR_TIMEOUT" or code == "ERR_NOT_QUORATE" and wait_for_quorum(self)
+  return code == "ERR_TRY_AGAIN" or code == "ERR_TIMEOUT"
+    or code == "ERR_NOT_QUORATE" and wait_for_quorum(self)
 end
 
 -- Sends a reply, as soon as that is possible. Where the connection is gone, we
@@ -70,7 +72,8 @@ local function send(self, request, bytes)
   local room = self.room
   if request.from == room.me then return self.deliver(bytes) end
   local ok, code, _
-  repeat ok, _, code = room:send(bytes) until ok or not may_retry(self, code)
+  ok, _, code = room:try_send(bytes)
+  while not ok and may_retry(self, code) do ok, _, code = room:send(bytes) end
   if not ok then self.unsent = self.unsent + 1 end
 end
 
@@ -116,7 +119,6 @@ local function call(self, request, fn)
 end
 
 local function perform(self, request)
-  self.fresh = self.fresh - 1
   limit.next()
   local fn = self.fns[request.method]
   local reply, why
@@ -131,25 +133,37 @@ local function perform(self, request)
   self.running, self.bytes = self.running - 1, self.bytes - request.bytes
 end
 
-local function work(self, request)
-  while request do
-    perform(self, request)
+-- The call that has waited longest for a task.
+local function take_next(self)
+  local first = self.first
+  local request = self.queue[first]
+  self.queue[first] = nil
+  self.first = first + 1
+  return request
+end
+
+local function work(self)
+  repeat
+    perform(self, take_next(self))
     local idle = self.idle
     if #idle >= IDLE_MAX or self.is_over then return end
     idle[#idle + 1] = scheduler.current()
-    request = scheduler.park()
-  end
+  until not scheduler.park()
 end
 
--- The tasks begin in the order in which they are given their calls.
+-- Each call has a task, and these begin in one order with the calls.
 local function begin(self, request)
-  local idle = self.idle
+  local idle, last = self.idle, self.last + 1
   local task = idle[#idle]
   idle[#idle] = nil
-  self.fresh = self.fresh + 1
-  if task and scheduler.unpark(task, request) then return end
-  scheduler.spawn(work, self, request).resume = limit.resume
+  self.last = last
+  self.queue[last] = request
+  if task and scheduler.unpark(task, true) then return end
+  scheduler.spawn(work, self).resume = limit.resume
 end
+
+-- How many calls their tasks have not come to.
+local function fresh(self) return self.last - self.first + 1 end
 
 local function is_full(self, length)
   return self.running >= self.running_max
@@ -174,7 +188,7 @@ function methods:take(request)
     return
   end
   begin(self, request)
-  if self.fresh >= FRESH_MAX then scheduler.sleep(0) end
+  if fresh(self) >= FRESH_MAX then scheduler.sleep(0) end
 end
 
 --- Tells the caller that its call is not performed.
@@ -202,7 +216,7 @@ end
 --- No more is to come: tasks without a call end.
 function methods:finish()
   self.is_over = true
-  for _, task in ipairs(self.idle) do scheduler.unpark(task, nil) end
+  for _, task in ipairs(self.idle) do scheduler.unpark(task, false) end
   self.idle = {}
   self:go_on()
 end

@@ -17,6 +17,10 @@ function watch:cancel() end
 ---@return corolua.Watch
 function watch:unref() end
 
+--- It keeps the program running again.
+---@return corolua.Watch
+function watch:ref() end
+
 --- Watches a descriptor. It is called again and again while there is something,
 --- with "r", "w", "h" for the other end being gone, or several of them.
 ---@param fd integer
