@@ -109,8 +109,8 @@ function methods:check(sequences)
   local longest = find_longest(sequences)
   self.length = #longest
   for node, sequence in pairs(sequences) do check_prefix(self, node, sequence, longest) end
-  check_acked(self, check_once(self, longest))
   check_registers(self)
+  check_acked(self, check_once(self, longest))
 end
 
 return replica_history
