@@ -1,6 +1,9 @@
+local disk = require("corolua.journal.disk")
 local frame = require("corolua.journal.frame")
 local journal = require("corolua.journal")
 local journals = require("spec.support.journals")
+
+local disk_methods = getmetatable(assert(disk.new("."))).__index
 
 -- What a journal makes of a file that was not written to its end, or that has
 -- changed since.
@@ -104,6 +107,38 @@ describe("damage to a journal", function()
       assert.is_nil(found)
       assert.equal("ERR_CORRUPT", code)
     end
+  end)
+
+  it("is found in all of a file that was compacted", function()
+    local book = assert(journal.open(folder))
+    for i = 1, 6 do book:append("record " .. i) end
+    assert(book:compact(3, "three"))
+    local bytes = journals.read(path)
+    book.disk:close()
+    for position = 1, #bytes - frame.HEAD do
+      local changed = string.char(bytes:byte(position) ~ 2)
+      local found, _, code =
+        open(bytes:sub(1, position - 1) .. changed .. bytes:sub(position + 1))
+      assert.is_nil(found)
+      assert.equal("ERR_CORRUPT", code)
+    end
+  end)
+
+  -- What a process sees of it may be in memory alone, after a failed write.
+  it("cannot come from a last frame that was read: it is written again", function()
+    local bytes, starts = make({ { "one" }, { ("x"):rep(9000), "three" } })
+    local call, writes = disk_methods.call, {}
+    disk_methods.call = function(self, operation, ...)
+      if operation == "write" then table.insert(writes, { ... }) end
+      return call(self, operation, ...)
+    end
+    local book <close> = journal.open(folder)
+    disk_methods.call = call
+    assert.equal("three", book:record(3))
+    local _, offset, written, is_synced = table.unpack(writes[1])
+    assert.is_true(offset <= starts[2] and offset % 4096 == 0)
+    assert.equal(bytes:sub(offset + 1), written:sub(1, #bytes - offset))
+    assert.is_true(is_synced)
   end)
 
   it("is found when a snapshot is not whole", function()

@@ -184,7 +184,14 @@ describe("corolua.journal", function()
       assert(book:sync())
     end
     assert.is_nil(next(book.memory))
-    assert.is_true(#book.writer.log.spans.list <= 20 * 2)
+    local spans = book.writer.log.spans
+    assert.is_true(#spans.list <= 20 * 2)
+    assert(book:cut(1))
+    book:append("two")
+    assert(book:sync())
+    assert.equal("two", book:record(2))
+    local last = spans.list[#spans.list]
+    assert.is_true(last.stop - last.offset < 100)
   end)
 
   it("ends a program in good order that does not wait for the disk", function()
