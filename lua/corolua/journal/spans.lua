@@ -1,6 +1,6 @@
 --- Where the records of a journal stand in its file: one entry for each stretch
---- of 64 KiB or more, so that a long log takes little memory. A stretch ends
---- early where records were cut off, since their numbers come again behind it.
+--- of 64 KiB or more, so that a long log takes little memory. Where records were
+--- cut off, their numbers come again behind them: the later ones count.
 
 local spans = {}
 
@@ -16,7 +16,7 @@ local methods = {}
 local mt = { __index = methods }
 
 ---@return corolua.journal.Spans
-function spans.new() return setmetatable({ list = {}, is_cut = false }, mt) end
+function spans.new() return setmetatable({ list = {} }, mt) end
 
 --- A frame of records was written behind all others.
 ---@param first integer
@@ -25,11 +25,10 @@ function spans.new() return setmetatable({ list = {}, is_cut = false }, mt) end
 function methods:add(first, offset, stop)
   local list = self.list
   local last = list[#list]
-  if last and not self.is_cut and last.stop - last.offset < SPAN then
+  if last and last.stop - last.offset < SPAN then
     last.stop = stop
   else
     list[#list + 1] = { first = first, offset = offset, stop = stop }
-    self.is_cut = false
   end
 end
 
@@ -38,7 +37,6 @@ end
 function methods:cut(index)
   local list = self.list
   while #list > 0 and list[#list].first > index do list[#list] = nil end
-  self.is_cut = true
 end
 
 --- The stretch that has the record, and its place in the list.
