@@ -29,7 +29,7 @@ assert(lfs.mkdir(folder))
 local cluster <close> = assert(lab.start({ nodes = nodes }))
 local histories = {}
 for _, kind in ipairs(KINDS) do histories[kind] = replica_history.new(kind) end
-local counts = { kills = 0, disasters = 0, starts = 0 }
+local counts = { kills = 0, disasters = 0, starts = 0, unsynced = 0 }
 local wrong = {}
 local members = {}
 
@@ -42,7 +42,10 @@ local function hear(member, line)
   for word in line:gmatch("%S+") do table.insert(words, word) end
   local mark, kind = words[1], words[2]
   if mark == "s" and #words == 5 then
+    local before = member.status[kind]
     member.status[kind] = { state = words[3], index = words[4], open = words[5] }
+    local has_lost = before and before.state == "synced" and words[3] ~= "synced"
+    if has_lost then counts.unsynced = counts.unsynced + 1 end
   elseif #mark == 1 and histories[kind] then
     histories[kind]:take(mark, table.unpack(words, 3))
   else
@@ -213,8 +216,9 @@ print(("replica, %d nodes, seed %d: %s"):format(nodes, seed, nemesis))
 for _, failure in ipairs(nemesis.failed) do
   print(("not in force: %s at %.3f s: %s"):format(failure.fault, failure.at, failure.why))
 end
-print(("processes killed %d, everything killed %d, processes started %d, frames disturbed %d")
-  :format(counts.kills, counts.disasters, counts.starts, nemesis:disturbed()))
+print(("processes killed %d, everything killed %d, processes started %d, frames disturbed %d, "
+  .. "out of sync %d times"):format(counts.kills, counts.disasters, counts.starts,
+  nemesis:disturbed(), counts.unsynced))
 for _, kind in ipairs(KINDS) do
   local history = histories[kind]
   check(kind)
@@ -227,7 +231,7 @@ end
 local LINES = 30
 for i = 1, math.min(#wrong, LINES) do print(wrong[i]) end
 if #wrong > LINES then print(("and %d more"):format(#wrong - LINES)) end
-local has_effect = nemesis.total > 0 and nemesis:disturbed() > 0 and counts.kills > 0
+local has_effect = nemesis.total > 0 and counts.unsynced > 0 and counts.kills > 0
   and counts.disasters == DISASTERS and histories.majority.acked > 0 and histories.all.acked > 0
 if not has_effect then print("no fault took effect, or nothing was acknowledged") end
 local has_passed = is_good and #wrong == 0 and has_effect

@@ -128,6 +128,51 @@ describe("corolua.journal", function()
     assert.is_nil(lfs.attributes(folder .. "/log.compact"))
   end)
 
+  it("has what a list would have, after whatever was done", function()
+    local book <close> = assert(journal.open(folder))
+    local list, base = {}, 0
+    local actions = {
+      function()
+        for _ = 1, math.random(20) do
+          local bytes = ("%g "):format(math.random()) .. ("x"):rep(math.random(0, 9000))
+          list[book:append(bytes)] = bytes
+        end
+      end,
+      function() assert(book:sync()) end,
+      function()
+        local index = math.random(math.max(base, book.last - 30), book.last)
+        assert(book:cut(index))
+        for i in pairs(list) do if i > index then list[i] = nil end end
+      end,
+      function()
+        if math.random(5) > 1 then return end
+        local index = math.random(base, book.last)
+        assert(book:compact(index))
+        for i in pairs(list) do if i <= index then list[i] = nil end end
+        base = index
+      end,
+      function()
+        if math.random(20) > 1 then return end
+        base, list = math.random(0, 5), {}
+        assert(book:replace(base))
+      end,
+    }
+    for _ = 1, 400 do
+      actions[math.random(#actions)]()
+      if book.last > base then
+        local index = math.random(base + 1, book.last)
+        assert.equal(list[index], (book:record(index)))
+      end
+    end
+    assert.same(list, journals.collect(book))
+    assert(book:sync())
+    assert.same(list, journals.collect(book))
+    book:close()
+    local again <close> = assert(journal.open(folder))
+    assert.same(list, journals.collect(again))
+    assert.equal(base, again.base.index)
+  end)
+
   it("tells how far it is written, and which wait was too short", function()
     local book <close> = assert(journal.open(folder))
     local told = {}
