@@ -235,6 +235,21 @@ describe("the example", function()
     assert.same(137, scripts[3]:wait(5))
   end)
 
+  example("kv", "finds in its second life what was stored in the first, by all nodes", function()
+    local printed = run("kv")
+    local values
+    for _, lines in ipairs(printed) do
+      assert.same({ "true" }, matching(lines, "^the first life was killed\t(.*)$"))
+      local found = matching(lines, "^node %d\tstored by %d+/%d+$")
+      assert.same(3, #found)
+      for node, line in ipairs(found) do
+        assert.is_truthy(line:find(("node %d\tstored by %d/"):format(node, node), 1, true))
+      end
+      values = values or found
+      assert.same(values, found)
+    end
+  end)
+
   it("is in this spec, or starts a lab by itself and is in spec/docs_spec.lua", function()
     for name in lfs.dir("examples") do
       if name:match("%.lua$") and not shown[name] then
