@@ -32,7 +32,8 @@ local function values_of(kind)
 end
 
 if life == "first" then
-  assert(store:submit({ key = "value of node " .. me.nodeid, value = "stored by " .. tostring(me) }))
+  local value = "stored by " .. tostring(me)
+  assert(store:submit({ key = "value of node " .. me.nodeid, value = value }))
   corolua.spawn(store.submit, store, { key = "safe " .. me.nodeid, value = true })
   values_of("safe ") -- now every node has got its answer
   os.execute("kill -9 $PPID") -- this process

@@ -14,9 +14,13 @@ ip("del") -- what a life that was killed in office has left here
 local office = assert(election.join("leader"))
 
 function office.on.elected(term)
-  assert(ip("add"), "the address cannot be set here")
+  if not ip("add") then -- may have been stopped in the middle
+    ip("del")
+    print("cannot serve " .. address)
+    return office:leave() -- perhaps the next one can
+  end
   print("serves " .. address .. " in term " .. term)
-  corolua.after(seconds, function() office:leave() end) -- the next one, please
+  corolua.after(seconds, function() office:leave() end)
 end
 
 function office.on.deposed(term)

@@ -196,8 +196,10 @@ describe("the example", function()
     assert.is_true(second ~= first)
     assert(cluster:heal())
     assert(cluster:settle())
-    for i = 1, 3 do assert(scripts[i]:kill("TERM")) end
-    for i = 1, 3 do finish(scripts[i]) end
+    for i = 1, 3 do
+      assert(scripts[i]:kill("TERM"))
+      finish(scripts[i])
+    end
     assert.is_nil(serving())
   end)
 
