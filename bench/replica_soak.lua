@@ -17,7 +17,7 @@ local seconds, nodes = tonumber(arg[2] or 60), math.tointeger(arg[3] or 5)
 local KINDS = { "majority", "all" }
 local FAULTS = { kill = 1, pause = 1, partition = 1, block = 1, unplug = 1 }
 local KILL_EVERY, DEAD_FOR = { 0.5, 3 }, { 0.1, 1.5 } -- seconds
-local DISASTERS, BETWEEN, DARK = 2, 2, 0.3 -- how often everything is killed; seconds
+local DISASTERS, BETWEEN, DARK = 3, 2, { 0, 1 } -- how often everything is killed; seconds
 local BACK_IN = 40 -- seconds
 
 math.randomseed(seed)
@@ -140,7 +140,8 @@ local function await_sync(when, at_rest)
   return false
 end
 
--- All daemons and all processes at once, in the middle of their work.
+-- All daemons and all processes at once, in the middle of their work. They come
+-- back one after the other, in any order.
 local function disaster()
   local nodes_dead = corolua.spawn(each_at_once, { table.unpack(cluster) }, function(node)
     assert(node:kill())
@@ -148,9 +149,12 @@ local function disaster()
   each_at_once(members, kill)
   nodes_dead:wait()
   counts.disasters = counts.disasters + 1
-  corolua.sleep(DARK)
-  each_at_once({ table.unpack(cluster) }, function(node) assert(node:start()) end)
-  for _, member in ipairs(members) do start(member) end
+  each_at_once(members, function(member)
+    corolua.sleep(between(DARK))
+    assert(cluster[member.id]:start())
+    corolua.sleep(between(DARK))
+    start(member)
+  end)
   return await_sync("everything was killed")
 end
 
