@@ -1,0 +1,255 @@
+-- corolua.election.line against a model of corosync: rings, joins and leaves in a
+-- total order that each member follows at its own pace, and first messages in a
+-- ring that are lost for those who were not in the sender's ring before.
+local line = require("corolua.election.line")
+local term = require("corolua.election.term")
+local wire = require("corolua.election.wire")
+
+local MEMBERS, PHASES, STEPS_MAX, SETTLING = 5, 6, 60, 2000
+local LOST_MAX = 3
+
+local function keys_of(members)
+  local keys = {}
+  for i, member in ipairs(members) do keys[i] = member.key end
+  return keys
+end
+
+local function has(list, value)
+  for _, one in ipairs(list) do
+    if one == value then return true end
+  end
+  return false
+end
+
+local model = {}
+local model_mt = { __index = model }
+
+local function new_member(nodeid)
+  local key = wire.key({ nodeid = nodeid, pid = 100 })
+  return { key = key, line = line.new(), ring = 0, is_up = false }
+end
+
+local function new_model()
+  local members = {}
+  for i = 1, MEMBERS do members[i] = new_member(i) end
+  return setmetatable({ members = members, seq = 0, leaders = {}, highest = 0 }, model_mt)
+end
+
+function model:append(event) table.insert(self.log, event) end
+
+function model:send(member, bytes)
+  self.sent[member] = (self.sent[member] or 0) + 1
+  self:append({ from = member, number = self.sent[member], bytes = bytes })
+end
+
+-- What nobody had heard yet goes on in the next ring.
+function model:send_again(log, furthest)
+  for i = furthest + 1, #log do
+    if has(self.group, log[i].from) then self:send(log[i].from, log[i].bytes) end
+  end
+end
+
+-- A ring of some nodes begins. Those that come from the same ring have followed
+-- it to the same point; who is left out has no quorum.
+function model:change_ring(members)
+  local furthest = {}
+  for _, member in ipairs(members) do
+    furthest[member.ring] = math.max(furthest[member.ring] or 0, member.at or 0)
+  end
+  for _, member in ipairs(members) do
+    while member.is_up and member.at < furthest[member.ring] and self:follow(member) do end
+  end
+  local last, cut = self.log or {}, furthest[self.seq] or math.huge
+  self.seq = self.seq + 4
+  self.log, self.sent, self.group = {}, {}, {}
+  for _, member in ipairs(self.members) do
+    if has(members, member) then
+      member.before, member.ring, member.at = member.ring, self.seq, 0
+      if member.is_up then table.insert(self.group, member) end
+    elseif member.ring ~= 0 and member.is_up then
+      member.is_away = true
+      member.line:lose_quorum()
+      member.line:resign()
+      member.ring = -member.key:byte() -- a ring of its own
+    end
+  end
+  self.ring = { nodeid = 1, seq = self.seq }
+  for _, member in ipairs(self.group) do
+    member.lost = {}
+    member.line:enter(member.key, self.ring, keys_of(self.group), not member.line.ring)
+  end
+  self:send_again(last, cut)
+end
+
+-- What a member has to say goes to the end of the order.
+function model:speak(member, again)
+  local message = member.line:next_message(again)
+  while message do
+    self:send(member, wire.encode(message))
+    member.line:has_said(message)
+    message = member.line:next_message()
+  end
+end
+
+-- The first few messages of a sender from elsewhere may not come.
+local function is_lost(member, event)
+  local from = event.from
+  if from == member or from.before == member.before then return false end
+  member.lost[from] = member.lost[from] or math.random(0, LOST_MAX)
+  return event.number <= member.lost[from]
+end
+
+function model:check_leader(member)
+  local agreed = member.line
+  if agreed.leader ~= member.key then return end
+  local number = term.of(self.seq, agreed.counter)
+  local before = self.leaders[number]
+  assert(before == nil or before == member, "two leaders in one term")
+  assert(before or number > self.highest, "a term that does not rise")
+  self.leaders[number], self.highest = member, math.max(number, self.highest)
+end
+
+function model:hear(member, event)
+  if is_lost(member, event) then return end
+  member.line:hear(event.from.key, assert(wire.decode(event.bytes)))
+  self:check_leader(member)
+end
+
+-- The next event of a member; false if there is none.
+function model:follow(member)
+  local event = self.log[member.at + 1]
+  if not event then return false end
+  member.at = member.at + 1
+  if event.from then
+    self:hear(member, event)
+  elseif event.joined == member then
+    member.line:enter(member.key, self.ring, event.keys, true)
+  else
+    member.line:change(event.keys)
+  end
+  return true
+end
+
+local function by_key(a, b) return a.key < b.key end
+
+function model:join(member)
+  member.is_up, member.is_away, member.line, member.lost = true, true, line.new(), {}
+  table.insert(self.group, member)
+  table.sort(self.group, by_key)
+  member.at = #self.log
+  self:append({ joined = member, keys = keys_of(self.group) })
+end
+
+function model:leave(member)
+  member.is_up = false
+  for i, one in ipairs(self.group) do
+    if one == member then table.remove(self.group, i) break end
+  end
+  self:append({ keys = keys_of(self.group) })
+end
+
+local function pick(list) return list[math.random(#list)] end
+
+local function some_of(list, least)
+  local copy, count = { table.unpack(list) }, math.random(least, #list)
+  while #copy > count do table.remove(copy, math.random(#copy)) end
+  return copy
+end
+
+function model:disturb()
+  local what, member = math.random(4), pick(self.members)
+  if what == 1 then
+    self:change_ring(some_of(self.members, MEMBERS // 2 + 1))
+  elseif what == 2 then
+    member.line:resign()
+  elseif member.ring ~= self.seq then
+    return
+  elseif member.is_up then
+    self:leave(member)
+  else
+    self:join(member)
+  end
+end
+
+function model:step()
+  if #self.group == 0 then return end
+  local member = pick(self.group)
+  local was_there = self:follow(member)
+  self:speak(member, not was_there and math.random() < 0.05)
+end
+
+local function is_settled(self)
+  local first = self.group[1]
+  for _, member in ipairs(self.group) do
+    if member.at < #self.log or not member.line.is_in then return false end
+    if member.line.leader ~= first.line.leader or not first.line.leader then return false end
+    if #member.line.order ~= #self.group then return false end
+  end
+  return true
+end
+
+function model:settle()
+  for _ = 1, SETTLING do
+    if is_settled(self) then break end
+    self:step()
+  end
+  assert(is_settled(self), "no common leader")
+  for _, member in ipairs(self.group) do
+    assert.same(self.group[1].line.order, member.line.order)
+    assert.equal(member.line.order[1], member.line.leader)
+  end
+end
+
+-- Those that were there all the time come first, in the order they were in.
+function model:check_order()
+  local order, stayed = self.group[1].line.order, {}
+  for _, key in ipairs(self.order or {}) do
+    for _, member in ipairs(self.group) do
+      if member.key == key and not member.is_away then table.insert(stayed, key) end
+    end
+  end
+  assert.same(stayed, { table.unpack(order, 1, #stayed) })
+  self.order = order
+  for _, member in ipairs(self.group) do member.is_away = false end
+end
+
+local function play(seed)
+  math.randomseed(seed)
+  local self = new_model()
+  self:change_ring(self.members)
+  for _ = 1, PHASES do
+    for _ = 1, math.random(STEPS_MAX) do
+      if math.random() < 0.06 then self:disturb() end
+      self:step()
+    end
+    if #self.group == 0 then self:change_ring(self.members) end
+    if #self.group == 0 then self:join(pick(self.members)) end
+    self:settle()
+    self:check_order()
+  end
+  return self.highest
+end
+
+describe("election.line", function()
+  local ticks, now = term.ticks, 0
+
+  setup(function()
+    term.ticks = function()
+      now = now + 1
+      return now
+    end
+  end)
+
+  teardown(function() term.ticks = ticks end)
+
+  it("agrees, and gives no term to two, in a thousand histories", function()
+    local elected = 0
+    for seed = 1, 1000 do
+      now = 0
+      local ok, problem = pcall(play, seed)
+      assert(ok, ("seed %d: %s"):format(seed, tostring(problem)))
+      if problem > 0 then elected = elected + 1 end
+    end
+    assert.equal(1000, elected)
+  end)
+end)
