@@ -27,4 +27,4 @@ local CASES = {
 
 -- All at once, for each waits for corosync to notice; printed in their order.
 for i, case in ipairs(CASES) do CASES[i].task = corolua.spawn(cut, table.unpack(case, 2)) end
-for _, case in ipairs(CASES) do print(case[1], (case.task:wait())) end
+for _, case in ipairs(CASES) do print(("%-20s  %s"):format(case[1], (case.task:wait()))) end
