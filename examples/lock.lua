@@ -18,6 +18,7 @@ local nodes = #assert(corolua.quorum()).nodes
 assert(corolua.wait(function() return #work.members == nodes end, 10))
 local lock <close> = assert(election.join("lock")) -- whoever leads has the lock
 function lock.on.elected(token) -- rises with every holder
+  if not lock:is_leader() then return end -- lost again already
   assert(work:send("begin " .. token))
   corolua.sleep(0.02) -- the work
   assert(work:send("end " .. token))
