@@ -89,13 +89,13 @@ local NOT_SENT = "the replica was not in sync in time; the command was not sent"
 local function wait_synced(one, deadline)
   while one.phase ~= "synced" do
     local refusal = one.ending or REFUSALS[one.phase]
-    if refusal then return nil, refusal[1], refusal[2] end
+    if refusal then return nil, refusal[1], refusal[2], "never" end
     local left = math.max(0, deadline - scheduler.now())
     local _, message, code = scheduler.await(function(resume)
       table.insert(one.waiting, resume)
     end, left)
-    if code == "ERR_TIMEOUT" then return nil, NOT_SENT, "ERR_TRY_AGAIN" end
-    if code then return nil, message, code end
+    if code == "ERR_TIMEOUT" then return nil, NOT_SENT, "ERR_TRY_AGAIN", "never" end
+    if code then return nil, message, code, "never" end
   end
   return true
 end
@@ -110,22 +110,22 @@ local function send(self, entry, bytes, deadline)
   if sent then return true end
   one.submits:drop(entry)
   if code == "ERR_TIMEOUT" then code = "ERR_TRY_AGAIN" end
-  return nil, message, code
+  return nil, message, code, "never"
 end
 
 -- Sends the command once, and waits for what becomes of it.
 local function attempt(self, bytes, deadline)
   local one = self.member
   local entry = one.submits:begin(one.seq, one.life)
-  local sent, message, code = send(self, entry, bytes, deadline)
-  if not sent then return nil, message, code end
+  local sent, message, code, fate = send(self, entry, bytes, deadline)
+  if not sent then return nil, message, code, fate end
   if not entry.results then
     local left = math.max(0, deadline - scheduler.now())
     local _
     _, message, code = scheduler.await(function(resume) entry.resume = resume end, left)
     if not entry.results then
       one.submits:drop(entry)
-      return nil, code == "ERR_TIMEOUT" and UNKNOWN or message, code
+      return nil, code == "ERR_TIMEOUT" and UNKNOWN or message, code, "unknown"
     end
   end
   return table.unpack(entry.results, 1, entry.results.n)
@@ -145,18 +145,21 @@ local function encode(self, command, level)
 end
 
 --- Has a command applied by all members, and waits until it is as durable as the
---- option says.
+--- option says. Where it fails, the fourth result is what became of the command:
+--- "never" if no member has it, "unknown", or "applied".
 ---@param command any a string, or what the codec takes
 ---@param given { timeout: number }? in seconds, 30 unless told
----@return any result of the own apply, or nil, message, code
+---@return any result of the own apply, or nil
+---@return string? message, string? code
+---@return "never"|"unknown"|"applied"|nil fate
 function methods:submit(command, given)
   local timeout = group_options.timeout_of(given, SUBMIT_TIMEOUT, 2)
   local bytes = encode(self, command, 2)
   if self.member.machine.is_applying then error("submit: apply must not submit", 2) end
   local deadline = scheduler.now() + timeout
   while true do
-    local ready, message, code = wait_synced(self.member, deadline)
-    if not ready then return nil, message, code end
+    local ready, message, code, fate = wait_synced(self.member, deadline)
+    if not ready then return nil, message, code, fate end
     local results = table.pack(attempt(self, bytes, deadline))
     if results[1] ~= submits.AGAIN then return table.unpack(results, 1, results.n) end
   end

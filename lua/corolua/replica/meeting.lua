@@ -172,21 +172,39 @@ function meeting.status(self, from, status)
   end
 end
 
---- A log was named as the base.
+local function has_base(self, decision)
+  local term = self.machine:term()
+  return term.seq == decision.last_seq and term.round == decision.last_round
+    and self.machine.last == decision.last
+end
+
+--- A log was named as the base. The first decision of a round counts. Those who
+--- were in sync without being asked are so no more.
 ---@param self corolua.replica.Member
 ---@param decision corolua.replica.Decision
 function meeting.decision(self, decision)
-  if self.phase ~= "meeting" or decision.round < self.round or self.accepted == decision.round then
+  if self.phase == "synced" then
+    if decision.round > self.round then self:meet_again(decision.round) end
+    return
+  elseif decision.round < self.round or self.accepted == decision.round then
     return
   end
   self.round, self.accepted = decision.round, decision.round
   self:wait_from_now()
-  if not decision.members[tostring(self.room.me)] then return end
-  local term = self.machine:term()
-  if term.seq == decision.last_seq and term.round == decision.last_round
-    and self.machine.last == decision.last then
-    self:begin_term(decision.nonce)
+  if self.phase == "fetching" then self:stop_fetching() end
+  if self.phase ~= "meeting" or not decision.members[tostring(self.room.me)] then return end
+  if has_base(self, decision) then self:begin_term(decision.nonce) end
+end
+
+--- The highest round that members without sync have told of.
+---@param self corolua.replica.Member
+---@return integer
+function meeting.highest_round(self)
+  local highest = 1
+  for _, status in pairs(self.statuses) do
+    if not status.is_synced then highest = math.max(highest, status.round) end
   end
+  return highest
 end
 
 return meeting

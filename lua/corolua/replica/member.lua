@@ -92,9 +92,15 @@ function methods:transfer_ended(ended)
   if self.transfers[ended.to] == ended then self.transfers[ended.to] = nil end
 end
 
+--- What was asked for does not come, or is not wanted any more.
+function methods:stop_fetching() self.phase, self.catch_up = "meeting", nil end
+
+-- A member that does not answer is not asked again before it says something.
 local function tick(self)
   if self.phase == "fetching" and self.catch_up:is_stuck() then
-    self.phase, self.catch_up = "meeting", nil
+    self.statuses[self.catch_up.host] = nil
+    self:stop_fetching()
+    self:wait_from_now()
   end
   if self.phase ~= "meeting" then return end
   meeting.tell(self)
@@ -158,6 +164,7 @@ end
 local function prepare(self, visit, least)
   local votes = ask_votes(self, visit)
   if self.visit ~= visit or not votes then return end
+  least = math.max(least or 1, meeting.highest_round(self))
   local round, message, code = self.rounds:enter(self.seq, least)
   if not round then return self:fail(message, code) end
   if self.visit ~= visit then return end
@@ -174,16 +181,20 @@ function methods:meet_again(least)
   scheduler.spawn(prepare, self, self.visit, least)
 end
 
+local function lose_quorum(self)
+  step_out(self, "inquorate")
+  set_ticking(self, false)
+  self.submits:lose_quorum(self.seq, self.life)
+  wake(self)
+end
+
 local function enter_ring(self, view)
   self.seq, self.is_quorate, self.members = view.ring.seq, view.quorate, view.members
   self.statuses, self.heard, self.acks = {}, {}, {}
   self.accepted, self.decided, self.round = nil, nil, 0
   self.outbox:clear()
   if view.quorate then return self:meet_again() end
-  step_out(self, "inquorate")
-  set_ticking(self, false)
-  self.submits:lose_quorum(self.seq, self.life)
-  wake(self)
+  lose_quorum(self)
 end
 
 -- Quorum came or went without another ring, which not all members notice at the
@@ -191,9 +202,7 @@ end
 local function change_quorum(self, is_quorate)
   self.is_quorate = is_quorate
   if is_quorate then return self:meet_again(self.round + 1) end
-  step_out(self, "inquorate")
-  set_ticking(self, false)
-  wake(self)
+  lose_quorum(self)
 end
 
 local function is_in(list, one)
@@ -208,7 +217,7 @@ local function forget(self, gone)
   local running = self.transfers[gone]
   if running then running:stop() end
   if self.catch_up and self.catch_up.host == gone then
-    self.phase, self.catch_up = "meeting", nil
+    self:stop_fetching()
   end
 end
 
@@ -435,6 +444,10 @@ local handlers = {
 function methods:message(payload, from)
   self:follow()
   if self.phase == "over" then return end
+  if self.machine.is_applying then
+    return self:fail(("apply has raised an error at record %d"):format(self.machine.last),
+      "ERR_FAILED_OPERATION")
+  end
   if payload:sub(1, 1) == "c" then return on_command(self, payload, from) end
   local kind, fields = wire.read(payload)
   if kind and fields.seq == self.seq then handlers[kind](self, from, fields) end

@@ -9,8 +9,8 @@ local rounds = require("corolua.replica.rounds")
 
 local opening = {}
 
-local function open_on_disk(dir)
-  local log, message, code = journal.open(dir)
+local function open_on_disk(dir, retry)
+  local log, message, code = journal.open(dir, { retry = retry })
   if not log then return nil, nil, message, code end
   local saved
   saved, message, code = round_file.load(dir)
@@ -28,7 +28,7 @@ end
 ---@return string? message, string? code
 function opening.log(given)
   local log, found, message, code = memory.new(), rounds.new(), nil, nil
-  if given.dir then log, found, message, code = open_on_disk(given.dir) end
+  if given.dir then log, found, message, code = open_on_disk(given.dir, given.retry) end
   if not log then return nil, nil, message, code end
   local machine = machines.new(given, log)
   machine:rebuild()

@@ -12,6 +12,7 @@ local names = require("corolua.names")
 ---@field dir string? folder of the log; without one it is kept in memory
 ---@field durable "delivered"|"written"|"majority"|"all"|nil "majority" with a dir, else "delivered"
 ---@field codec "string"|"json"|corolua.CustomCodec|nil what commands are; "string" unless told
+---@field retry number? seconds for which a write that fails is tried again; 10 unless told
 ---@field snapshot_after integer? bytes of records that a snapshot replaces; 4 MiB unless told
 
 ---@class corolua.ReplicaMeta
@@ -26,7 +27,7 @@ local SNAPSHOT_AFTER = 4 * 1024 * 1024
 
 local known = {
   initial = true, apply = true, snapshot = true, restore = true, dir = true, durable = true,
-  codec = true, snapshot_after = true,
+  codec = true, snapshot_after = true, retry = true,
 }
 
 local function check_function(given, key, level)
@@ -91,6 +92,13 @@ local function check_bytes(given, level)
     level + 1)
 end
 
+local function check_retry(given, level)
+  local retry = given.retry
+  if retry == nil or (type(retry) == "number" and retry >= 0) then return retry end
+  error(("option 'retry' must be seconds that are not negative, got %s"):format(tostring(retry)),
+    level + 1)
+end
+
 --- The options with their defaults.
 ---@param given table
 ---@param level integer whose line is to blame, as in `error`
@@ -108,7 +116,7 @@ function options.check(given, level)
     dir = check_dir(given, level + 1), durable = check_durable(given, level + 1),
     codec = given.codec ~= nil and given.codec ~= "string" and codec.of(given.codec, level + 1)
       or nil,
-    snapshot_after = check_bytes(given, level + 1),
+    snapshot_after = check_bytes(given, level + 1), retry = check_retry(given, level + 1),
   }
 end
 

@@ -20,6 +20,10 @@ local submits = {}
 --- What an answer of a submit is where the command is surely in no log.
 submits.AGAIN = {}
 
+local NOT_APPLIED = "not quorate: the command was not applied"
+local MAYBE_APPLIED = "not quorate: the others may have applied the command or not"
+local NO_QUORUM = "ERR_NOT_QUORATE"
+
 ---@return corolua.replica.Submits
 function submits.new()
   return setmetatable({ number = 0, sent = {}, applied = {}, first = 1, last = 0 }, submits_mt)
@@ -75,7 +79,7 @@ end
 function methods:is_waiting() return self.first <= self.last end
 
 -- Answers the applied ones for which `is_lost` holds.
-local function lose(self, is_lost, message, code)
+local function lose(self, is_lost, ...)
   local kept, count = {}, 0
   for i = self.first, self.last do
     local entry = self.applied[i]
@@ -83,7 +87,7 @@ local function lose(self, is_lost, message, code)
       count = count + 1
       kept[count] = entry
     elseif not entry.results then
-      answer(self, entry, nil, message, code)
+      answer(self, entry, nil, ...)
     end
   end
   self.applied, self.first, self.last = kept, 1, count
@@ -94,14 +98,14 @@ local DROPPED = "the command has been dropped: the quorate side of the cluster d
 --- The records after an index are dropped.
 ---@param index integer
 function methods:cut(index)
-  lose(self, function(entry) return entry.index > index end, DROPPED, "ERR_NOT_QUORATE")
+  lose(self, function(entry) return entry.index > index end, DROPPED, NO_QUORUM, "never")
 end
 
 --- Another log has come in the place of this one; it has the commands of this
 --- replica up to a number.
 ---@param number integer
 function methods:replaced(number)
-  lose(self, function(entry) return entry.number > number end, DROPPED, "ERR_NOT_QUORATE")
+  lose(self, function(entry) return entry.number > number end, DROPPED, NO_QUORUM, "never")
 end
 
 --- A command came back where it is not applied by this member.
@@ -114,7 +118,7 @@ function methods:pass(number, seq, is_quorate)
   entry.has_passed = true
   if entry.seq == seq then return end -- others may have applied it
   if is_quorate then return answer(self, entry, submits.AGAIN) end
-  answer(self, entry, nil, "not quorate: the command was not applied", "ERR_NOT_QUORATE")
+  answer(self, entry, nil, NOT_APPLIED, NO_QUORUM, "never")
 end
 
 --- A command came back with the mark of a term that is over: nobody applies it.
@@ -124,16 +128,22 @@ function methods:miss(number)
   if entry then answer(self, entry, submits.AGAIN) end
 end
 
---- This ring has no quorum: what was sent in one before and has not come back is
---- applied by nobody.
----@param seq integer
+local function always() return true end
+
+--- There is no quorum any more. What was sent in a ring before, by a connection
+--- that is still there, and has not come back is applied by nobody; of all else
+--- this member cannot know.
+---@param seq integer of the ring without quorum
 ---@param life integer
 function methods:lose_quorum(seq, life)
   for _, entry in pairs(self.sent) do
-    if entry.seq ~= seq and entry.life == life then
-      answer(self, entry, nil, "not quorate: the command was not applied", "ERR_NOT_QUORATE")
+    if entry.seq ~= seq and entry.life == life and not entry.has_passed then
+      answer(self, entry, nil, NOT_APPLIED, NO_QUORUM, "never")
+    else
+      answer(self, entry, nil, MAYBE_APPLIED, NO_QUORUM, "unknown")
     end
   end
+  lose(self, always, MAYBE_APPLIED, NO_QUORUM, "unknown")
 end
 
 --- This member has what all have, up to now: what is not in it and does not come
@@ -144,7 +154,7 @@ function methods:settle(number, life)
   for _, entry in pairs(self.sent) do
     if entry.number <= number then
       answer(self, entry, nil, "the command was applied, and its result is not known here",
-        "ERR_NO_RESULT")
+        "ERR_NO_RESULT", "applied")
     elseif entry.has_passed or entry.life ~= life then
       answer(self, entry, submits.AGAIN)
     end
@@ -155,8 +165,8 @@ end
 ---@param message string
 ---@param code string
 function methods:fail(message, code)
-  for _, entry in pairs(self.sent) do answer(self, entry, nil, message, code) end
-  lose(self, function() return true end, message, code)
+  for _, entry in pairs(self.sent) do answer(self, entry, nil, message, code, "unknown") end
+  lose(self, always, message, code, "unknown")
 end
 
 return submits
