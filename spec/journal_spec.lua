@@ -111,6 +111,26 @@ describe("corolua.journal", function()
     assert.same(before, journals.collect(again))
   end)
 
+  it("reads records while others are written behind them", function()
+    local book <close> = assert(journal.open(folder))
+    for i = 1, 10 do book:append("record " .. i) end
+    assert(book:sync())
+    local writing = scheduler.spawn(function()
+      for i = 11, 200 do
+        book:append("record " .. i)
+        assert(book:sync())
+      end
+    end)
+    local reads = 0
+    while not writing:is_done() do
+      reads = reads + 1
+      assert.equal("record " .. reads % 10 + 1, book:record(reads % 10 + 1))
+      scheduler.sleep(0)
+    end
+    writing:wait()
+    assert.is_true(reads > 10)
+  end)
+
   it("compacts once at a time, and not what is replaced meanwhile", function()
     local book <close> = assert(journal.open(folder))
     for i = 1, 10 do book:append("record " .. i) end

@@ -163,16 +163,16 @@ local function damaged(self, span)
     :format(self.disk:path("log"), span.offset), "ERR_CORRUPT"
 end
 
---- Reads the records of a stretch, and waits for them.
+--- Reads the records of a stretch, and waits for them; it may grow meanwhile.
 ---@param span corolua.journal.Span
 ---@return table<integer, string>? records by number
 ---@return string? message
 ---@return string? code
 function methods:read(span)
-  local bytes, message, code =
-    self.disk:call("read", self.slot, span.offset, span.stop - span.offset)
+  local size = span.stop - span.offset
+  local bytes, message, code = self.disk:call("read", self.slot, span.offset, size)
   if not bytes then return nil, message, code end
-  if #bytes < span.stop - span.offset then return damaged(self, span) end
+  if #bytes < size then return damaged(self, span) end
   local found = {}
   for index, records in self:frames(bytes, span) do
     if not records then return damaged(self, span) end
