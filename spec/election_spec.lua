@@ -56,6 +56,13 @@ describe("election", function()
       support.raises("must not have been joined before", function() election.join(room) end)
     end)
 
+    it("refuses a name that this program has joined there", function()
+      local _ <close> = join(cluster[1], "boss")
+      support.raises("group 'boss' is joined already on this node", function()
+        election.join(cluster[1]:group("boss"))
+      end)
+    end)
+
     it("says where there is no daemon", function()
       local boss, message, code = election.join("boss", { timeout = 1 })
       assert.is_nil(boss)

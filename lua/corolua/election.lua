@@ -210,8 +210,8 @@ function methods:line()
   return list
 end
 
---- The members that have said nothing since the ring has changed. While there
---- are any, nobody leads.
+--- The members that others have not heard since the ring has changed, or that
+--- have not heard all others: they hold the line up.
 ---@return userdata[]
 function methods:missing()
   local list = {}
@@ -288,7 +288,7 @@ function election.join(given, settings)
   local room = service.room(given, "election.join", rest, 2)
   check_room(room, 2)
   local self = new(room, own.lease)
-  local ok, message, code = room:join({ timeout = own.timeout })
+  local ok, message, code = service.join(room, "election.join", 2, own.timeout)
   if not ok then return nil, message, code end
   if room.life.tracker.free then
     room:leave()

@@ -42,9 +42,10 @@ end
 ---@param room corolua.Group
 ---@param what string whose: "rpc.open"
 ---@param level integer whose line is to blame, as in `error`
+---@param timeout number? in seconds, that of the group unless told
 ---@return true? joined, string? message, string? code
-function service.join(room, what, level)
-  local done, joined, message, code = pcall(room.join, room)
+function service.join(room, what, level, timeout)
+  local done, joined, message, code = pcall(room.join, room, { timeout = timeout })
   if not done then error(("%s: %s"):format(what, describe(joined)), level + 1) end
   return joined, message, code
 end

@@ -289,14 +289,20 @@ function methods:is_to_claim()
     and term.has_room(self.ring.seq)
 end
 
---- Who is in the ring's group and was not heard in it.
----@return string[]
-function methods:missing()
+local function all_that(self, is_it)
   local list = {}
-  for _, key in ipairs(self.keys or {}) do
-    if not self.statements[key] then list[#list + 1] = key end
+  for _, key in ipairs(self.ring and self.keys or list) do
+    if is_it(self.statements[key]) then list[#list + 1] = key end
   end
   return list
+end
+
+--- Who was not heard in this ring; where all were, who has not heard all.
+---@return string[]
+function methods:missing()
+  local silent = all_that(self, function(statement) return not statement end)
+  if #silent > 0 then return silent end
+  return all_that(self, function(statement) return not statement.is_whole end)
 end
 
 return line
