@@ -5,6 +5,7 @@ local member = require("corolua.replica.member")
 local opening = require("corolua.replica.opening")
 local options = require("corolua.replica.options")
 local group_options = require("corolua.group.options")
+local receiving = require("corolua.replica.receiving")
 local scheduler = require("corolua.scheduler")
 local service = require("corolua.service")
 local submits = require("corolua.replica.submits")
@@ -34,9 +35,9 @@ local function listen(self)
   local one, on = self.member, self.room.on
   function on.members() one:follow() end
   function on.quorum() one:follow() end
-  function on.message(payload, from) one:message(payload, from) end
-  function on.inquorate(payload) one:inquorate(payload) end
-  function on.gap(from) one:gap(from) end
+  function on.message(payload, from) receiving.message(one, payload, from) end
+  function on.inquorate(payload) receiving.inquorate(one, payload) end
+  function on.gap(from) receiving.gap(one, from) end
   function on.malformed() end
   function on.up() end
   function on.down(why)

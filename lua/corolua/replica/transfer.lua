@@ -77,15 +77,20 @@ local function wait_for_room(self)
   return scheduler.await(function(resume) self.resume = resume end, PATIENCE)
 end
 
+local function send(self, ending, bytes)
+  self.number = self.number + 1
+  return self.room:send(wire.piece(self.seq, self.to, self.id, self.number, ending, bytes))
+end
+
+-- Where the log was compacted under our hands, the member has to ask again.
 local function run(self)
   local next_piece = pieces(self.head, self.next_part)
   repeat
     local bytes, is_last = next_piece()
-    if not bytes or not wait_for_room(self) or self.is_over then break end
-    self.number = self.number + 1
-    local sent = self.room:send(
-      wire.piece(self.seq, self.to, self.id, self.number, is_last, bytes))
-  until is_last or not sent or self.is_over
+    if self.is_over or not wait_for_room(self) or self.is_over then break end
+    local ending = not bytes and "broken" or is_last and "last" or "more"
+    local sent = send(self, ending, bytes or "")
+  until ending ~= "more" or not sent or self.is_over
   self:stop()
 end
 
@@ -102,7 +107,7 @@ function transfer.start(replica, to, want)
   local machine = replica.machine
   self.head, self.next_part = begin_records(machine, want)
   if not self.head then self.head, self.next_part = begin_snapshot(machine) end
-  self.task = scheduler.spawn(run, self)
+  scheduler.spawn(run, self)
   return self
 end
 

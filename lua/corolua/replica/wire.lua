@@ -17,6 +17,7 @@ local ACK = "<c1I8i8I8"
 local PAIR, SEGMENT = "<I4I4", "<I8I8I4i8"
 
 local IS_SYNCED, IS_STRICT = 1, 2
+local ENDINGS = { more = 0, last = 1, broken = 2 }
 
 --- The bytes that a command takes beside its own.
 wire.COMMAND_HEAD = COMMAND_HEAD
@@ -167,18 +168,18 @@ end
 ---@param to userdata
 ---@param id integer of the request
 ---@param number integer of the piece, from 1
----@param is_last boolean
+---@param ending "more"|"last"|"broken" whether more is to come, or cannot come
 ---@param bytes string
 ---@return string
-function wire.piece(seq, to, id, number, is_last, bytes)
-  return pack(PIECE, "p", seq, to.nodeid, to.pid, id, number, is_last and 1 or 0) .. bytes
+function wire.piece(seq, to, id, number, ending, bytes)
+  return pack(PIECE, "p", seq, to.nodeid, to.pid, id, number, ENDINGS[ending]) .. bytes
 end
 
 local function read_piece(message)
-  local _, seq, nodeid, pid, id, number, is_last = unpack(PIECE, message)
+  local _, seq, nodeid, pid, id, number, ending = unpack(PIECE, message)
   return {
-    seq = seq, nodeid = nodeid, pid = pid, id = id, number = number, is_last = is_last == 1,
-    message = message,
+    seq = seq, nodeid = nodeid, pid = pid, id = id, number = number,
+    is_last = ending == ENDINGS.last, is_broken = ending == ENDINGS.broken, message = message,
   }
 end
 
