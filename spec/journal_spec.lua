@@ -131,6 +131,30 @@ describe("corolua.journal", function()
     assert.is_true(reads > 10)
   end)
 
+  it("is read while it is written and compacted", function()
+    local book <close> = assert(journal.open(folder))
+    local reads, is_over = 0, false
+    local reader = scheduler.spawn(function()
+      while not is_over do
+        local index = math.random(book.base.index + 1, math.max(book.last, book.base.index + 1))
+        local bytes, message, code = book:record(index)
+        local is_there = bytes == nil and code == "ERR_NOT_EXIST"
+          or bytes ~= nil and bytes:find("^" .. index .. " ") ~= nil
+        assert(is_there, message)
+        reads = reads + 1
+        scheduler.sleep(0)
+      end
+    end)
+    for i = 1, 3000 do
+      book:append(i .. " " .. ("x"):rep(100))
+      if i % 3 == 0 then assert(book:sync()) end
+      if i % 500 == 0 then assert(book:compact(i - 400)) end
+    end
+    is_over = true
+    reader:wait()
+    assert.is_true(reads > 100)
+  end)
+
   it("compacts once at a time, and not what is replaced meanwhile", function()
     local book <close> = assert(journal.open(folder))
     for i = 1, 10 do book:append("record " .. i) end
@@ -181,7 +205,7 @@ describe("corolua.journal", function()
       actions[math.random(#actions)]()
       if book.last > base then
         local index = math.random(base + 1, book.last)
-        assert.equal(list[index], (book:record(index)))
+        assert.equal(list[index], assert(book:record(index)))
       end
     end
     assert.same(list, journals.collect(book))

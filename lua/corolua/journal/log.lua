@@ -169,7 +169,7 @@ end
 ---@return string? message
 ---@return string? code
 function methods:read(span)
-  local size = span.stop - span.offset
+  local size = span.stop - span.offset -- it may go on growing meanwhile
   local bytes, message, code = self.disk:call("read", self.slot, span.offset, size)
   if not bytes then return nil, message, code end
   if #bytes < size then return damaged(self, span) end

@@ -96,10 +96,11 @@ local function free_slot(self)
   end
 end
 
--- What is written from now on goes into the new file.
-local function change_over(self, made)
+-- What is written and read from now on is in the new file.
+local function change_over(self, made, base)
   local old = self.writer.log
   self.writer.log, self.kept = made, nil
+  if base then self.base = { index = base.index, meta = base.meta } end
   self.disk:call("close", old.slot)
 end
 
@@ -141,8 +142,7 @@ local function finish_compaction(self, compacting, base, made)
   if compacting.is_void then return nil, VOID, "ERR_BUSY" end
   local done, message, code = replacing.follow(self.writer.log, made, "log.compact")
   if not done then return nil, message, code end
-  change_over(self, made)
-  if not compacting.is_void then self.base = { index = base.index, meta = base.meta } end
+  change_over(self, made, not compacting.is_void and base)
   -- Until the folder is on the disk, a crash may bring the old file back.
   return self.writer:persist(function() return self.disk:call("sync_folder", self.disk.folder) end)
 end
