@@ -23,7 +23,18 @@ function lease.new(seconds, beat, expire)
   return setmetatable({ seconds = seconds, beat = beat, expire = expire }, lease_mt)
 end
 
-local function tick(self)
+local tick
+
+-- A timer that has fired may still be stopped before its task runs.
+local function arm(self, seconds)
+  local timer
+  timer = scheduler.after(seconds, function()
+    if self.timer == timer then tick(self) end
+  end)
+  self.timer = timer
+end
+
+function tick(self)
   local now = scheduler.now()
   local left = self.confirmed + self.seconds - now
   self.timer = nil
@@ -35,9 +46,7 @@ local function tick(self)
     self.due = now + self.seconds / BEATS
     self.beat(now)
   end
-  self.timer = scheduler.after(math.max(0, math.min(left, self.due - now)), function()
-    tick(self)
-  end)
+  if self.confirmed then arm(self, math.max(0, math.min(left, self.due - now))) end
 end
 
 --- Begins with a message that was sent then, and has come back.
