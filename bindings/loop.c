@@ -233,13 +233,18 @@ static int watch_ref(lua_State *L)
 	return 1;
 }
 
-/* loop.fd(fd, "r" | "w" | "rw", fn(events)) -> watch | nil, message, code */
+/*
+ * loop.fd(fd, "r" | "w" | "rw", fn(events)) -> watch | nil, message, code
+ *
+ * The loop serves what is not of high priority in two of three rounds only, and
+ * each round is a call of the kernel.
+ */
 static int loop_fd(lua_State *L)
 {
 	int fd = (int)check_range(L, 1, "descriptor", 0, INT32_MAX);
 	unsigned int events = check_name(L, 2, "direction", directions);
 	struct watch *watch = push_watch(L, WATCH_FD, 3);
-	int err = qb_loop_poll_add(watch->loop->qb, QB_LOOP_MED, fd,
+	int err = qb_loop_poll_add(watch->loop->qb, QB_LOOP_HIGH, fd,
 				   (int32_t)events, watch, on_ready);
 
 	if (err != 0)

@@ -62,27 +62,8 @@ local function take_reply(self, payload, from)
   self.calls:answer(call, from, nil, "the result cannot be read: " .. why, "ERR_REMOTE")
 end
 
--- Whether we are to answer a call, and where the method begins; nil and why if
--- the bytes are no call.
-local function address(self, payload)
-  local _, kind, _, _, nodeid, pid, at = unpack(HEADER, payload)
-  if kind == LIST then return wire.find_in_list(payload, at, self.nodeid, self.pid) end
-  return pid == 0 or pid == self.pid and nodeid == self.nodeid, at
-end
-
-local function request_of(payload, from, at)
-  local method, value = wire.read_call(payload, at)
-  if not method then return nil, value end
-  local _, _, nonce, number = unpack(HEADER, payload)
-  return {
-    method = method, value = value, from = from, nonce = nonce, number = number, bytes = #payload,
-  }
-end
-
 -- A call of ours has come back, which says who answers it.
-local function take_echo(self, payload, is_quorate)
-  local _, _, nonce, number = unpack(HEADER, payload)
-  if nonce ~= self.nonce then return end
+local function take_echo(self, number, is_quorate)
   if is_quorate then
     self.calls:echo(number, self.group.view.members)
   else
@@ -90,15 +71,27 @@ local function take_echo(self, payload, is_quorate)
   end
 end
 
-local function take_call(self, payload, from, is_quorate)
-  if from == self.me then take_echo(self, payload, is_quorate) end
-  local is_for_us, place = address(self, payload)
-  if is_for_us == nil then return malformed(self, payload, from, place) end
-  if not is_for_us then return end
-  local request, why = request_of(payload, from, place)
-  if not request then return malformed(self, payload, from, why) end
+-- Performs a call that names us, or all.
+local function serve(self, payload, from, at, is_quorate)
+  local method, value = wire.read_call(payload, at)
+  if not method then return malformed(self, payload, from, value) end
+  local _, _, nonce, number = unpack(HEADER, payload)
+  local request = {
+    method = method, value = value, from = from, nonce = nonce, number = number, bytes = #payload,
+  }
   if is_quorate then return self.server:take(request) end
   self.server:refuse(request, "ERR_NOT_QUORATE", "the member had no quorum")
+end
+
+local function take_call(self, payload, from, is_quorate)
+  local _, kind, nonce, number, nodeid, pid, at = unpack(HEADER, payload)
+  if from == self.me and nonce == self.nonce then take_echo(self, number, is_quorate) end
+  local is_for_us = pid == self.pid and nodeid == self.nodeid or pid == 0
+  if kind == LIST then
+    is_for_us, at = wire.find_in_list(payload, at, self.nodeid, self.pid)
+    if is_for_us == nil then return malformed(self, payload, from, at) end
+  end
+  if is_for_us then serve(self, payload, from, at, is_quorate) end
 end
 
 -- A message of the group. All but the header is left alone unless it is for us.
