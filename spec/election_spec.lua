@@ -120,6 +120,13 @@ describe("election", function()
     end
   end)
 
+  it("works in a packed group", function()
+    local first <close> = assert(election.join(cluster[1]:group("packed", { packed = true })))
+    eventually(function() return first:is_leader() end)
+    local second <close> = assert(election.join(cluster[2]:group("packed", { packed = true })))
+    settle({ first, second }, first)
+  end)
+
   it("calls no handler before the script waits", function()
     local boss <close> = assert(election.join(cluster[1]:group("late")))
     local count = 0
