@@ -131,6 +131,18 @@ describe("an election under faults", function()
     assert.is_true(bosses[1].term > term)
   end)
 
+  it("raises the term for members that knew nothing of the life before", function()
+    local before = join(cluster[2], "other")
+    settle({ before }, before)
+    local term = before.term
+    assert(before:leave())
+    for _, node in ipairs(cluster) do assert(node:kill()) end
+    for _, node in ipairs(cluster) do assert(node:start()) end
+    local after <close> = join(cluster[1], "other")
+    settle({ after }, after)
+    assert.is_true(after.term >> 38 > term >> 38)
+  end)
+
   it("deposes a leader whose daemon hung, before it is in line again", function()
     local first, second, third = table.unpack(bosses)
     local term = first.term

@@ -146,6 +146,18 @@ describe("election", function()
     end
   end)
 
+  it("passes to the next when the leader's process is killed", function()
+    local process = assert(cluster[1]:run("spec/support/candidate.lua", "killed"))
+    assert.equal("elected", process:next(10))
+    local boss <close> = join(cluster[2], "killed")
+    eventually(function() return #boss:line() == 2 and boss.leader end)
+    assert.equal(1, boss.leader.nodeid)
+    local term = boss.term
+    assert(process:kill("KILL"))
+    settle({ boss }, boss)
+    assert.is_true(boss.term > term)
+  end)
+
   it("agrees with two processes on one node", function()
     local boss <close> = join(cluster[1], "two")
     eventually(function() return boss:is_leader() end)
