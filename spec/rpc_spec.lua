@@ -392,6 +392,21 @@ describe("rpc", function()
       close_all(list)
     end)
 
+    it("goes on when the codec exceeds the limit of handlers", function()
+      local slow = { encode = tostring, decode = function(bytes)
+        while bytes == "spin" do end -- luacheck: ignore 542
+        return bytes
+      end }
+      local service <close> = assert(rpc.open(cluster[2]:group("slow"), methods, { codec = slow }))
+      local other <close> = assert(rpc.open(cluster[1]:group("slow"), nil, { codec = slow }))
+      eventually(function() return #other.group.members == 2 end)
+      local to = { to = service.group.me }
+      local _, message, code = other:call("echo", "spin", to)
+      assert.matches("handler ran longer than 1%.0 s of CPU", message)
+      assert.equal("ERR_REMOTE", code)
+      assert.equal("x", (other:call("echo", "x", to)))
+    end)
+
     it("works over packed groups, and in fragments", function()
       local list = open_all("packed", { codec = "string" }, { packed = true, fragment = true })
       local big = ("x"):rep(3000000)

@@ -130,6 +130,7 @@ end
 ---@param call corolua.rpc.Call
 ---@return any value, string? message, string? code
 function methods:wait(call)
+  if not call.is_done and call.deadline <= scheduler.now() then expire(self, call) end
   if not call.is_done then
     watch_deadlines(self, call.deadline)
     call.task = scheduler.current()

@@ -3,6 +3,7 @@
 --- more than waiting.
 
 local describe = require("corolua.describe")
+local handling = require("corolua.group.handling")
 local limit = require("corolua.limit")
 local names = require("corolua.names")
 local scheduler = require("corolua.scheduler")
@@ -60,10 +61,11 @@ local function wait_for_quorum(self)
   end)
 end
 
--- Whether a reply that was refused may be sent later, for which it waits.
+-- Whether a reply that was refused may be sent later, for which it waits. Who
+-- reads must not wait for quorum, of which nobody else would tell it.
 local function may_retry(self, code)
-  return code == "ERR_TRY_AGAIN" or code == "ERR_TIMEOUT"
-    or code == "ERR_NOT_QUORATE" and wait_for_quorum(self)
+  if code ~= "ERR_NOT_QUORATE" then return code == "ERR_TRY_AGAIN" or code == "ERR_TIMEOUT" end
+  return not handling.is_inside(self.room) and wait_for_quorum(self)
 end
 
 -- Sends a reply, as soon as that is possible. Where the connection is gone, we
@@ -71,8 +73,7 @@ end
 local function send(self, request, bytes)
   local room = self.room
   if request.from == room.me then return self.deliver(bytes) end
-  local ok, code, _
-  ok, _, code = room:try_send(bytes)
+  local ok, _, code = room:try_send(bytes)
   while not ok and may_retry(self, code) do ok, _, code = room:send(bytes) end
   if not ok then self.unsent = self.unsent + 1 end
 end
@@ -105,17 +106,21 @@ local function unknown(self, name)
   return ("unknown method '%s'%s"):format(name, hint)
 end
 
-local function call(self, request, fn)
+-- The reply, or why there is none. All of it is under the limit of handlers.
+local function run(self, request, fn)
   local arguments, why = values.decode(self.codec, request.value)
   if why then return nil, "the arguments cannot be read: " .. why end
-  local ok, result = limit.pcall(note, fn, arguments, request.from)
-  if ok then
-    self.performed = self.performed + 1
-    return encode_result(self, request, result)
-  end
+  local result = fn(arguments, request.from)
+  self.performed = self.performed + 1
+  return encode_result(self, request, result)
+end
+
+local function call(self, request, fn)
+  local ok, reply, why = limit.pcall(note, run, self, request, fn)
+  if ok then return reply, why end
   self.failed = self.failed + 1
-  self.service.events:tell("failed", request.method, request.from, result.trace)
-  return nil, result.text
+  self.service.events:tell("failed", request.method, request.from, reply.trace)
+  return nil, reply.text
 end
 
 local function perform(self, request)
