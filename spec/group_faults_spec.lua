@@ -155,6 +155,39 @@ describe("a group without quorum", function()
   end)
 end)
 
+describe("a group whose messages do not go out", function()
+  local support = require("spec.support")
+  local cluster
+
+  setup(function()
+    cluster = assert(lab.start({ nodes = 1 }))
+  end)
+
+  teardown(function()
+    cluster:close()
+  end)
+
+  it("may be left, and sends no more", function()
+    local result = assert(cluster[1]:tool("env", "STUB=cpg_mcast_joined=6",
+      support.preload_stub(), support.program, "-e", [[
+        local corolua = require("corolua")
+        for _, packed in ipairs({ false, true }) do
+          local room = corolua.group("stuck", { packed = packed })
+          function room.on.members(view)
+            if #view.left > 0 then corolua.sleep(0.02) end
+          end
+          assert(room:join())
+          assert(room:send("x"))
+          corolua.sleep(0)
+          print((room:leave({ timeout = 0.1 })))
+          corolua.sleep(0.02)
+        end
+      ]]))
+    assert.equal("true\ntrue\n", result.output)
+    assert.equal(0, result.status)
+  end)
+end)
+
 describe("a group that does not handle", function()
   local cluster
 

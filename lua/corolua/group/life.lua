@@ -158,6 +158,12 @@ function methods:quorum(state)
   self.intake:has_read_quorum(state)
 end
 
+-- What waits to be sent again must not go to a handle that is closed, as it is to
+-- us also while a thread works with it.
+local function stop_sending(self)
+  if self.room.life == self then self.room.window:stop() end
+end
+
 --- The connection is let go, without waiting for the daemon unless told to.
 ---@param timeout number? in seconds
 function methods:finish(timeout)
@@ -165,6 +171,7 @@ function methods:finish(timeout)
   self.is_over = true
   self:read_no_more()
   self.tracker:unfollow(self)
+  stop_sending(self)
   if self.handle then blocking.finalize(self.handle, timeout) end
 end
 
@@ -185,6 +192,7 @@ end
 ---@return true? left, string? message, string? code
 function methods:leave(timeout)
   self:read_no_more()
+  stop_sending(self)
   local network = self.room.place.network
   local ok, message, code = blocking.call(self.handle, "leave", network, timeout)
   if not ok then

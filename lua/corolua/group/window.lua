@@ -84,19 +84,21 @@ flush = function(self)
 end
 
 --- Adds at the end what there is room for, and sends it if all before it has
---- left. What the library refuses stays in, as not sent.
+--- left. What the library refuses stays in, as not sent; all does after `stop`.
 ---@param payload string
 ---@return true|nil sent, string? message, string? code
 function methods:push(payload)
   local last = self.last
   local ok, message, code
-  if self.unsent > last then ok, message, code = self.handle:mcast_joined(payload) end
+  if self.unsent > last and self.handle then
+    ok, message, code = self.handle:mcast_joined(payload)
+  end
   self.last = last + 1
   self.payloads[last + 1] = payload
   self.bytes = self.bytes + #payload
   if ok then
     self.unsent = last + 2
-  elseif not code or code == "ERR_TRY_AGAIN" then
+  elseif self.handle and (not code or code == "ERR_TRY_AGAIN") then
     retry_later(self)
   end
   return ok, message, code
