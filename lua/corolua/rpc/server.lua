@@ -119,7 +119,8 @@ local function call(self, request, fn)
   local ok, reply, why = limit.pcall(note, run, self, request, fn)
   if ok then return reply, why end
   self.failed = self.failed + 1
-  self.service.events:tell("failed", request.method, request.from, reply.trace)
+  local events = self.service.events
+  if events.set.failed then events:tell("failed", request.method, request.from, reply.trace) end
   return nil, reply.text
 end
 
