@@ -169,6 +169,8 @@ end
 function methods:finish(timeout)
   if self.is_over then return end
   self.is_over = true
+  self.message = self.message or "the connection of the group has been closed"
+  self.code = self.code or "ERR_NOT_EXIST"
   self:read_no_more()
   self.tracker:unfollow(self)
   stop_sending(self)
