@@ -208,6 +208,20 @@ describe("replica", function()
     end)
   end)
 
+  it("ends the run where apply raises", function()
+    local dir = on.folder()
+    local source = ([[
+      local one = assert(require("corolua.replica").open("raises", {
+        dir = %q, durable = "written", apply = function(state, command) state[command].x = 1 end,
+      }))
+      print("opened")
+      one:submit("no such key")
+    ]]):format(dir)
+    local result = assert(cluster[1]:tool(support.program, "-e", source))
+    assert.equal(1, result.status)
+    assert.matches("opened.*handler of 'message'.*field '%?'", result.output)
+  end)
+
   describe(":read", function()
     it("reads the local copy without quorum", function()
       local list = {}

@@ -2,6 +2,7 @@
 --- place in the total order: what is sent stands for everything before it, and
 --- the commands behind it wait here until all of that has come.
 
+local record = require("corolua.replica.record")
 local scheduler = require("corolua.scheduler")
 local transfer = require("corolua.replica.transfer")
 local wire = require("corolua.replica.wire")
@@ -44,7 +45,9 @@ function methods:begin() self.is_begun, self.heard_at = true, scheduler.now() en
 
 --- Whether the sender has been silent for too long.
 ---@return boolean
-function methods:is_stuck() return scheduler.now() - self.heard_at > PATIENCE end
+function methods:is_stuck()
+  return not self.is_busy and scheduler.now() - self.heard_at > PATIENCE
+end
 
 --- A command that is behind the request. Too many of them are let go, and asked
 --- for again.
@@ -84,7 +87,11 @@ local function take_record_bytes(self, bytes)
   while #rest - at + 1 >= 4 do
     local length = string.unpack("<I4", rest, at)
     if #rest - at - 3 < length then break end
-    local done, message, code = self.machine:append(rest:sub(at + 4, at + 3 + length))
+    local bytes_of_record = rest:sub(at + 4, at + 3 + length)
+    if record.is_marker(bytes_of_record) == nil then
+      return nil, "what was sent is no record of a replica", "ERR_CORRUPT"
+    end
+    local done, message, code = self.machine:append(bytes_of_record)
     if not done then return nil, message, code end
     at = at + 4 + length
   end
@@ -104,7 +111,7 @@ local function take_head(self, bytes)
   self.kind, self.from, self.to, self.length, at = transfer.read_head(bytes)
   if self.kind == "r" then
     local done, message, code = begin_records(self)
-    if not done then return nil, message, code end
+    if not done then return done, message, code end
   end
   return bytes:sub(at)
 end
@@ -113,7 +120,7 @@ local function take(self, bytes)
   if not self.kind then
     local message, code
     bytes, message, code = take_head(self, bytes)
-    if not bytes then return nil, message, code end
+    if not bytes then return bytes, message, code end
   end
   if self.kind == "r" then return take_record_bytes(self, bytes) end
   return take_snapshot_bytes(self, bytes)
@@ -125,20 +132,22 @@ local function finish(self)
 end
 
 --- A piece has come. True and whether it was the last, or nil and why the log
---- cannot take it; false if it is not the one that is expected.
+--- cannot take it; false if it is not the one that is expected, and with true if
+--- nothing can be made of it any more.
 ---@return boolean? taken, boolean|string is_last, string? code
 function methods:piece(from, piece)
   if piece.id ~= self.id or from ~= self.host or piece.number ~= self.number + 1 then
     return false, false
   end
-  self.number, self.heard_at = piece.number, scheduler.now()
+  self.number, self.is_busy = piece.number, true
   local done, message, code = take(self, wire.piece_bytes(piece))
   if done and piece.is_last then done, message, code = finish(self) end
+  self.heard_at, self.is_busy = scheduler.now(), false
+  if done == false then return false, true end
   if not done then return nil, message, code end
   if not piece.is_last and self.number % TELL_EVERY == 0 then
     self.replica:post(wire.got(self.replica.seq, self.host, self.id, self.number))
   end
-  self.heard_at = scheduler.now()
   return true, piece.is_last
 end
 

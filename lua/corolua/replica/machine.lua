@@ -91,7 +91,9 @@ local function take(self, bytes)
     error(("apply has raised an error at record %d"):format(self.last), 0)
   end
   self.last, self.size = self.last + 1, self.size + #bytes
-  if record.is_marker(bytes) then take_marker(self, bytes) else take_command(self, bytes) end
+  local is_marker = record.is_marker(bytes)
+  if is_marker == nil then error(("record %d is none of a replica"):format(self.last), 0) end
+  if is_marker then take_marker(self, bytes) else take_command(self, bytes) end
 end
 
 --- A record comes behind all others.
@@ -124,11 +126,19 @@ function methods:rebuild()
   end
 end
 
+-- A compaction that is under way ends before the log becomes another one.
+local function wait_compacted(self)
+  scheduler.wait(function() return not self.is_compacting end)
+end
+
 --- Drops the records after an index, from that of the journal's base on.
 ---@param index integer
----@return boolean? done, string? message, string? code
+---@return boolean? done false if they begin before what the base stands for
+---@return string? message, string? code
 function methods:cut(index)
   if index == self.last then return true end
+  wait_compacted(self)
+  if index < self.journal.base.index then return false end
   local done, message, code = self.journal:cut(index)
   if not done then return nil, message, code end
   self:rebuild()
@@ -152,6 +162,7 @@ end
 ---@param meta string
 ---@return boolean? done, string? message, string? code
 function methods:install(index, snapshot, meta)
+  wait_compacted(self)
   local done, message, code = self.journal:replace(index, snapshot, meta)
   if not done then return nil, message, code end
   self.kept = { { index = index, snapshot = snapshot } }
@@ -167,7 +178,9 @@ function methods:compact()
   local snapshot, meta = self:take_snapshot()
   local kept = { index = index, snapshot = snapshot }
   table.insert(self.kept, kept)
+  self.is_compacting = true
   local done, message, code = self.journal:compact(index, snapshot, meta)
+  self.is_compacting = false
   if done then
     self.size, self.weight, self.kept = math.max(0, self.size - size), #snapshot, { kept }
   elseif self.kept[2] == kept then

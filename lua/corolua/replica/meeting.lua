@@ -25,7 +25,9 @@ function meeting.tell(self)
   self:post(wire.status({
     seq = self.seq, is_synced = is_synced, is_strict = self.is_strict,
     round = self.round, nonce = is_synced and self.nonce or 0,
-    last_seq = term.seq, last_round = term.round, last = self.machine.last,
+    has_accepted = self.accepted == self.round,
+    last_seq = term.seq, last_round = term.round, last_nonce = term.nonce,
+    last = self.machine.last,
     written = is_synced and self:written() or 0,
     votes = self.votes.votes, expected = self.votes.expected, heard = heard,
   }))
@@ -50,7 +52,8 @@ local function assembly(self)
   local list = {}
   local function add(member)
     local status = self.statuses[member]
-    if not status or status.is_synced or status.round ~= self.round then return end
+    if not status or status.is_synced or status.has_accepted then return end
+    if status.round ~= self.round then return end
     if not hears_all(self, member, list) or not status.heard[tostring(member)] then return end
     list[#list + 1] = member
   end
@@ -106,7 +109,7 @@ local function decide(self, members)
   local base = find_base(self, members)
   self:post(wire.decision({
     seq = self.seq, round = self.round, last_seq = base.last_seq, last_round = base.last_round,
-    last = base.last, nonce = nonce.new(), members = members,
+    last_nonce = base.last_nonce, last = base.last, nonce = nonce.new(), members = members,
   }))
   self.decided = self.round
 end
@@ -175,7 +178,7 @@ end
 local function has_base(self, decision)
   local term = self.machine:term()
   return term.seq == decision.last_seq and term.round == decision.last_round
-    and self.machine.last == decision.last
+    and term.nonce == decision.last_nonce and self.machine.last == decision.last
 end
 
 --- A log was named as the base. The first decision of a round counts. Those who

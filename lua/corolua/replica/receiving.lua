@@ -13,7 +13,7 @@ local function compact(self)
   if not self.machine:is_long(self.snapshot_after) then return end
   self.is_compacting = true
   scheduler.spawn(function()
-    self.machine:compact()
+    if self.phase == "synced" then self.machine:compact() end
     self.is_compacting = false
   end)
 end
@@ -76,6 +76,7 @@ local function on_piece(self, from, piece)
   end
   local done, is_last, code = at_length(fetching.piece, fetching, from, piece)
   if done == nil then return self:fail(is_last, code) end
+  if done == false and is_last then return self:stop_fetching() end
   if done and is_last and self.catch_up == fetching then at_length(finish_catch_up, self) end
 end
 

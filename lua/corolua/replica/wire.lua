@@ -8,15 +8,15 @@ local wire = {}
 local pack, unpack = string.pack, string.unpack
 
 local COMMAND, COMMAND_HEAD = "<c1i8i8I8", string.packsize("<c1i8i8I8")
-local STATUS = "<c1I8BI4i8I8I4I8I8I2I2"
-local DECISION = "<c1I8I4I8I4I8i8"
+local STATUS = "<c1I8BI4i8I8I4i8I8I8I2I2"
+local DECISION = "<c1I8I4I8I4i8I8i8"
 local WANT = "<c1I8I4I4I4I8I8"
 local PIECE, PIECE_HEAD = "<c1I8I4I4I4I4B", string.packsize("<c1I8I4I4I4I4B")
 local GOT = "<c1I8I4I4I4I4"
 local ACK = "<c1I8i8I8"
 local PAIR, SEGMENT = "<I4I4", "<I8I8I4i8"
 
-local IS_SYNCED, IS_STRICT = 1, 2
+local IS_SYNCED, IS_STRICT, HAS_ACCEPTED = 1, 2, 4
 local ENDINGS = { more = 0, last = 1, broken = 2 }
 
 --- The bytes that a command takes beside its own.
@@ -71,7 +71,9 @@ end
 ---@field nonce integer of its term if it is synced
 ---@field last_seq integer of its last record
 ---@field last_round integer
+---@field last_nonce integer
 ---@field last integer index of its last record
+---@field has_accepted boolean it knows of a decision in its round
 ---@field written integer index up to which the log of its term is on its disk; 0 if it is not
 ---@field votes integer of its node
 ---@field expected integer votes of the cluster; 0 is unknown
@@ -81,16 +83,18 @@ end
 ---@return string
 function wire.status(status)
   local flags = (status.is_synced and IS_SYNCED or 0) | (status.is_strict and IS_STRICT or 0)
+    | (status.has_accepted and HAS_ACCEPTED or 0)
   return pack(STATUS, "s", status.seq, flags, status.round, status.nonce, status.last_seq,
-    status.last_round, status.last, status.written, status.votes, status.expected)
-    .. pack_members(status.heard)
+    status.last_round, status.last_nonce, status.last, status.written, status.votes,
+    status.expected) .. pack_members(status.heard)
 end
 
 local function read_status(message)
-  local _, seq, flags, round, nonce, last_seq, last_round, last, written, votes, expected, at =
-    unpack(STATUS, message)
+  local _, seq, flags, round, nonce, last_seq, last_round, last_nonce, last, written, votes,
+    expected, at = unpack(STATUS, message)
   return {
-    seq = seq, is_synced = flags & IS_SYNCED ~= 0, is_strict = flags & IS_STRICT ~= 0,
+    has_accepted = flags & HAS_ACCEPTED ~= 0, last_nonce = last_nonce, seq = seq,
+    is_synced = flags & IS_SYNCED ~= 0, is_strict = flags & IS_STRICT ~= 0,
     round = round, nonce = nonce, last_seq = last_seq, last_round = last_round, last = last,
     written = written, votes = votes, expected = expected, heard = unpack_members(message, at),
   }
@@ -103,6 +107,7 @@ end
 ---@field nonce integer of the term that begins
 ---@field last_seq integer of the base's last record
 ---@field last_round integer
+---@field last_nonce integer
 ---@field last integer its index
 ---@field members table<string, true> whose logs were compared
 
@@ -110,13 +115,16 @@ end
 ---@return string
 function wire.decision(decision)
   return pack(DECISION, "d", decision.seq, decision.round, decision.last_seq,
-    decision.last_round, decision.last, decision.nonce) .. pack_members(decision.members)
+    decision.last_round, decision.last_nonce, decision.last, decision.nonce)
+    .. pack_members(decision.members)
 end
 
 local function read_decision(message)
-  local _, seq, round, last_seq, last_round, last, nonce, at = unpack(DECISION, message)
+  local _, seq, round, last_seq, last_round, last_nonce, last, nonce, at =
+    unpack(DECISION, message)
   return {
-    seq = seq, round = round, last_seq = last_seq, last_round = last_round, last = last,
+    last_nonce = last_nonce, seq = seq, round = round, last_seq = last_seq,
+    last_round = last_round, last = last,
     nonce = nonce, members = unpack_members(message, at),
   }
 end
