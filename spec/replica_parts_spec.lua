@@ -207,7 +207,7 @@ describe("replica.wire", function()
       wire.want(9, member(1), 5, { base = 1, last = 2, segments = { { first = 1, seq = 2,
         round = 3, nonce = 4 } } }),
       wire.piece(9, member(1), 5, 6, "more", ""), wire.got(9, member(1), 5, 6),
-      wire.ack(9, 1, 2), "", "?", "c",
+      wire.ack(9, 1, 2, 3), "", "?", "c",
     }
     for _, bytes in ipairs(whole) do
       for length = 0, #bytes - 1 do assert.is_nil((wire.read(bytes:sub(1, length)))) end

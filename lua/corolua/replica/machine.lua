@@ -172,10 +172,12 @@ end
 
 --- Puts a snapshot of now in the place of the records that it stands for. Waits;
 --- records may be appended meanwhile.
+---@param wait_sure fun(index: integer): boolean whether the records up to there stay
 ---@return boolean? done, string? message, string? code
-function methods:compact()
+function methods:compact(wait_sure)
   local index, size = self.last, self.size
   local snapshot, meta = self:take_snapshot()
+  if not wait_sure(index) then return false end
   local kept = { index = index, snapshot = snapshot }
   table.insert(self.kept, kept)
   self.is_compacting = true

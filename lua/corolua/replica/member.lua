@@ -43,7 +43,8 @@ function member.new(room, given, machine, rounds, events)
     level = given.durable, is_strict = durability.is_strict[given.durable],
     is_on_disk = given.dir ~= nil, snapshot_after = given.snapshot_after, max_queue = MAX_QUEUE,
     origin = nonce.new(), submits = submits.new(), outbox = outbox.new(room),
-    phase = "joining", visit = 0, life = 1, attempts = 0, round = 0, members = {}, statuses = {},
+    phase = "joining", visit = 0, proven = machine.last, life = 1, attempts = 0, round = 0,
+    members = {}, statuses = {},
     heard = {}, acks = {}, transfers = {}, waiting = {}, votes = { votes = 0, expected = 0 },
   }, member_mt)
   machine.on_applied = function(origin, number, index, result)
@@ -56,11 +57,11 @@ end
 ---@param bytes string
 function methods:post(bytes) self.outbox:post(bytes) end
 
---- Tells what this member has at the end of the turn, once for all who ask in it.
+--- Tells what this member has, once for all who ask before it comes to that.
 function methods:tell_soon()
   if self.is_to_tell then return end
   self.is_to_tell = true
-  scheduler.at_turn_end(function()
+  scheduler.spawn(function()
     self.is_to_tell = false
     if self.phase == "meeting" or self.phase == "synced" then meeting.tell(self) end
   end)
@@ -115,12 +116,22 @@ local function set_ticking(self, is_ticking)
   end
 end
 
+-- When a ring ends, corosync may still deliver messages behind others that it has
+-- lost here. So what is not proven is taken back: another member may have it.
+local function drop_unproven(self)
+  if self.proven >= self.machine.last then return end
+  self.submits:take_back(self.proven)
+  local done, message, code = self.machine:cut(self.proven)
+  if not done then self:fail(message or "the log cannot go back", code or "ERR_CORRUPT") end
+end
+
 -- Out of sync, for whatever comes next.
 local function step_out(self, phase)
   local was_synced = self.phase == "synced"
   self.phase, self.catch_up, self.nonce = phase, nil, nil
   self.visit = self.visit + 1
   stop_transfers(self)
+  if was_synced and phase ~= "over" then drop_unproven(self) end
   if was_synced then self.events:tell("unsynced", self:status()) end
 end
 
@@ -283,7 +294,24 @@ function methods:advance()
   elseif self.phase == "synced" then
     index = durability.reached(self.level, self.statuses, self.members, written_in_term(self))
   end
-  self.submits:advance(index)
+  self.submits:advance(math.min(index, self.proven))
+end
+
+--- Has what is in the log proven: a message of this member that comes back in the
+--- ring it was sent in shows that all before it came without a hole. One at a time
+--- is on its way.
+function methods:prove_soon()
+  if self.is_proving or self.phase ~= "synced" or self.proven >= self.machine.last then return end
+  self.is_proving = true
+  self:post(wire.ack(self.seq, self.nonce, self:written(), self.machine.last))
+end
+
+--- The log is proven up to an index.
+---@param index integer
+function methods:prove(index)
+  self.is_proving = false
+  self.proven = math.max(self.proven, index)
+  self:prove_soon()
 end
 
 --- A member has told how far its log is on its disk.
@@ -306,7 +334,7 @@ end
 --- More of the log is on the disk.
 function methods:has_written()
   if self.phase == "synced" and self:written() > 0 and is_ack_wanted(self) then
-    self:post(wire.ack(self.seq, self.nonce, self:written()))
+    self:post(wire.ack(self.seq, self.nonce, self:written(), self.machine.last))
   end
   self:advance()
 end
@@ -316,6 +344,8 @@ function methods:become_synced()
   local term = self.machine:term()
   self.phase, self.nonce, self.round, self.catch_up = "synced", term.nonce, term.round, nil
   set_ticking(self, false)
+  self.is_proving = false
+  self:prove_soon()
   self.submits:settle(self.machine.origins:last(self.origin), self.life)
   meeting.tell(self)
   self:advance()
@@ -326,6 +356,7 @@ end
 --- The log of this member is the base: a new term begins behind it.
 ---@param of integer nonce of the term
 function methods:begin_term(of)
+  self.proven = self.machine.last
   local done, message, code =
     self.machine:append(record.marker(self.seq, self.round, of))
   if not done then return self:fail(message, code) end

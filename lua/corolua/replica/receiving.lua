@@ -13,7 +13,12 @@ local function compact(self)
   if not self.machine:is_long(self.snapshot_after) then return end
   self.is_compacting = true
   scheduler.spawn(function()
-    if self.phase == "synced" then self.machine:compact() end
+    local visit = self.visit
+    local function wait_proven(index)
+      scheduler.wait(function() return self.visit ~= visit or self.proven >= index end)
+      return self.visit == visit
+    end
+    if self.phase == "synced" then self.machine:compact(wait_proven) end
     self.is_compacting = false
   end)
 end
@@ -34,7 +39,8 @@ local function on_command(self, payload, from)
   if self.phase == "synced" then
     if not self.heard[from] then return self:meet_again(self.round + 1) end
     if of ~= self.nonce then return is_own and self.submits:miss(number) end
-    if apply(self, payload, from) and self.level == "delivered" then self:advance() end
+    if not apply(self, payload, from) then return end
+    self:prove_soon()
     compact(self)
   elseif self.phase == "fetching" and self.catch_up:keep(payload, from) then
     return
@@ -51,6 +57,7 @@ local function finish_catch_up(self)
   local fetched = self.catch_up
   local term = self.machine:term()
   if term.seq ~= self.seq then return self:meet_again(self.round + 1) end
+  self.proven = self.machine.last -- the sender would not have got to send it otherwise
   if fetched.is_overrun then return self:want(fetched.host) end
   for _, entry in ipairs(fetched.queue) do
     local of, origin, number = wire.read_command(entry[1])
@@ -100,7 +107,10 @@ local handlers = {
   status = meeting.status,
   decision = function(self, _, decision) meeting.decision(self, decision) end,
   want = on_want, piece = on_piece, got = on_got,
-  ack = function(self, from, ack) self:take_ack(from, ack.nonce, ack.written) end,
+  ack = function(self, from, ack)
+    if from == self.room.me and ack.nonce == self.nonce then self:prove(ack.last) end
+    self:take_ack(from, ack.nonce, ack.written)
+  end,
 }
 
 --- A message of the group.

@@ -95,6 +95,18 @@ end
 
 local DROPPED = "the command has been dropped: the quorate side of the cluster does not have it"
 
+--- The records after an index are taken back: others may have them or not.
+---@param index integer
+function methods:take_back(index)
+  while self.first <= self.last and self.applied[self.last].index > index do
+    local entry = self.applied[self.last]
+    self.applied[self.last] = nil
+    self.last = self.last - 1
+    entry.index, entry.result, entry.has_passed = nil, nil, true
+    if not entry.results then self.sent[entry.number] = entry end
+  end
+end
+
 --- The records after an index are dropped.
 ---@param index integer
 function methods:cut(index)

@@ -13,7 +13,7 @@ local DECISION = "<c1I8I4I8I4i8I8i8"
 local WANT = "<c1I8I4I4I4I8I8"
 local PIECE, PIECE_HEAD = "<c1I8I4I4I4I4B", string.packsize("<c1I8I4I4I4I4B")
 local GOT = "<c1I8I4I4I4I4"
-local ACK = "<c1I8i8I8"
+local ACK = "<c1I8i8I8I8"
 local PAIR, SEGMENT = "<I4I4", "<I8I8I4i8"
 
 local IS_SYNCED, IS_STRICT, HAS_ACCEPTED = 1, 2, 4
@@ -210,16 +210,17 @@ local function read_got(message)
   return { seq = seq, nodeid = nodeid, pid = pid, id = id, count = count }
 end
 
---- All records up to this one are on the sender's disk.
+--- How far the sender's log is on its disk, and how far it goes.
 ---@param seq integer
 ---@param nonce integer of the term
 ---@param written integer
+---@param last integer
 ---@return string
-function wire.ack(seq, nonce, written) return pack(ACK, "a", seq, nonce, written) end
+function wire.ack(seq, nonce, written, last) return pack(ACK, "a", seq, nonce, written, last) end
 
 local function read_ack(message)
-  local _, seq, nonce, written = unpack(ACK, message)
-  return { seq = seq, nonce = nonce, written = written }
+  local _, seq, nonce, written, last = unpack(ACK, message)
+  return { seq = seq, nonce = nonce, written = written, last = last }
 end
 
 local readers = {
