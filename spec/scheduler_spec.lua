@@ -57,6 +57,16 @@ describe("corolua.scheduler", function()
     timer:cancel()
   end)
 
+  it("does at the end of a turn what that puts off, too", function()
+    local done = {}
+    scheduler.at_turn_end(function()
+      table.insert(done, "first")
+      scheduler.at_turn_end(function() table.insert(done, "second") end)
+    end)
+    corolua.sleep(0)
+    assert.same({ "first", "second" }, done)
+  end)
+
   it("says where it cannot wait", function()
     local ok, why = pcall(table.sort, { 2, 1 }, function() corolua.sleep(0) end)
     assert.is_false(ok)

@@ -140,11 +140,13 @@ local function run_ready()
   if first > last then first, last = 1, 0 end
 end
 
--- What is put off to the end of the turn is done once, in order.
+-- What is put off to the end of the turn is done once, in order; then what that
+-- has put off.
 local function finish_turn()
   local list = turn_ends
   turn_ends = {}
   for i = 1, #list do list[i]() end
+  if turn_ends[1] then return finish_turn() end
 end
 
 -- What happens after every event of the loop.
