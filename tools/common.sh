@@ -9,7 +9,7 @@ trap 'rm -f "$log"' EXIT
 packages_build="corosync libcpg-dev libvotequorum-dev libquorum-dev
   libcmap-dev libcfg-dev libqb-dev libnl-route-3-dev liblua5.4-dev zlib1g-dev lua5.4
   lua-filesystem gcc libc6-dev make cmake pkg-config iproute2"
-packages_test="lua-busted lua-check lua-cjson lua-dkjson clang clang-format
+packages_test="git lua-busted lua-check lua-cjson lua-dkjson clang clang-format
   clang-tidy libclang-rt-14-dev valgrind tshark procps util-linux"
 
 fail() {
