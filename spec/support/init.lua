@@ -101,7 +101,9 @@ end
 function support.follow(node, handle)
   local watch
   watch = assert(loop.fd(assert(handle:fd_get()), "r", function()
-    if not handle:dispatch("all") then watch:cancel() end
+    local ok, more
+    repeat ok, more = handle:dispatch("all") until not ok or not more
+    if not ok then watch:cancel() end
   end))
   watch:unref()
   node:at_close(function() watch:cancel() end)

@@ -84,11 +84,13 @@ local function quorum_callbacks(self)
   }
 end
 
--- Reads the handle whenever there is something, until its daemon dies.
+-- Reads the handle whenever there is something, until its daemon dies. What one
+-- call has read and not told, its descriptor does not show.
 local function follow(self, handle, events)
   local watch
   watch = loop.fd(assert(handle:fd_get()), "r", function()
-    local ok, _, code = handle:dispatch("all")
+    local ok, more, code
+    repeat ok, more, code = handle:dispatch("all") until not ok or not more
     if ok == nil then
       add(events, { kind = "down", text = "down " .. code })
       watch:cancel()
