@@ -4,7 +4,7 @@ set(embedded_modules
   corolua.describe corolua.leave corolua.main corolua.options
   corolua.scheduler corolua.scheduler.checks corolua.scheduler.conditions
   corolua.scheduler.exits corolua.scheduler.failures corolua.scheduler.timers
-  corolua.strict)
+  corolua.scheduler.turn_ends corolua.strict)
 add_executable(embed host/embed.c)
 target_link_libraries(embed PRIVATE PkgConfig::lua)
 set(embedded_files "")

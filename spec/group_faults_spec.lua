@@ -1,9 +1,7 @@
 local corolua = require("corolua")
 local lab = require("corolua.lab")
 
-local function eventually(condition, timeout)
-  assert(corolua.wait(condition, timeout or 10))
-end
+local eventually = require("spec.support").comes
 
 describe("a group whose daemon is stopped", function()
   local cluster

@@ -2,9 +2,7 @@ local corolua = require("corolua")
 local lab = require("corolua.lab")
 local support = require("spec.support")
 
-local function eventually(condition, timeout)
-  assert(corolua.wait(condition, timeout or 10))
-end
+local eventually = support.comes
 
 -- The view fence on real daemons. What libquorum tells of each ring is recorded
 -- by a connection of its own, and compared with what messages were handled under.

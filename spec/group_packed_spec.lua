@@ -1,9 +1,7 @@
 local corolua = require("corolua")
 local lab = require("corolua.lab")
 
-local function eventually(condition)
-  assert(corolua.wait(condition, 10))
-end
+local eventually = require("spec.support").comes
 
 describe("a packed group", function()
   local cluster

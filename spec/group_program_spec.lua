@@ -1,10 +1,7 @@
-local corolua = require("corolua")
 local lab = require("corolua.lab")
 local support = require("spec.support")
 
-local function eventually(condition)
-  assert(corolua.wait(condition, 10))
-end
+local eventually = support.comes
 
 -- Scripts with groups as processes of their own, and what others see of them.
 describe("a program with groups", function()

@@ -2,9 +2,7 @@ local corolua = require("corolua")
 local lab = require("corolua.lab")
 
 -- Waits until the condition holds.
-local function eventually(condition)
-  assert(corolua.wait(condition, 10))
-end
+local eventually = require("spec.support").comes
 
 describe("corolua.group", function()
   local cluster

@@ -8,7 +8,7 @@ local support = require("spec.support")
 
 local FORM = { packed = true, fragment = true }
 
-local function eventually(condition, timeout) assert(corolua.wait(condition, timeout or 10)) end
+local eventually = support.comes
 
 local function add(state, amount)
   state.sum = (state.sum or 0) + tonumber(amount)

@@ -5,9 +5,7 @@ local lab = require("corolua.lab")
 local rpc = require("corolua.rpc")
 local support = require("spec.support")
 
-local function eventually(condition, timeout)
-  assert(corolua.wait(condition, timeout or 10))
-end
+local eventually = support.comes
 
 -- The part of a message of an error behind the place where it was raised.
 local function sentence(fn, ...)

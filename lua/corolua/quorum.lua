@@ -2,6 +2,7 @@
 --- process, which all groups there share.
 
 local blocking = require("corolua.blocking")
+local lists = require("corolua.lists")
 local loop = require("corolua.loop")
 local scheduler = require("corolua.scheduler")
 local thin = require("corosync.quorum")
@@ -45,10 +46,6 @@ function quorum.at(place)
   return tracker
 end
 
-local function append(list, more)
-  for i = 1, #more do list[#list + 1] = more[i] end
-end
-
 local function add_state(self, state)
   self.newest = state
   table.insert(self.states, state)
@@ -59,8 +56,8 @@ end
 local function callbacks(self)
   return {
     nodelist = function(_, _, _, joined, left)
-      append(self.joined, joined)
-      append(self.left, left)
+      lists.append(self.joined, joined)
+      lists.append(self.left, left)
     end,
     quorum = function(_, quorate, ring, nodes)
       local state = {

@@ -13,6 +13,7 @@ local exits = require("corolua.scheduler.exits")
 local failures = require("corolua.scheduler.failures")
 local loop = require("corolua.loop")
 local timers = require("corolua.scheduler.timers")
+local turn_ends = require("corolua.scheduler.turn_ends")
 
 local check_function, check_seconds = checks.callable, checks.seconds
 
@@ -38,7 +39,6 @@ local task_mt = { __name = "corolua.task", __index = methods }
 local alive = {}
 local alive_count = 0
 local ready, first, last = {}, 1, 0
-local turn_ends = {}
 
 local current -- the task that runs
 local running = false -- inside `run`
@@ -140,19 +140,10 @@ local function run_ready()
   if first > last then first, last = 1, 0 end
 end
 
--- What is put off to the end of the turn is done once, in order; then what that
--- has put off.
-local function finish_turn()
-  local list = turn_ends
-  turn_ends = {}
-  for i = 1, #list do list[i]() end
-  if turn_ends[1] then return finish_turn() end
-end
-
 -- What happens after every event of the loop.
 local function turn()
   run_ready()
-  if turn_ends[1] then finish_turn() end
+  turn_ends.finish()
   conditions.check(wake)
   if ended then return end
   if first <= last then
@@ -277,7 +268,7 @@ function scheduler.current() return current end
 --- Has the function called once, when the tasks that can go on now have done
 --- so. It must not wait.
 ---@param fn function
-function scheduler.at_turn_end(fn) turn_ends[#turn_ends + 1] = fn end
+function scheduler.at_turn_end(fn) turn_ends.add(fn) end
 
 --- Starts a task, which runs once the caller waits or ends.
 ---@param fn function

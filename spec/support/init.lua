@@ -57,6 +57,13 @@ function support.eventually(condition, timeout)
   end
 end
 
+--- Waits until a condition holds that an event brings about; fails after timeout.
+---@param condition fun(): any
+---@param timeout? number seconds, 10 if not given
+function support.comes(condition, timeout)
+  assert(scheduler.wait(condition, timeout or 10))
+end
+
 --- Waits until a descriptor is readable.
 ---@param fd integer
 ---@param timeout number seconds

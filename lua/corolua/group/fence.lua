@@ -9,6 +9,8 @@
 --- It knows no handles and no tasks: events go in by its methods, and come out
 --- in order by those of `out`.
 
+local lists = require("corolua.lists")
+
 ---@class corolua.group.Out
 ---@field view fun(self, view: corolua.View, changed: boolean) a ring, or a list
 ---@field quorum fun(self, state: corolua.QuorumState, view: corolua.View)
@@ -38,6 +40,8 @@ local fence_mt = { __name = "corolua.group.fence", __index = methods }
 
 local fence = {}
 
+local append, is_in = lists.append, lists.contains
+
 local NOBODY = {}
 
 --- A fence that waits for the first ring of a connection.
@@ -59,10 +63,6 @@ function fence.new(out, options)
     nodes_joined = {}, nodes_left = {}, -- by rings that were skipped
     skipped = 0,
   }, fence_mt)
-end
-
-local function append(list, more)
-  for i = 1, #more do list[#list + 1] = more[i] end
 end
 
 local function append_new(list, more)
@@ -132,13 +132,6 @@ local function tell_quorum(self, state)
     self.view = view
   end
   self.out:quorum(told, view)
-end
-
-local function is_in(list, member)
-  for i = 1, #list do
-    if list[i] == member then return true end
-  end
-  return false
 end
 
 -- The first view of a new connection against the last of the one before: who

@@ -135,10 +135,10 @@ end
 ---@param payload string
 ---@return true? accepted, string? message, string? code
 function plain:offer(payload)
-  local last, bytes = self.last, self.bytes + #payload
-  if self.first_waiter > self.last_waiter and self.unsent > last
+  local last, bytes, handle = self.last, self.bytes + #payload, self.handle
+  if handle and self.first_waiter > self.last_waiter and self.unsent > last
     and last - self.first + 1 < self.size and bytes <= BYTES_MAX
-    and self.multicast(self.handle, payload) then
+    and self.multicast(handle, payload) then
     last = last + 1
     self.last, self.unsent, self.bytes = last, last + 1, bytes
     self.payloads[last] = payload

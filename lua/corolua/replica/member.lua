@@ -3,6 +3,7 @@
 
 local catch_up = require("corolua.replica.catch_up")
 local durability = require("corolua.replica.durability")
+local lists = require("corolua.lists")
 local meeting = require("corolua.replica.meeting")
 local nonce = require("corolua.replica.nonce")
 local outbox = require("corolua.replica.outbox")
@@ -215,13 +216,6 @@ local function change_quorum(self, is_quorate)
   lose_quorum(self)
 end
 
-local function is_in(list, one)
-  for _, other in ipairs(list) do
-    if other == one then return true end
-  end
-  return false
-end
-
 local function forget(self, gone)
   self.statuses[gone], self.heard[gone], self.acks[gone] = nil, nil, nil
   local running = self.transfers[gone]
@@ -235,10 +229,10 @@ local function change_members(self, view)
   local before = self.members
   self.members = view.members
   for _, one in ipairs(before) do
-    if not is_in(view.members, one) then forget(self, one) end
+    if not lists.contains(view.members, one) then forget(self, one) end
   end
   for _, change in ipairs(view.joined) do
-    if is_in(before, change.member) then forget(self, change.member) end
+    if lists.contains(before, change.member) then forget(self, change.member) end
   end
   self:advance()
   if self.phase == "meeting" then self:tell_soon() end

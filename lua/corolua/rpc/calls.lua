@@ -2,6 +2,7 @@
 --- back in the total order: the members at that point are those who can
 --- answer, and each of them does, or leaves, or is late.
 
+local lists = require("corolua.lists")
 local loop = require("corolua.loop")
 local scheduler = require("corolua.scheduler")
 
@@ -141,13 +142,6 @@ function methods:wait(call)
   return call.value, call.message, call.code
 end
 
-local function is_in(list, member)
-  for i = 1, #list do
-    if list[i] == member then return true end
-  end
-  return false
-end
-
 local function by_id(a, b)
   local one, other = a.member, b.member
   if one.nodeid ~= other.nodeid then return one.nodeid < other.nodeid end
@@ -159,7 +153,7 @@ local ABSENT = "the member is not in the group"
 -- Those who were asked by name and are not there have a part as well.
 local function add_absent(call, members)
   for _, member in ipairs(call.target.list) do
-    if not is_in(members, member) then
+    if not lists.contains(members, member) then
       table.insert(call.parts, { member = member, error = ABSENT, code = "ERR_NOT_EXIST" })
     end
   end
@@ -210,7 +204,7 @@ function methods:echo(number, members)
   local member = call.target.member
   if not member then return fix_parts(self, call, members) end
   call.parts = true
-  if not is_in(members, member) then finish(self, call, nil, ABSENT, "ERR_NOT_EXIST") end
+  if not lists.contains(members, member) then finish(self, call, nil, ABSENT, "ERR_NOT_EXIST") end
 end
 
 -- The part of a member is complete.

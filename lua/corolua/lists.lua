@@ -1,0 +1,23 @@
+--- Small things that are done with arrays in more than one place.
+
+local lists = {}
+
+--- Whether a value stands in a list.
+---@param list any[]
+---@param value any
+---@return boolean
+function lists.contains(list, value)
+  for i = 1, #list do
+    if list[i] == value then return true end
+  end
+  return false
+end
+
+--- Puts all of a list behind another one.
+---@param list any[]
+---@param more any[]
+function lists.append(list, more)
+  for i = 1, #more do list[#list + 1] = more[i] end
+end
+
+return lists
