@@ -1,5 +1,6 @@
 /*
- * What a script may use: memory, and CPU time in one call of a handler.
+ * What a script may use of CPU time in one call of a handler. Its memory is
+ * limited in allocator.c.
  *
  * The CPU time is watched from outside: a timer that runs while this thread
  * does sends it a signal ten times per limit. The signal handler sees whether
@@ -15,18 +16,11 @@
 #include <lauxlib.h>
 #include <signal.h>
 #include <stdbool.h>
-#include <stdlib.h>
+#include <stdint.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { TICKS = 10 };
-
-struct memory {
-	size_t used;
-	size_t limit;
-};
-
-static struct memory memory;
+enum { TICKS = 10, SECOND = 1000000000 };
 
 struct watched {
 	struct limit limit;
@@ -38,27 +32,6 @@ struct watched {
 };
 
 static struct watched watched;
-
-/* The first size is a type where the block is new: see lua_Alloc. */
-static void *allocate(void *data, void *block, size_t old, size_t size)
-{
-	struct memory *m = data;
-	void *new;
-
-	if (block == NULL)
-		old = 0;
-	if (size == 0) {
-		free(block);
-		m->used -= old;
-		return NULL;
-	}
-	if (m->limit != 0 && size > old && m->used + (size - old) > m->limit)
-		return NULL;
-	new = realloc(block, size);
-	if (new != NULL)
-		m->used = m->used - old + size;
-	return new;
-}
 
 static void hook(lua_State *L, lua_Debug *ar)
 {
@@ -175,32 +148,13 @@ static void limit_coroutines(lua_State *L)
 	lua_pop(L, 1);
 }
 
-/* The state is begun with Lua's own allocator, which ours can take over from
- * as both are realloc; so no argument of lua_newstate matters. */
-lua_State *limits_new_state(void)
-{
-	lua_State *L = luaL_newstate();
-
-	if (L == NULL)
-		return NULL;
-	memory.used = (size_t)lua_gc(L, LUA_GCCOUNT) * 1024 +
-		      (size_t)lua_gc(L, LUA_GCCOUNTB);
-	lua_setallocf(L, allocate, &memory);
-	return L;
-}
-
-int limits_set_memory(lua_State *L)
-{
-	memory.limit = (size_t)luaL_checkinteger(L, 1);
-	return 0;
-}
-
 static int start_timer(double seconds)
 {
 	struct sigaction action = {.sa_handler = on_tick};
 	struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID,
 				 .sigev_signo = SIGVTALRM};
-	double tick = seconds / TICKS;
+	/* One more than the whole nanoseconds: never none, which is off. */
+	int64_t tick = (int64_t)(seconds / TICKS * SECOND) + 1;
 	struct itimerspec spec;
 
 	sigemptyset(&action.sa_mask);
@@ -209,9 +163,8 @@ static int start_timer(double seconds)
 	if (sigaction(SIGVTALRM, &action, NULL) != 0 ||
 	    timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &watched.timer) != 0)
 		return -1;
-	spec.it_interval.tv_sec = (time_t)tick;
-	spec.it_interval.tv_nsec =
-		(long)((tick - (double)(time_t)tick) * 1e9) + 1;
+	spec.it_interval.tv_sec = tick / SECOND;
+	spec.it_interval.tv_nsec = tick % SECOND;
 	spec.it_value = spec.it_interval;
 	return timer_settime(watched.timer, 0, &spec, NULL);
 }

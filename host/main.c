@@ -9,6 +9,7 @@
 #include <lauxlib.h>
 #include <limits.h>
 #include <lualib.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -133,7 +134,11 @@ static int host_handles(lua_State *L)
 	}
 	lua_pushnil(L);
 	while (lua_next(L, -2)) {
+		bool open = lua_toboolean(L, -1);
+
 		lua_pop(L, 1);
+		if (!open)
+			continue;
 		lua_pushvalue(L, -1);
 		lua_rawseti(L, -4, ++count);
 	}
@@ -158,6 +163,9 @@ static const luaL_Reg functions[] = {
 	{"signal", signals_first},
 	{"log_open", log_open},
 	{"log", log_line},
+#if FAIL_ALLOC
+	{"fail_allocation", allocator_fail},
+#endif
 	{NULL, NULL},
 };
 
