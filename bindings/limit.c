@@ -139,8 +139,9 @@ static int call_resume(lua_State *L, lua_State *co)
 	lua_xmove(L, co, given);
 	status = lua_resume(co, L, given, &results);
 	if (status != LUA_OK && status != LUA_YIELD) {
-		lua_pushboolean(L, false);
 		lua_xmove(co, L, 1);
+		lua_pushboolean(L, false);
+		lua_insert(L, -2);
 		return 2;
 	}
 	if (!lua_checkstack(L, results + 1)) {
@@ -216,15 +217,12 @@ static int resume(lua_State *L)
 {
 	struct limit *limit = upvalue_limit(L);
 	lua_State *before = limit->current, *running = limit->running;
-	lua_State *co = lua_tothread(L, 1);
+	lua_State *co = check_thread(L);
 	int results;
 
-	if (*mark_of(co) != NULL && co != limit->task) {
-		lua_pushboolean(L, false);
-		lua_pushliteral(L, "cannot resume a task, which goes on by "
-				   "itself (see task:wait)");
-		return 2;
-	}
+	if (is_marked(co) && co != limit->task)
+		return push_refusal(L, "cannot resume a task, which goes on by "
+				       "itself (see task:wait)");
 	if (running != NULL)
 		limit->running = co;
 	limit->current = co;
