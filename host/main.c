@@ -69,6 +69,18 @@ static void prepend_path(lua_State *L, const char *field, const char *format,
 	lua_pop(L, 1);
 }
 
+/* Our own functions, those in the folder beside those that are compiled in, are
+ * never interrupted. */
+static void set_own_sources(lua_State *L, const char *program,
+			    const char *folder)
+{
+	luaL_requiref(L, "corolua.limit", luaopen_corolua_limit, 0);
+	lua_getfield(L, -1, "set_own");
+	lua_pushfstring(L, "@%s/%s/corolua/", program, folder);
+	lua_call(L, 1, 0);
+	lua_pop(L, 1);
+}
+
 /* package.path and package.cpath begin with the program's own folders. */
 static int use_own_folders(lua_State *L)
 {
@@ -81,6 +93,7 @@ static int use_own_folders(lua_State *L)
 	prepend_path(L, "path", "%s/%s/?.lua;%s/%s/?/init.lua;", program,
 		     folders->lua);
 	prepend_path(L, "cpath", "%s/%s/?.so;", program, folders->modules);
+	set_own_sources(L, program, folders->lua);
 	return 0;
 }
 
