@@ -6,6 +6,7 @@ local dice = require("corolua.lab.dice")
 local kinds = require("corolua.lab.kinds")
 local check_keys = require("corolua.names").check_keys
 local options = require("corolua.lab.options")
+local shown = require("corolua.shown")
 
 local plan = {}
 
@@ -43,7 +44,7 @@ local function check_weight(name, weight, cluster, level)
   local kind = kinds.all[name]
   if type(weight) ~= "number" or not (weight >= 0 and weight < math.huge) then
     error(("the weight of fault '%s' must be a number from 0, got %s")
-      :format(name, tostring(weight)), level + 1)
+      :format(name, shown(weight)), level + 1)
   end
   if weight > 0 and cluster.nodes < kind.least then
     error(("fault '%s' needs %d nodes, the cluster has %d")

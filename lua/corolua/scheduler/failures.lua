@@ -4,15 +4,28 @@ local describe = require("corolua.describe")
 
 local failures = {}
 
-local failure
+local list = {}
 
-function failures.clear() failure = nil end
+function failures.clear() list = {} end
 
---- Adds one; the first is the reason of the end, later ones come on top.
+local function sentence_of(message) return message:match("^[^\n]*") end
+
+-- One error may end several tasks, one after the other.
+local function is_told(message)
+  local sentence = sentence_of(message)
+  for _, earlier in ipairs(list) do
+    local told = sentence_of(earlier)
+    if told ~= "" and sentence:find(told, 1, true) then return true end
+    if sentence ~= "" and told:find(sentence, 1, true) then return true end
+  end
+  return false
+end
+
+--- Adds one; the first is the reason of the end, later ones come on top. What has
+--- been told already is not told again.
 ---@param message string with its traceback
 function failures.add(message)
-  if failure then message = failure .. "\nthen, as the program ended:\n" .. message end
-  failure = message
+  if not is_told(message) then list[#list + 1] = message end
 end
 
 --- Adds that tasks wait for what nothing can wake.
@@ -26,15 +39,18 @@ end
 
 --- All there are, or nil.
 ---@return string?
-function failures.text() return failure end
+function failures.text()
+  if not list[1] then return nil end
+  local trim = require("corolua.traceback").trim
+  return trim(table.concat(list, "\nthen, as the program ended:\n"))
+end
 
 --- The problem with the traceback of the task, to be called where it is raised
 --- by the handler of its xpcall.
 ---@param problem any
 ---@return string
 function failures.trace(problem)
-  local trace = debug.traceback(describe(problem), 3)
-  return (trace:gsub("\n\t%[C%]: in function 'xpcall'.*$", ""))
+  return (debug.traceback(describe(problem), 3))
 end
 
 return failures
