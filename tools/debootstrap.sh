@@ -67,7 +67,8 @@ tree_put_sources() {
   local home=/root
   [ "$2" = root ] || home=/home/$2
   mkdir "$1$home/corolua" &&
-    git ls-files -z | tar --create --null --files-from=- |
+    git ls-files --cached --others --exclude-standard -z |
+    tar --create --ignore-failed-read --null --files-from=- |
     tar --extract --no-same-owner --directory "$1$home/corolua" &&
     chroot "$1" chown -R "$2:$2" "$home/corolua"
 }
