@@ -161,6 +161,10 @@ describe("faults of corolua.lab", function()
     local history = cluster:history()
     assert.same("isolate node 2", history[before + 1].text)
     assert.same("heal", history[before + 2].text)
+    local line = ("%s.%03d  heal"):format(
+      os.date("%b %d %H:%M:%S", history[before + 2].clock // 1 | 0),
+      math.floor(history[before + 2].clock % 1 * 1e3))
+    assert.same(line, tostring(history):match("[^\n]*$"))
     assert.is_true(history[before + 1].at >= start and history[before + 2].at <= corolua.now())
   end)
 

@@ -132,8 +132,21 @@ end
 
 function write(value)
   if type(value) == "table" then return write_table(value) end
+  if math.type(value) == "integer" then return tostring(value) end
   if type(value) == "number" then return ("%.14g"):format(value) end
   return type(value) == "string" and ("%q"):format(value) or tostring(value)
+end
+
+--- The line of a script that draws the same plan again, for as many nodes.
+---@param given corolua.lab.PlanOptions
+---@param seed integer
+---@return string
+function plan.call(given, seed)
+  local options_given = { seed = seed }
+  for name, value in pairs(given) do
+    if type(value) ~= "function" then options_given[name] = value end
+  end
+  return "cluster:nemesis(" .. write(options_given) .. ")"
 end
 
 --- One entry as Lua source.
