@@ -82,6 +82,19 @@ local STATUSES = {
   { "tells a number from a string that looks like one",
     [[-e 'require("corolua").after("1", print)']], 1,
     "after: seconds must be a number that is not negative, got \"1\" %(a string%)\n" },
+  { "names a group that has handlers and was never joined", [[-e '
+      local corolua = require("corolua")
+      for _, name in ipairs({ "b", "a", "silent" }) do
+        local room = corolua.group(name)
+        if name ~= "silent" then room.on.message = print end
+      end
+      collectgarbage()']], 0,
+    "^corolua: group 'a' has handlers and was never joined: see room:join%(%)\n"
+    .. "corolua: group 'b' has handlers [^\n]*\n$" },
+  { "names no group that it could not join",
+    [[-e 'local room = require("corolua").group("a")
+      room.on.message = print
+      print((room:join({ timeout = 0.05 })))']], 0, "^nil\n$" },
   { "says where a task waits for ever",
     [[-e 'local scheduler = require("corolua.scheduler")
       scheduler.await(function() end)']], 1, "deadlock: a task waits and nothing is left" },

@@ -118,10 +118,19 @@ local function watch_signals()
 end
 
 -- The log of a service is read where its standard error is not.
-local function tell_failure(text)
+local function tell(level, text)
   complain(text)
   if host.logging ~= "syslog" then return end
-  for line in text:gmatch("[^\n]+") do host.log("error", line) end
+  for line in text:gmatch("[^\n]+") do host.log(level, line) end
+end
+
+-- A script that ends well because nothing ever happened looks like one that did
+-- its work.
+local function tell_forgotten()
+  if not package.loaded["corolua.group"] then return end
+  for _, name in ipairs(require("corolua.group.forgotten").names()) do
+    tell("warning", ("group '%s' has handlers and was never joined: see room:join()"):format(name))
+  end
 end
 
 local function exit_status(code)
@@ -156,8 +165,10 @@ local function run(parsed, program, words)
   local ok, problem = pcall(scheduler.run, run_all, parsed, words, arg)
   local status = scheduler.exit_status()
   if not ok and not status then
-    tell_failure(describe(problem))
+    tell("error", describe(problem))
     status = 1
+  elseif not status then
+    tell_forgotten()
   end
   log("info", "end with status %d", status or 0)
   return status or 0
