@@ -260,7 +260,7 @@ describe("faults of corolua.lab", function()
       { function() cluster:partition({ 1, 2 }) end, "partition takes groups of nodes" },
       { function() cluster:partition({ { 1, 2, 3, 4, 5 } }) end,
         "one group with all nodes cuts nothing" },
-      { function() cluster:isolate("1") end, "isolate: there are nodes 1 to 5, got 1" },
+      { function() cluster:isolate("1") end, "isolate: there are nodes 1 to 5, got \"1\" (a string)" },
       { function() cluster:block(2, 2) end, "block: a node always hears itself" },
       { function() cluster:block({}, 2) end, "block: no node given" },
       { function() cluster:link(1, 1, {}) end, "link: two different nodes are needed" },

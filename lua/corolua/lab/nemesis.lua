@@ -5,6 +5,7 @@
 local check_keys = require("corolua.names").check_keys
 local plan = require("corolua.lab.plan")
 local scheduler = require("corolua.scheduler")
+local shown = require("corolua.shown")
 
 local nemesis = {}
 
@@ -44,7 +45,7 @@ local function check_entries(cluster, list, level)
     local id = entry[1]
     if ON_NODE[entry.fault] and not (math.type(id) == "integer" and cluster[id]) then
       error(("entry %d of the list, %s, names node %s; there are nodes 1 to %d")
-        :format(i, entry.fault, tostring(id), #cluster), level + 1)
+        :format(i, entry.fault, shown(id), #cluster), level + 1)
     end
   end
 end
