@@ -138,6 +138,12 @@ describe("corolua lab", function()
     end
   end)
 
+  it("outlives a script that reads no further", function()
+    local output, status = run(([[sh -c 'seq 80000 |
+      "%s" lab -n 1 --stdin 1 -e "io.read() io.stdin:close() print(1)"']]):format(support.program))
+    assert.same({ "1| 1\n", 0 }, { output, status })
+  end)
+
   -- What is printed on a terminal where this was typed.
   local function typed(keys, rest)
     local line = ("printf \"%s\" | script -qec \"NO_COLOR=1 '%s' lab %s\" /dev/null")
