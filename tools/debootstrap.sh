@@ -49,6 +49,9 @@ tree_make() {
   mirror=$(tree_mirror)
   [ -n "$mirror" ] || fail "apt names no mirror of Debian here; after apt-get update it does."
   tree_folder
+  # And by the proxy of apt, if it has one.
+  eval "$(apt-config shell http_proxy Acquire::http::Proxy)"
+  export http_proxy
   quiet "debootstrap of $suite" tree_apart \
     debootstrap --variant=minbase "$suite" "$tree" "$mirror"
   quiet "Making a user" chroot "$tree" useradd --create-home --shell /bin/bash $tree_user
