@@ -19,7 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { TICK_NANOSECONDS = 20000000 };
+enum { TICK_NANOSECONDS = 20000000, TELL_AFTER_NANOSECONDS = 500000000 };
 
 /* What a task that runs has from the stop, and then from one interruption to
  * all the others. */
@@ -40,6 +40,7 @@ struct clock {
 
 static struct clock stop_clock;
 static int event_fd = -1;
+static timer_t tell_timer;
 static volatile sig_atomic_t first;
 
 static double seconds_now(void)
@@ -84,6 +85,38 @@ static void on_tick(int signum)
 	limit_interrupt(limit);
 }
 
+/* Whoever pressed Ctrl-C sees nothing of a script that goes on. */
+static void on_late(int signum)
+{
+	static const char text[] = "corolua: stopping; again to end at once\n";
+	int saved = errno;
+	ssize_t written = write(STDERR_FILENO, text, sizeof text - 1);
+
+	(void)signum;
+	(void)written;
+	errno = saved;
+}
+
+static void tell_when_late(void)
+{
+	struct itimerspec late = {.it_value.tv_nsec = TELL_AFTER_NANOSECONDS};
+
+	timer_settime(tell_timer, 0, &late, NULL);
+}
+
+static int make_tell_timer(void)
+{
+	struct sigaction action = {.sa_handler = on_late,
+				   .sa_flags = SA_RESTART};
+	struct sigevent event = {.sigev_notify = SIGEV_SIGNAL,
+				 .sigev_signo = SIGALRM};
+
+	sigemptyset(&action.sa_mask);
+	if (sigaction(SIGALRM, &action, NULL) != 0)
+		return -1;
+	return timer_create(CLOCK_MONOTONIC, &event, &tell_timer);
+}
+
 static void on_stop_signal(int signum)
 {
 	uint64_t one = 1;
@@ -92,6 +125,8 @@ static void on_stop_signal(int signum)
 	if (first != 0)
 		_exit(128 + signum);
 	first = signum;
+	if (signum == SIGINT)
+		tell_when_late();
 	if (write(event_fd, &one, sizeof one) < 0)
 		_exit(128 + signum);
 	watch_stop(GRACE);
@@ -119,11 +154,11 @@ static int make_clock(void)
 	struct sigaction action = {.sa_handler = on_tick,
 				   .sa_flags = SA_RESTART};
 	struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID,
-				 .sigev_signo = SIGALRM};
+				 .sigev_signo = SIGPROF};
 
 	event._sigev_un._tid = gettid();
 	sigemptyset(&action.sa_mask);
-	if (sigaction(SIGALRM, &action, NULL) != 0)
+	if (sigaction(SIGPROF, &action, NULL) != 0)
 		return -1;
 	return timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &stop_clock.timer);
 }
@@ -131,7 +166,7 @@ static int make_clock(void)
 int signals_watch(lua_State *L)
 {
 	stop_clock.limit = limit_of(L);
-	if (make_clock() != 0)
+	if (make_clock() != 0 || make_tell_timer() != 0)
 		return push_errno(L, "timer_create", errno);
 	stop_clock.limit->watch_stop = watch_stop;
 	event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

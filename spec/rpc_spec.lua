@@ -95,7 +95,7 @@ describe("rpc", function()
       { "no deadline", { "a", {}, { timeout = math.huge } },
         "rpc.open: timeout must be seconds of 0 to 1000000, got inf" },
       { "an unknown codec", { "a", {}, { codec = "xml" } },
-        "codec must be \"string\", \"json\" or a table with encode and decode, got xml" },
+        "codec must be \"string\", \"json\" or a table with encode and decode, got \"xml\"" },
       { "no room for calls", { "a", {}, { max_running = 0 } },
         "rpc.open: max_running must be a positive integer, got 0" },
     }) do
@@ -339,7 +339,7 @@ describe("rpc", function()
       { "a negative timeout", { "add", {}, { timeout = -1 } },
         "call: timeout must be seconds of 0 to 1000000, got -1" },
       { "no number", { "add", {}, { timeout = "5" } },
-        "call: timeout must be seconds of 0 to 1000000, got 5" },
+        "call: timeout must be seconds of 0 to 1000000, got \"5\" (a string)" },
       { "an unknown word", { "add", {}, { to = "majorty" } },
         "call: to must be \"all\", \"majority\", a member or a list of members, got 'majorty', "
           .. "did you mean 'majority'?" },

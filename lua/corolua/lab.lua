@@ -1,7 +1,7 @@
 --- Private clusters on this machine: real corosync daemons, each in a network
 --- and a mount namespace of its own, without root.
 
-local lfs = require("lfs")
+local lfs = require("corolua.needs")("the lab", { "lfs", "lua-filesystem" })
 local faults = require("corolua.lab.faults")
 local nemesis = require("corolua.lab.nemesis")
 local limits = require("corolua.lab.limits")

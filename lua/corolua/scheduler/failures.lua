@@ -5,16 +5,33 @@ local limit = require("corolua.limit")
 
 local failures = {}
 
-local failure
+local list = {}
 local pending = {} -- the tasks whose errors are about to be raised by others
 
-function failures.clear() failure, pending = nil, {} end
+function failures.clear() list, pending = {}, {} end
 
---- Adds one; the first is the reason of the end, later ones come on top.
+local function sentence_of(message) return message:match("^[^\n]*") end
+
+-- Whether one sentence is the other one, or that with words before it.
+local function repeats(sentence, other)
+  return sentence == other or sentence:sub(-#other - 2) == ": " .. other
+end
+
+-- One error may end several tasks, one after the other.
+local function is_told(message)
+  local sentence = sentence_of(message)
+  for _, earlier in ipairs(list) do
+    local told = sentence_of(earlier)
+    if repeats(sentence, told) or repeats(told, sentence) then return true end
+  end
+  return false
+end
+
+--- Adds one; the first is the reason of the end, later ones come on top. What has
+--- been told already is not told again.
 ---@param message string with its traceback
 function failures.add(message)
-  if failure then message = failure .. "\nthen, as the program ended:\n" .. message end
-  failure = message
+  if not is_told(message) then list[#list + 1] = message end
 end
 
 --- Adds that tasks wait for what nothing can wake.
@@ -43,7 +60,9 @@ end
 function failures.text()
   for _, task in ipairs(pending) do failures.add(task.trace) end
   pending = {}
-  return failure
+  if not list[1] then return nil end
+  local trim = require("corolua.traceback").trim
+  return trim(table.concat(list, "\nthen, as the program ended:\n"))
 end
 
 --- Says something of the end that is no failure.
@@ -72,8 +91,7 @@ end
 ---@param problem any
 ---@return string
 function failures.trace(problem)
-  local trace = debug.traceback(describe(problem), 3)
-  return (trace:gsub("\n\t%[C%]: in function 'xpcall'.*$", ""))
+  return (debug.traceback(describe(problem), 3))
 end
 
 return failures
