@@ -28,7 +28,7 @@ local SHELL = "SHELL=spec/support/crowd_shell.sh"
 -- The victim in that way, or the command that opens a shell.
 local function victim(way, as_user)
   local words = way == "shell" and { support.program, "lab", "--shell" }
-    or { support.program, VICTIM, way }
+    or { support.program, VICTIM, way, tostring(math.random(0xffffffff)) }
   return traces.start(as_user and command(table.unpack(words)) or words, SHELL)
 end
 
@@ -70,20 +70,20 @@ describe("a program with a lab leaves nothing behind", function()
       assert.same("exit 0", program.ended)
     end)
 
-    it("when it is killed at any moment, as " .. who, function()
+    it("when it is killed at any moment, as " .. who, support.draws(function()
       for i = 0, ROUNDS - 1 do
         local program = victim("wait", as_user)
         scheduler.wait(function() return program.ended end, (i + math.random()) * 0.5 / ROUNDS)
         assert(sys.kill(program.pid, "KILL"))
         check(program)
       end
-    end)
+    end))
 
     for way, name in pairs({
       faults = "in the middle of faults", nested = "with a lab inside a node of its lab",
       shell = "with a shell on a node",
     }) do
-      it("when it is killed " .. name .. ", as " .. who, function()
+      it("when it is killed " .. name .. ", as " .. who, support.draws(function()
         for _ = 1, way == "faults" and ROUNDS // 2 or ROUNDS // 4 do
           local program = victim(way, as_user)
           assert(is_up(program))
@@ -93,7 +93,7 @@ describe("a program with a lab leaves nothing behind", function()
           assert(sys.kill(program.pid, "KILL"))
           check(program)
         end
-      end)
+      end))
     end
   end
 
