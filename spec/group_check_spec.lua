@@ -1,3 +1,4 @@
+-- Not sanitized: Lua alone.
 -- The checks of the soak of groups, on histories that are known.
 local group_check = require("bench.group_check")
 local group_log = require("bench.group_log")

@@ -1,3 +1,4 @@
+-- Not sanitized: it ends programs by signals, which leaves a sanitizer nothing to tell.
 local journal = require("corolua.journal")
 local journals = require("spec.support.journals")
 local support = require("spec.support")

@@ -1,3 +1,4 @@
+-- Not sanitized: Lua alone.
 local linearizable = require("bench.linearizable")
 local support = require("spec.support")
 

@@ -1,3 +1,4 @@
+-- Not sanitized: Lua above groups and journals, whose specs reach the same C.
 -- corolua.replica when nodes, processes, cables and disks fail.
 local corolua = require("corolua")
 local receiving = require("corolua.replica.receiving")

@@ -1,3 +1,4 @@
+-- Not sanitized: Lua above groups and journals, whose specs reach the same C.
 -- corolua.replica: one order, on disk or not, on one node and on three.
 local corolua = require("corolua")
 local lab = require("corolua.lab")

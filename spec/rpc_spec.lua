@@ -1,3 +1,4 @@
+-- Not sanitized: Lua above groups, whose specs reach the same C.
 -- corolua.rpc: what a service does while the cluster does nothing to it. What
 -- faults do stands in rpc_faults_spec.lua.
 local corolua = require("corolua")

@@ -1,3 +1,4 @@
+-- Not sanitized: it looks at what corosync tells, by calls that cpg_spec.lua sanitizes.
 -- The sequences of callbacks that corosync gives for each change, as
 -- docs/corosync.md tells them.
 local lab = require("corolua.lab")

@@ -1,3 +1,4 @@
+-- Not sanitized: Lua alone.
 local virtual_synchrony = require("corolua.check.virtual_synchrony")
 
 -- Histories of nodes by number, written as words: "R4" is a ring by its seq,
