@@ -502,11 +502,11 @@ describe("rpc", function()
       local done = 0
       for n = 1, 300 do
         corolua.spawn(function()
-          assert(list[n % 3 + 1]:call("note", n))
+          assert(list[n % 3 + 1]:call("note", n, { timeout = BUSY }))
           done = done + 1
         end)
       end
-      eventually(function() return done == 300 end)
+      eventually(function() return done == 300 end, BUSY)
       assert.equal(300, #seen[1])
       assert.same(seen[1], seen[2])
       assert.same(seen[1], seen[3])
@@ -517,13 +517,12 @@ describe("rpc", function()
       local done = 0
       for n = 1, 5000 do
         corolua.spawn(function()
-          for _, part in ipairs(assert(services[n % 3 + 1]:call("add", { n, 1 }))) do
-            assert.equal(n + 1, part.result)
-          end
+          local parts = services[n % 3 + 1]:call("add", { n, 1 }, { timeout = BUSY })
+          for _, part in ipairs(assert(parts)) do assert.equal(n + 1, part.result) end
           done = done + 1
         end)
       end
-      eventually(function() return done == 5000 end, 30)
+      eventually(function() return done == 5000 end, BUSY)
       for i = 1, 3 do
         local stats = services[i]:stats()
         assert.equal(0, stats.pending + stats.running + stats.unsent)
@@ -535,23 +534,23 @@ describe("rpc", function()
       local list = {}
       for i = 1, 3 do
         list[i] = assert(rpc.open(cluster[i]:group("waiting"), {
-          wait = function() return corolua.wait(function() return is_open end, 20) end,
+          wait = function() return corolua.wait(function() return is_open end, BUSY) end,
         }, { codec = "json", timeout = 30 }))
       end
       eventually(function() return #list[1].group.members == 3 end)
       for n = 1, 1500 do
         corolua.spawn(function()
           local to = list[n % 2 + 2].group.me
-          assert.is_true((list[1]:call("wait", nil, { to = to })))
+          assert.is_true((list[1]:call("wait", nil, { to = to, timeout = BUSY })))
           done = done + 1
         end)
       end
       eventually(function()
         most = math.max(most, list[2]:stats().running + list[3]:stats().running)
         return most == 1500
-      end, 20)
+      end, BUSY)
       is_open = true
-      eventually(function() return done == 1500 end, 20)
+      eventually(function() return done == 1500 end, BUSY)
       close_all(list)
     end)
 

@@ -77,7 +77,7 @@ describe("corolua.check.virtual_synchrony", function()
   it("counts a message that one lacks, with who lacks it", function()
     local found = compare("1: R0 join R4 1a 1b 1c R8", "2: R0 join R4 1a 1c R8")
     assert.equal(1, found.unexplained)
-    assert.equal("in ring 1.4 node 2 lacks 1 messages of node 1 that node 1 delivered, though "
+    assert.equal("in ring 1.4 node 2 lacks 1 message of node 1 that node 1 delivered, though "
       .. "both went on to ring 1.8; nothing known explains it",
       virtual_synchrony.describe(found.losses[1]))
   end)

@@ -206,12 +206,23 @@ local function losses_of(has, lacks, sender_of)
   return losses
 end
 
+-- What a member lacks of a sender is told once, whoever has it.
+local function add_loss(found, loss)
+  for _, known in ipairs(found.losses) do
+    if known.ring == loss.ring and known.next == loss.next and known.lacks == loss.lacks
+      and known.sender == loss.sender and known.kind == loss.kind then
+      return
+    end
+  end
+  table.insert(found.losses, loss)
+end
+
 -- A pair that differs counts once, as what is known least of it.
 local function add(found, losses)
   local kinds = {}
   for _, loss in ipairs(losses) do
     kinds[loss.kind] = true
-    table.insert(found.losses, loss)
+    add_loss(found, loss)
   end
   local kind = kinds.unexplained and "unexplained" or kinds.hidden and "hidden" or "merge"
   found[kind] = found[kind] + 1
@@ -265,7 +276,7 @@ function virtual_synchrony.compare(histories, sender_of)
 end
 
 local REASONS = {
-  merge = "they are its first ones in a ring that it entered from another one: lost at a merge",
+  merge = "the first of that ring, which the sender entered from another one: lost at a merge",
   hidden = "rings that nobody was told of came between, in which the members had parted",
   unexplained = "nothing known explains it",
 }
@@ -274,9 +285,9 @@ local REASONS = {
 ---@param loss corolua.check.Loss
 ---@return string
 function virtual_synchrony.describe(loss)
-  return ("in ring %s node %d lacks %d messages of node %d that node %d delivered, though both "
-    .. "went on to %s; %s"):format(loss.ring, loss.lacks, loss.count, loss.sender, loss.has,
-    loss.next == "end" and "the end of the run" or "ring " .. loss.next, REASONS[loss.kind])
+  return ("in ring %s node %d lacks %d message%s of node %d that node %d delivered, though both "
+    .. "went on to %s; %s"):format(loss.ring, loss.lacks, loss.count, loss.count == 1 and "" or "s",
+    loss.sender, loss.has, loss.next == "end" and "the end of the run" or "ring " .. loss.next, REASONS[loss.kind])
 end
 
 return virtual_synchrony
