@@ -147,7 +147,7 @@ local function compare_sets(run)
   local sets = virtual_synchrony.compare(histories, function(message)
     local sender = run.logs[message >> 32]
     return sender and sender.history or nobody
-  end)
+  end, function(message) return run.in_parts[message] == true end)
   for _, loss in ipairs(sets.losses) do
     table.insert(run.notes, virtual_synchrony.describe(loss))
   end

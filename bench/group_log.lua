@@ -11,9 +11,12 @@ local log_mt = { __index = methods }
 
 local group_log = {}
 
+-- What is longer than the library sends as one goes in fragments.
+local ATOMIC = 1047552
+
 --- The logs of a run, and what is to be told of what is wrong.
----@return { logs: bench.GroupLog[], notes: string[] }
-function group_log.new_run() return { logs = {}, notes = {} } end
+---@return { logs: bench.GroupLog[], notes: string[], in_parts: table<integer, true> }
+function group_log.new_run() return { logs = {}, notes = {}, in_parts = {} } end
 
 --- A log of a join that begins now.
 ---@param run table
@@ -109,6 +112,7 @@ function methods:heard(kind, payload, from, info, view)
   local message = number_of(payload)
   if enter(self, view.ring) then note_list(self, view) end
   self.history:deliver(message)
+  if #payload > ATOMIC then self.run.in_parts[message] = true end
   if message >> 32 == self.id then self.own = self.own + 1 end
   local sender = self.run.logs[message >> 32]
   if not sender or sender.node ~= from.nodeid then self.strange = self.strange + 1 end

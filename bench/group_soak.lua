@@ -167,8 +167,9 @@ print(("sent %d, delivered %d, inquorate %d, unconfirmed %d, gaps %d"):format(
 print(("in rings that were skipped: views %d, messages %d; in rings that changed their quorum "
   .. "%d, were not told of %d"):format(found.views_skipped, found.in_skipped, found.changing,
     found.unseen))
-print(("pairs of views compared %d, apart %d, differing by a merge %d, by hidden rings %d"):format(
-  found.sets.pairs, found.sets.apart, found.sets.merge, found.sets.hidden))
+print(("pairs of views compared %d, apart %d, differing by a merge %d, by hidden rings %d; "
+  .. "missing of what went in fragments %d"):format(found.sets.pairs, found.sets.apart,
+    found.sets.merge, found.sets.hidden, found.sets.in_parts))
 
 local WRONG = {
   { "order mismatches", found.misordered }, { "duplicates", found.twice },

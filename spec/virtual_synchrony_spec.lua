@@ -91,6 +91,16 @@ describe("corolua.check.virtual_synchrony", function()
     assert.equal("1 0 0 0 0 0", figures("1: R0 join R4 1a 2a R8", "2: R0 join R4 2a 1a R8"))
   end)
 
+  it("does not miss what was sent in parts, whose first may have come rings ago", function()
+    local histories, sender_of = histories_of({
+      "1: R0 join R4 1a 1b R8", "2: R0 join R4 1b R8",
+    })
+    local found = virtual_synchrony.compare(histories, sender_of, function(message)
+      return message == "1a"
+    end)
+    assert.same({ 1, 0, 1 }, { found.pairs, found.differing, found.in_parts })
+  end)
+
   describe("tells what is lost at a merge:", function()
     it("the first messages of a sender from another ring", function()
       assert.equal("4 2 2 0 0 0", figures(

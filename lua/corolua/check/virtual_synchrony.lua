@@ -44,6 +44,7 @@ local history_mt = { __name = "corolua.check.history", __index = methods }
 ---@field hidden integer those that differ by a ring that nobody was told of
 ---@field unexplained integer those that differ by anything else
 ---@field apart integer how many were left out: they did not go on together
+---@field in_parts integer how many messages were missing that were sent in parts
 ---@field losses corolua.check.Loss[]
 
 local virtual_synchrony = {}
@@ -133,13 +134,19 @@ end
 
 -- What one has and the other one has not. At the end of a run, only up to the
 -- last message that both had read.
-local function missing_of(has, lacks, is_end)
+local function missing_of(found, has, lacks, is_end)
   local list, places = slice(has.history, has.epoch), places_of(slice(lacks.history, lacks.epoch))
   local last = #list
   while is_end and last > 0 and not places[list[last]] do last = last - 1 end
   local missing = {}
   for i = 1, last do
-    if not places[list[i]] then missing[#missing + 1] = i end
+    if not places[list[i]] then
+      if found.is_in_parts(list[i]) then
+        found.in_parts = found.in_parts + 1
+      else
+        missing[#missing + 1] = i
+      end
+    end
   end
   return missing, list, places
 end
@@ -180,9 +187,9 @@ local function is_of_hidden(lacks, missing, list, sender_of)
   return true
 end
 
-local function losses_of(has, lacks, sender_of)
+local function losses_of(found, has, lacks, sender_of)
   local epoch = lacks.epoch
-  local missing, list, places = missing_of(has, lacks, epoch.next == "end")
+  local missing, list, places = missing_of(found, has, lacks, epoch.next == "end")
   if #missing == 0 then return {} end
   local is_hidden = is_of_hidden(lacks, missing, list, sender_of)
   local by_sender, losses, last = {}, {}, {}
@@ -236,8 +243,8 @@ local function compare_pair(found, a, b, sender_of)
   end
   found.pairs = found.pairs + 1
   if is_equal(a, b) then return end
-  local losses = losses_of(a, b, sender_of)
-  lists.append(losses, losses_of(b, a, sender_of))
+  local losses = losses_of(found, a, b, sender_of)
+  lists.append(losses, losses_of(found, b, a, sender_of))
   if #losses > 0 then add(found, losses) end
 end
 
@@ -259,13 +266,19 @@ local function by_step(histories)
   return order
 end
 
---- Compares the histories of one group.
+local function never() return false end
+
+--- Compares the histories of one group. A message that was sent in parts is
+--- several to corosync: it comes whole in the ring of its last part, to those
+--- alone who were there for the first, perhaps rings ago. So none is missed.
 ---@param histories corolua.check.History[]
 ---@param sender_of fun(message: any): corolua.check.History
+---@param is_in_parts? fun(message: any): boolean no message is, unless given
 ---@return corolua.check.Compared
-function virtual_synchrony.compare(histories, sender_of)
+function virtual_synchrony.compare(histories, sender_of, is_in_parts)
   local found = {
-    pairs = 0, differing = 0, merge = 0, hidden = 0, unexplained = 0, apart = 0, losses = {},
+    pairs = 0, differing = 0, merge = 0, hidden = 0, unexplained = 0, apart = 0, in_parts = 0,
+    losses = {}, is_in_parts = is_in_parts or never,
   }
   for _, seen in ipairs(by_step(histories)) do
     for i, a in ipairs(seen) do
@@ -285,9 +298,11 @@ local REASONS = {
 ---@param loss corolua.check.Loss
 ---@return string
 function virtual_synchrony.describe(loss)
-  return ("in ring %s node %d lacks %d message%s of node %d that node %d delivered, though both "
-    .. "went on to %s; %s"):format(loss.ring, loss.lacks, loss.count, loss.count == 1 and "" or "s",
-    loss.sender, loss.has, loss.next == "end" and "the end of the run" or "ring " .. loss.next, REASONS[loss.kind])
+  local messages = loss.count == 1 and "1 message" or loss.count .. " messages"
+  local next = loss.next == "end" and "the end of the run" or "ring " .. loss.next
+  return ("in ring %s node %d lacks %s of node %d that node %d delivered, though both went on to "
+    .. "%s; %s"):format(loss.ring, loss.lacks, messages, loss.sender, loss.has, next,
+    REASONS[loss.kind])
 end
 
 return virtual_synchrony
