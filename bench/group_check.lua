@@ -1,30 +1,10 @@
 --- What must hold for the logs of a run: one order, nothing twice, nothing lost
 --- by its sender, and everything under the quorum of its ring.
 
+local total_order = require("corolua.check.total_order")
 local virtual_synchrony = require("corolua.check.virtual_synchrony")
 
 local group_check = {}
-
--- Where each message stands in a log, and how many stand there twice.
-local function places_of(log)
-  local places, twice = {}, 0
-  for i, message in ipairs(log.history.messages) do
-    if places[message] then twice = twice + 1 end
-    places[message] = i
-  end
-  return places, twice
-end
-
--- What is common to two logs comes in the same order in both.
-local function count_misordered(places, log)
-  local last, wrong = 0, 0
-  for _, message in ipairs(log.history.messages) do
-    local place = places[message]
-    if place and place < last then wrong = wrong + 1 end
-    last = place or last
-  end
-  return wrong
-end
 
 -- Each message that was accepted has been read back or is unconfirmed, and no
 -- other is: those that are in neither list, and those in both.
@@ -111,7 +91,7 @@ end
 local SUMS = { "gaps", "wrong_gaps", "strange", "wrong_ring", "wrong_lists" }
 
 local function add(found, log, listener, witness)
-  local places, twice = places_of(log)
+  local places, twice = total_order.places(log.history.messages)
   local lost, both = account(log, places)
   found.twice = found.twice + twice
   found.lost, found.both = found.lost + lost, found.both + both
@@ -170,7 +150,8 @@ function group_check.check(run, listeners, witnesses)
   for i, log in ipairs(run.logs) do
     local places = add(found, log, listeners[log.node], witnesses[log.node])
     for j = i + 1, #run.logs do
-      found.misordered = found.misordered + count_misordered(places, run.logs[j])
+      local others = run.logs[j].history.messages
+      found.misordered = found.misordered + total_order.misordered(places, others)
     end
   end
   found.lists_apart = count_lists_apart(run)

@@ -4,6 +4,7 @@
 -- corolua examples/chaos.lua [nodes [seconds [seed [trace file]]]]
 local corolua = require("corolua")
 local lab = require("corolua.lab")
+local total_order = require("corolua.check.total_order")
 local virtual_synchrony = require("corolua.check.virtual_synchrony")
 
 local nodes, seconds = math.tointeger(arg[1] or 3), tonumber(arg[2] or 4)
@@ -73,27 +74,6 @@ for _, node in ipairs(cluster) do
   end)
 end
 
--- Where each message stands in a log, and how many stand there twice.
-local function places_of(log)
-  local places, twice = {}, 0
-  for i, message in ipairs(log.history.messages) do
-    if places[message] then twice = twice + 1 end
-    places[message] = i
-  end
-  return places, twice
-end
-
--- What is common to two logs comes in the same order in both.
-local function count_misordered(places, log)
-  local last, wrong = 0, 0
-  for _, message in ipairs(log.history.messages) do
-    local i = places[message]
-    if i and i < last then wrong = wrong + 1 end
-    last = i or last
-  end
-  return wrong
-end
-
 -- Own messages come back without a gap; what was on its way when the daemon died may be gone.
 local function count_lost(log)
   local last, lost = 0, 0
@@ -122,10 +102,11 @@ end
 local function check()
   local found = { misordered = 0, twice = 0, lost = 0, delivered = 0, views = 0 }
   for i, log in ipairs(logs) do
-    local places, twice = places_of(log)
+    local places, twice = total_order.places(log.history.messages)
     found.twice = found.twice + twice
     for j = i + 1, #logs do
-      found.misordered = found.misordered + count_misordered(places, logs[j])
+      local others = logs[j].history.messages
+      found.misordered = found.misordered + total_order.misordered(places, others)
     end
     found.lost = found.lost + count_lost(log)
     found.delivered = found.delivered + #log.history.messages
