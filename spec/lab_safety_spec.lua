@@ -22,6 +22,10 @@ end
 -- How often a random moment is tried; more for a thorough run.
 local ROUNDS = tonumber(os.getenv("COROLUA_ROUNDS") or 10)
 
+-- Seconds until nothing may be left: a thorough run holds the lab to what its
+-- pages say; a machine with other work takes as long as it needs.
+local PATIENCE = os.getenv("COROLUA_ROUNDS") and 2 or 30
+
 local VICTIM = "spec/support/victim.lua"
 
 local SHELL = "SHELL=spec/support/crowd_shell.sh"
@@ -43,7 +47,7 @@ describe("a program with a lab leaves nothing behind", function()
   setup(function() places = traces.places() end)
 
   local function check(program)
-    traces.assert_none(program)
+    traces.assert_none(program, PATIENCE)
     assert.same(places, traces.places())
   end
 
@@ -119,7 +123,7 @@ describe("a program with a lab leaves nothing behind", function()
     traces.eventually(function()
       left = traces.processes(program)
       return #left == 1
-    end, 2)
+    end, PATIENCE)
     assert(#left == 1, table.concat(left, ", "))
     assert(sys.kill(program.pid, "KILL"))
     check(program)
