@@ -164,6 +164,36 @@ static const struct operation *check_operation(lua_State *L, int arg)
 	return NULL;
 }
 
+/* jobs[job] = done, called protected, as the job must be freed without memory
+ * for it. */
+static int note_done(lua_State *L)
+{
+	lua_rawsetp(L, 1, lua_touserdata(L, 2));
+	return 0;
+}
+
+/* The job leaves the file first, which a finalizer may use or close. */
+static void give(lua_State *L, struct file *file)
+{
+	struct job *job = file->job;
+	int status;
+
+	file->job = NULL;
+	lua_pushcfunction(L, note_done);
+	lua_getiuservalue(L, 1, 1);
+	lua_pushlightuserdata(L, job);
+	lua_pushvalue(L, 3);
+	status = lua_pcall(L, 3, 0, 0);
+	if (status == LUA_OK && file->worker != NULL) {
+		worker_give(file->worker, job);
+		return;
+	}
+	job_free(job);
+	if (status != LUA_OK)
+		lua_error(L);
+	check_file(L);
+}
+
 /*
  * file:begin(operation, done, ...): has it done, after what was begun before;
  * done comes back from take. The operations and their results:
@@ -186,11 +216,7 @@ static int file_begin(lua_State *L)
 		return luaL_error(L, "out of memory");
 	*file->job = (struct job){.kind = operation, .run = operation->run};
 	operation->check(L, 4, file->job);
-	lua_getiuservalue(L, 1, 1);
-	lua_pushvalue(L, 3);
-	lua_rawsetp(L, -2, file->job);
-	worker_give(file->worker, file->job);
-	file->job = NULL;
+	give(L, file);
 	return 0;
 }
 
@@ -286,11 +312,10 @@ static const luaL_Reg functions[] = {
 
 MODULE(corolua_file)
 {
-	if (luaL_newmetatable(L, FILE_NAME)) {
-		luaL_setfuncs(L, metamethods, 0);
-		luaL_newlib(L, methods);
-		lua_setfield(L, -2, "__index");
-	}
+	luaL_newmetatable(L, FILE_NAME);
+	luaL_setfuncs(L, metamethods, 0);
+	luaL_newlib(L, methods);
+	lua_setfield(L, -2, "__index");
 	lua_pop(L, 1);
 	luaL_newlib(L, functions);
 	return 1;

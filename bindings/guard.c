@@ -29,6 +29,7 @@
 
 #include "args.h"
 #include "descriptor.h"
+#include "fork.h"
 #include "status.h"
 
 #define GUARD_NAME "corolua.guard"
@@ -184,18 +185,12 @@ static _Noreturn void guard_run(int fd)
 
 static pid_t fork_guard(const int ends[2])
 {
-	sigset_t all;
-	sigset_t before;
-	pid_t pid;
+	pid_t pid = fork_quiet();
 
-	sigfillset(&all);
-	sigprocmask(SIG_SETMASK, &all, &before);
-	pid = fork();
 	if (pid == 0) {
 		close(ends[1]);
 		guard_run(ends[0]);
 	}
-	sigprocmask(SIG_SETMASK, &before, NULL);
 	return pid;
 }
 
@@ -333,10 +328,9 @@ static const luaL_Reg guard_metamethods[] = {
 
 void guard_register(lua_State *L)
 {
-	if (luaL_newmetatable(L, GUARD_NAME)) {
-		luaL_setfuncs(L, guard_metamethods, 0);
-		luaL_newlib(L, guard_methods);
-		lua_setfield(L, -2, "__index");
-	}
+	luaL_newmetatable(L, GUARD_NAME);
+	luaL_setfuncs(L, guard_metamethods, 0);
+	luaL_newlib(L, guard_methods);
+	lua_setfield(L, -2, "__index");
 	lua_pop(L, 1);
 }

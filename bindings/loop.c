@@ -118,12 +118,35 @@ static int add_traceback(lua_State *L)
 	return 1;
 }
 
-/* Calls the watch's function with the two arguments it was given, and then
- * what the scheduler wants called after every event. */
+/* What libqb tells of a watch. */
+struct entry {
+	struct watch *watch;
+	const char *word;
+	const lua_Integer *number;
+};
+
+/* Pushes what the watch's function is called with; how many values. */
+static int push_told(lua_State *L, const struct entry *entry)
+{
+	int given = 0;
+
+	if (entry->word != NULL) {
+		lua_pushstring(L, entry->word);
+		given++;
+	}
+	if (entry->number != NULL) {
+		lua_pushinteger(L, *entry->number);
+		given++;
+	}
+	return given;
+}
+
+/* Calls the watch's function, and then what the scheduler wants called after
+ * every event. Nothing outside of here needs memory. */
 static int call_watch(lua_State *L)
 {
-	struct watch *watch = lua_touserdata(L, 1);
-	int given = lua_gettop(L) - 1;
+	const struct entry *entry = lua_touserdata(L, 1);
+	struct watch *watch = entry->watch;
 
 	lua_rawgetp(L, LUA_REGISTRYINDEX, watch);
 	lua_getiuservalue(L, -1, 1);
@@ -132,12 +155,13 @@ static int call_watch(lua_State *L)
 	if (watch->kind != WATCH_FD && watch->kind != WATCH_SIGNAL)
 		watch_end(L, watch);
 	lua_pop(L, 1);
-	lua_call(L, given, 0);
+	lua_call(L, push_told(L, entry), 0);
 	if (lua_rawgetp(L, LUA_REGISTRYINDEX, &directions) == LUA_TFUNCTION)
 		lua_call(L, 0, 0);
 	return 0;
 }
 
+/* The registry's slot for the error is there since the loop was made. */
 static void loop_fail(struct loop *loop, lua_State *L)
 {
 	if (loop->failed) {
@@ -152,9 +176,10 @@ static void loop_fail(struct loop *loop, lua_State *L)
 void loop_enter(struct watch *watch, const char *word,
 		const lua_Integer *number)
 {
+	struct entry entry = {watch, word, number};
 	lua_State *L = watch->loop->main;
+	struct loop *loop = watch->loop;
 	int top = lua_gettop(L);
-	int given = 1;
 
 	if (!lua_checkstack(L, LUA_MINSTACK)) {
 		lua_settop(L, top);
@@ -162,18 +187,9 @@ void loop_enter(struct watch *watch, const char *word,
 	}
 	lua_pushcfunction(L, add_traceback);
 	lua_pushcfunction(L, call_watch);
-	lua_pushlightuserdata(L, watch);
-	/* The words are literals of a few bytes that Lua has interned. */
-	if (word != NULL) {
-		lua_pushstring(L, word);
-		given++;
-	}
-	if (number != NULL) {
-		lua_pushinteger(L, *number);
-		given++;
-	}
-	if (lua_pcall(L, given, 0, top + 1) != LUA_OK)
-		loop_fail(watch->loop, L);
+	lua_pushlightuserdata(L, &entry);
+	if (lua_pcall(L, 1, 0, top + 1) != LUA_OK)
+		loop_fail(loop, L);
 	lua_settop(L, top);
 }
 
@@ -316,6 +332,8 @@ static int loop_run(lua_State *L)
 		return 0;
 	loop->failed = false;
 	lua_rawgetp(L, LUA_REGISTRYINDEX, loop);
+	lua_pushboolean(L, 0);
+	lua_rawsetp(L, LUA_REGISTRYINDEX, loop);
 	return lua_error(L);
 }
 
@@ -407,6 +425,8 @@ static void push_loop(lua_State *L)
 	lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
 	loop->main = lua_tothread(L, -1);
 	lua_pop(L, 1);
+	lua_pushboolean(L, 0);
+	lua_rawsetp(L, LUA_REGISTRYINDEX, loop);
 	loop->qb = create_loop();
 	if (loop->qb == NULL)
 		luaL_error(L, "qb_loop_create: out of memory");

@@ -19,6 +19,7 @@
 
 #include "args.h"
 #include "descriptor.h"
+#include "fork.h"
 #include "guard.h"
 #include "spawn_plan.h"
 #include "status.h"
@@ -122,22 +123,6 @@ static _Noreturn void child_run(const struct spawn_plan *plan)
 	give_up(plan, "exec");
 }
 
-/* No signal handler of the program may run in the child. */
-static pid_t fork_child(const struct spawn_plan *plan)
-{
-	sigset_t all;
-	sigset_t before;
-	pid_t pid;
-
-	sigfillset(&all);
-	sigprocmask(SIG_SETMASK, &all, &before);
-	pid = fork();
-	if (pid == 0)
-		child_run(plan);
-	sigprocmask(SIG_SETMASK, &before, NULL);
-	return pid;
-}
-
 static int push_report(lua_State *L, const struct spawn_plan *plan, pid_t pid,
 		       const struct report *report)
 {
@@ -174,7 +159,9 @@ static int sys_spawn(lua_State *L)
 	if (pipe2(ends, O_CLOEXEC) != 0)
 		return push_errno(L, "pipe", errno);
 	plan.report = ends[1];
-	pid = fork_child(&plan);
+	pid = fork_quiet();
+	if (pid == 0)
+		child_run(&plan);
 	close(ends[1]);
 	results = pid < 0 ? push_errno(L, "fork", errno)
 			  : push_started(L, &plan, pid, ends[0]);

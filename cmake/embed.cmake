@@ -2,9 +2,10 @@
 # others, and these for stock lua5.4, are read from the folder.
 set(embedded_modules
   corolua.describe corolua.leave corolua.main corolua.options
-  corolua.scheduler corolua.scheduler.checks corolua.scheduler.conditions
-  corolua.scheduler.exits corolua.scheduler.failures corolua.scheduler.timers
-  corolua.scheduler.turn_ends corolua.strict)
+  corolua.scheduler corolua.scheduler.checks
+  corolua.scheduler.condition_variable corolua.scheduler.conditions
+  corolua.scheduler.ending corolua.scheduler.exits corolua.scheduler.failures
+  corolua.scheduler.timers corolua.scheduler.turn_ends corolua.strict)
 add_executable(embed host/embed.c)
 target_link_libraries(embed PRIVATE PkgConfig::lua)
 set(embedded_files "")

@@ -9,6 +9,7 @@
 #include <lauxlib.h>
 #include <limits.h>
 #include <lualib.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,6 +69,18 @@ static void prepend_path(lua_State *L, const char *field, const char *format,
 	lua_pop(L, 1);
 }
 
+/* Our own functions, those in the folder beside those that are compiled in, are
+ * never interrupted. */
+static void set_own_sources(lua_State *L, const char *program,
+			    const char *folder)
+{
+	luaL_requiref(L, "corolua.limit", luaopen_corolua_limit, 0);
+	lua_getfield(L, -1, "set_own");
+	lua_pushfstring(L, "@%s/%s/corolua/", program, folder);
+	lua_call(L, 1, 0);
+	lua_pop(L, 1);
+}
+
 /* package.path and package.cpath begin with the program's own folders. */
 static int use_own_folders(lua_State *L)
 {
@@ -80,6 +93,7 @@ static int use_own_folders(lua_State *L)
 	prepend_path(L, "path", "%s/%s/?.lua;%s/%s/?/init.lua;", program,
 		     folders->lua);
 	prepend_path(L, "cpath", "%s/%s/?.so;", program, folders->modules);
+	set_own_sources(L, program, folders->lua);
 	return 0;
 }
 
@@ -133,7 +147,11 @@ static int host_handles(lua_State *L)
 	}
 	lua_pushnil(L);
 	while (lua_next(L, -2)) {
+		bool open = lua_toboolean(L, -1);
+
 		lua_pop(L, 1);
+		if (!open)
+			continue;
 		lua_pushvalue(L, -1);
 		lua_rawseti(L, -4, ++count);
 	}
@@ -158,6 +176,9 @@ static const luaL_Reg functions[] = {
 	{"signal", signals_first},
 	{"log_open", log_open},
 	{"log", log_line},
+#if FAIL_ALLOC
+	{"fail_allocation", allocator_fail},
+#endif
 	{NULL, NULL},
 };
 

@@ -126,7 +126,7 @@ function lab.start(given)
   local cluster = setmetatable({ config = config, closed = false, ready = false }, cluster_mt)
   faults.prepare(cluster)
   local _ <close> = abandon(cluster)
-  cluster.exit = scheduler.at_exit(function() cluster:close() end)
+  cluster.exit = scheduler.at_exit(function() cluster:close() end, 2) -- after its groups
   ok, why, code = build(cluster)
   if not ok then return nil, why, code end
   cluster.ready = true

@@ -133,7 +133,7 @@ local function prepare(parsed)
   if parsed.handler_limit > 0 then assert(host.set_handler_limit(parsed.handler_limit)) end
   rawset(os, "exit", function(code) scheduler.exit(exit_status(code)) end)
   watch_signals()
-  scheduler.at_exit(leave)
+  scheduler.at_exit(leave, 3) -- after the groups, and the labs
 end
 
 local function run(parsed, program, words)

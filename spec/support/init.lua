@@ -19,7 +19,7 @@ end
 local sanitizer = find_sanitizer()
 
 --- The setting of the environment that puts a stub in front of the libraries.
----@param name string? "stub" unless told, or "delay"
+---@param name string? "stub" unless told; "delay", "disk" or "fork"
 ---@return string
 function support.preload_stub(name)
   local stub = ("%s/spec/%s.so"):format(support.build, name or "stub")
