@@ -1,3 +1,4 @@
+-- Not sanitized: Lua above faults that lab_faults_spec.lua sanitizes.
 local lab = require("corolua.lab")
 local plan = require("corolua.lab.plan")
 local scheduler = require("corolua.scheduler")
