@@ -87,7 +87,8 @@ end
 ---@param options? corolua.JournalOptions
 ---@return corolua.Journal? journal
 ---@return string? message
----@return string? code "ERR_BUSY": in use; "ERR_CORRUPT"; "ERR_NO_SPACE"; "ERR_FAILED_OPERATION"
+---@return string? code "ERR_BUSY": in use; "ERR_CORRUPT"; "ERR_VERSION"; "ERR_NO_SPACE";
+--- "ERR_ACCESS"; "ERR_FAILED_OPERATION"
 function journal.open(dir, options)
   if type(dir) ~= "string" or dir == "" or #dir > 4000 or dir:find("\0", 1, true) then
     error("journal.open: dir must be the path of a folder", 2)
@@ -272,10 +273,12 @@ function methods:records(from)
   end
 end
 
---- Waits until all is on the disk, and lets the folder go. May be repeated.
+--- Waits until all is on the disk, the end of the file included, and lets the
+--- folder go. May be repeated.
 ---@return boolean? done
 ---@return string? message
----@return string? code why not all is on the disk
+---@return string? code why not all is on the disk: "ERR_NO_SPACE", "ERR_ACCESS",
+--- "ERR_FAILED_OPERATION"
 function methods:close()
   if self.is_closed then return true end
   self.is_closed = true
