@@ -84,6 +84,7 @@ describe("a journal whose process is killed", function()
   it("has what was written, in order and once, and nothing else", function()
     local state = { base = 0, last = 0, records = {} }
     local seed = os.time()
+    math.randomseed(seed)
     for round = 1, 40 do
       local begun = write_and_kill(state, seed + round, math.random(2, 150))
       local book <close> = assert(journal.open(folder))

@@ -133,14 +133,15 @@ describe("corolua.journal", function()
 
   it("is read while it is written and compacted", function()
     local book <close> = assert(journal.open(folder))
-    local reads, is_over = 0, false
+    local reads, is_over, seed = 0, false, os.time()
+    math.randomseed(seed)
     local reader = scheduler.spawn(function()
       while not is_over do
         local index = math.random(book.base.index + 1, math.max(book.last, book.base.index + 1))
         local bytes, message, code = book:record(index)
         local is_there = bytes == nil and code == "ERR_NOT_EXIST"
           or bytes ~= nil and bytes:find("^" .. index .. " ") ~= nil
-        assert(is_there, message)
+        assert(is_there, ("seed %d: %s"):format(seed, message))
         reads = reads + 1
         scheduler.sleep(0)
       end
@@ -174,7 +175,8 @@ describe("corolua.journal", function()
 
   it("has what a list would have, after whatever was done", function()
     local book <close> = assert(journal.open(folder))
-    local list, base = {}, 0
+    local list, base, seed = {}, 0, os.time()
+    math.randomseed(seed)
     local actions = {
       function()
         for _ = 1, math.random(20) do
@@ -205,16 +207,16 @@ describe("corolua.journal", function()
       actions[math.random(#actions)]()
       if book.last > base then
         local index = math.random(base + 1, book.last)
-        assert.equal(list[index], assert(book:record(index)))
+        assert.equal(list[index], assert(book:record(index)), seed)
       end
     end
-    assert.same(list, journals.collect(book))
+    assert.same(list, journals.collect(book), seed)
     assert(book:sync())
-    assert.same(list, journals.collect(book))
+    assert.same(list, journals.collect(book), seed)
     book:close()
     local again <close> = assert(journal.open(folder))
-    assert.same(list, journals.collect(again))
-    assert.equal(base, again.base.index)
+    assert.same(list, journals.collect(again), seed)
+    assert.equal(base, again.base.index, seed)
   end)
 
   it("tells how far it is written, and which wait was too short", function()
