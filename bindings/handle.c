@@ -17,6 +17,7 @@
 #include <time.h>
 
 #include "args.h"
+#include "forked.h"
 #include "limit.h"
 #include "status.h"
 #include "weak.h"
@@ -103,6 +104,9 @@ void *check_handle(lua_State *L)
 
 	if (!handle->open)
 		luaL_error(L, "the %s handle is closed", handle->library->type);
+	if (handle->forks != fork_depth())
+		luaL_error(L, "the %s handle is of the process that forked",
+			   handle->library->type);
 	return handle;
 }
 
@@ -357,6 +361,8 @@ static cs_error_t handle_close(lua_State *L, struct handle *handle)
 		return CS_OK;
 	handle->open = false;
 	list_handle(L, 1, false);
+	if (handle->forks != fork_depth())
+		return CS_OK;
 	return handle->library->finalize(handle->id);
 }
 
@@ -463,6 +469,7 @@ void handle_open(lua_State *L, struct handle *handle, uint64_t id)
 {
 	handle->id = id;
 	handle->open = true;
+	handle->forks = fork_depth();
 	list_handle(L, -1, true);
 }
 

@@ -47,6 +47,7 @@ struct handle {
 	const struct library *library;
 	uint64_t id; /* of the C library */
 	bool open;
+	unsigned int forks;    /* fork_depth() when it was opened */
 	unsigned int handlers; /* bit n: there is a handler for kind n */
 	struct events events;
 };
