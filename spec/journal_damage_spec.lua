@@ -329,6 +329,48 @@ describe("damage to a journal", function()
     assert.error_matches(book:records(2), "has changed")
   end)
 
+  -- As nobody but a program that knows the format writes them.
+  it("is what frames say that are whole and cannot be", function()
+    local base = frame.pack_base({ meta = "" })
+    local with_snapshot = frame.pack_base({ snapshot = "four", meta = "" })
+    local record = frame.pack_records({ "one" })
+    local cases = {
+      { { "base", 0, 0, "short" } },
+      { { "base", 0, 0, base .. "x" } },
+      { { "base", 0, 0, base }, { "base", 0, 0, base } },
+      { { "records", 1, 1, record } },
+      { { "base", 0, 0, base }, { "records", 2, 1, record } },
+      { { "base", 0, 0, base }, { "piece", 0, 0, "four" } },
+      { { "base", 0, 0, base }, { "cut", 1, 0, "" } },
+      { { "base", 0, 0, with_snapshot }, { "records", 1, 1, record } },
+      { { "base", 0, 0, with_snapshot }, { "piece", 0, 1, "four" } },
+      { { "base", 0, 0, with_snapshot }, { "piece", 0, 0, "fours" } },
+      { { "base", 0, 0, with_snapshot }, { "piece", 0, 0, "fou" } },
+    }
+    for number, frames in ipairs(cases) do
+      assert(journal.open(folder)):close()
+      local bytes = journals.read(path):sub(1, frame.FIRST)
+      local id = frame.unpack_head(bytes)
+      for _, one in ipairs(frames) do
+        bytes = bytes .. frame.pack(id, #bytes, table.unpack(one))
+      end
+      local notes = {}
+      for i, offset in ipairs(frame.NOTES) do notes[i] = frame.pack_note(id, offset, #bytes) end
+      local from, to = frame.NOTES[1], frame.NOTES[2]
+      bytes = bytes:sub(1, from) .. notes[1] .. bytes:sub(from + NOTE + 1, to) .. notes[2]
+        .. bytes:sub(to + NOTE + 1)
+      local found, _, code = open(bytes)
+      assert.is_nil(found, number)
+      assert.equal("ERR_CORRUPT", code)
+      journals.remove(folder)
+    end
+    for payload, count in pairs({ [""] = 1, ["\1\0\0"] = 1, ["\9\0\0\0x"] = 1, [record] = 2,
+      [record .. "x"] = 1 }) do
+      assert.is_nil(frame.unpack_records(payload, count))
+    end
+    assert.same({ "one" }, frame.unpack_records(record, 1))
+  end)
+
   it("is told from a file that is none of a journal", function()
     make_closed({})
     for _, bytes in ipairs({ "", "short", ("no journal "):rep(20) }) do

@@ -181,6 +181,9 @@ local function check_snapshot(index, snapshot, meta, name, level)
     error(("%s: snapshot must be a string or nil, got %s"):format(name, type(snapshot)), level + 1)
   elseif meta ~= nil and type(meta) ~= "string" then
     error(("%s: meta must be a string or nil, got %s"):format(name, type(meta)), level + 1)
+  elseif meta and #meta > journal.MAX_RECORD then
+    error(("%s: meta must have at most %d bytes, got %d"):format(
+      name, journal.MAX_RECORD, #meta), level + 1)
   elseif not is_integer(index, 0, 1 << 62) then
     error(("%s: index must be an integer from 0 on, got %s"):format(name, tostring(index)),
       level + 1)

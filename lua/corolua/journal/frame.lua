@@ -34,6 +34,9 @@ frame.HEAD = string.packsize(FRAME) + 4
 local FILE_HEAD = string.packsize(HEAD)
 local NOTE_SIZE = string.packsize(NOTE) + 4
 
+--- The longest payload that is read: longer than any that is written.
+frame.LONGEST = 1 << 30
+
 --- What a frame is, by number in the file.
 frame.KINDS = { "base", "piece", "records", "cut" }
 
@@ -177,14 +180,40 @@ function frame.pack_records(records)
   return table.concat(parts)
 end
 
---- The records of a payload.
+--- The records of a payload; nil if it does not hold so many.
 ---@param payload string
 ---@param count integer
----@return string[]
+---@return string[]?
 function frame.unpack_records(payload, count)
   local records, position = {}, 1
-  for i = 1, count do records[i], position = string.unpack("<s4", payload, position) end
-  return records
+  for i = 1, count do
+    if #payload - position + 1 < 4 then return nil end
+    local length = string.unpack("<I4", payload, position)
+    if length > #payload - position - 3 then return nil end
+    records[i] = payload:sub(position + 4, position + 3 + length)
+    position = position + 4 + length
+  end
+  return position == #payload + 1 and records or nil
+end
+
+--- The payload of a base.
+---@param base corolua.journal.Base
+---@return string
+function frame.pack_base(base)
+  local snapshot = base.snapshot
+  return string.pack("<i8s4", snapshot and #snapshot or -1, base.meta)
+end
+
+--- The length of the snapshot, -1 without one, and what is kept with it; nil if
+--- the payload is none of a base.
+---@param payload string
+---@return integer? size
+---@return string? meta
+function frame.unpack_base(payload)
+  if #payload < 12 then return nil end
+  local size, length = string.unpack("<i8I4", payload)
+  if size < -1 or #payload ~= 12 + length then return nil end
+  return size, payload:sub(13)
 end
 
 return frame

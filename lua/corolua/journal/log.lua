@@ -126,8 +126,7 @@ local function add_base(self, base)
     self.disk:call("write", self.slot, 0, frame.pack_head(self.id), false)
   if not done then return nil, message, code end
   local snapshot = base.snapshot
-  local payload = string.pack("<i8s4", snapshot and #snapshot or -1, base.meta)
-  done, message, code = self:add("base", base.index, 0, payload)
+  done, message, code = self:add("base", base.index, 0, frame.pack_base(base))
   if not done or not snapshot then return done, message, code end
   return add_snapshot(self, base.index, snapshot)
 end
@@ -165,7 +164,8 @@ function methods:frames(bytes, span)
     if not frame.is_whole(head, payload) then return 0 end
     position = stop
     if head.kind ~= "records" then return step() end
-    return head.index, frame.unpack_records(payload, head.count)
+    local records = frame.unpack_records(payload, head.count)
+    return records and head.index or 0, records
   end
   return step
 end

@@ -38,7 +38,7 @@ local function read_frame(found, offset)
   local bytes, message, code = view(found.window, offset, frame.HEAD)
   if not bytes then return nil, message, code end
   local head = frame.unpack(found.log.id, offset, bytes, 1)
-  if not head then return false end
+  if not head or head.length > frame.LONGEST then return false end
   local payload
   payload, message, code = view(found.window, offset + frame.HEAD, head.length)
   if not payload then return nil, message, code end
@@ -50,14 +50,19 @@ local takers = {}
 
 function takers.base(found, head, payload)
   if found.base then return "a second base" end
-  local size, meta = string.unpack("<i8s4", payload)
+  local size, meta = frame.unpack_base(payload)
+  if not size then return "the base is none" end
   found.base = { index = head.index, meta = meta }
   found.missing = size
   if size >= 0 then found.pieces = {} end
 end
 
-function takers.piece(found, _, payload)
-  if not found.pieces then return "a piece of a snapshot where none is due" end
+local function is_founded(found) return found.base and found.missing <= 0 end
+
+function takers.piece(found, head, payload)
+  if is_founded(found) or head.count ~= #found.pieces or #payload > found.missing then
+    return "a piece of a snapshot where none is due"
+  end
   table.insert(found.pieces, payload)
   found.missing = found.missing - #payload
 end
@@ -74,12 +79,13 @@ function takers.cut(found, head)
   end
 end
 
-local function is_founded(found) return found.base and found.missing <= 0 end
+local BEFORE = { base = true, piece = true }
 
 local function take(found, head, payload, offset, stop)
   local taker = takers[head.kind]
   local due = found.base ~= nil or head.kind == "base"
   local why = not taker and "a frame of an unknown kind" or not due and "the base is missing"
+    or due and not is_founded(found) and not BEFORE[head.kind] and "the snapshot is not whole"
     or taker(found, head, payload)
   if why then return why end
   found.log:note(head.kind, head.index, head.count, offset, stop)
