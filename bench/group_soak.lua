@@ -2,7 +2,6 @@
 -- checked: corolua bench/group_soak.lua <raw or packed> [seed [seconds [nodes]]]
 
 local corolua = require("corolua")
-local lab = require("corolua.lab")
 
 package.path = arg[0]:match("^(.*)/[^/]*$") .. "/?.lua;" .. package.path
 
@@ -10,6 +9,7 @@ local group_check = require("group_check")
 local group_log = require("group_log")
 local quorum_witness = require("quorum_witness")
 local skip_rings = require("skip_rings")
+local soak_lab = require("soak_lab")
 
 local form, seed = arg[1], math.tointeger(arg[2] or 1)
 local seconds, nodes = tonumber(arg[3] or 60), math.tointeger(arg[4] or 5)
@@ -24,7 +24,7 @@ local FILLER, BIG = ("x"):rep(200), ("x"):rep(1100000)
 local BIG_EVERY = 1500
 local STALL, STALL_EVERY = 0.05, 0.4 -- seconds
 
-local cluster <close> = assert(lab.start({ nodes = nodes }))
+local cluster <close> = soak_lab.start(nodes)
 local run, sending = group_log.new_run(), true
 local counts = { down = 0, up = 0, skipped = 0, views = 0, malformed = 0, ended = 0 }
 

@@ -12,6 +12,7 @@
 
 #include "args.h"
 #include "file_work.h"
+#include "forked.h"
 #include "module.h"
 #include "status.h"
 
@@ -34,6 +35,7 @@ struct operation {
 struct file {
 	struct worker *worker; /* NULL once it is closed */
 	struct job *job;       /* in Lua's hands, on either way */
+	unsigned int forks;    /* fork_depth() of the process with the thread */
 };
 
 static struct file *check_file(lua_State *L)
@@ -42,6 +44,8 @@ static struct file *check_file(lua_State *L)
 
 	if (file->worker == NULL)
 		luaL_error(L, "the files are closed");
+	if (file->forks != fork_depth())
+		luaL_error(L, "the files are of the process that forked");
 	return file;
 }
 
@@ -256,10 +260,12 @@ static int file_close(lua_State *L)
 {
 	struct file *file = luaL_checkudata(L, 1, FILE_NAME);
 	struct worker *worker = file->worker;
+	unsigned int forks = file->forks;
 
 	job_free(file->job);
 	*file = (struct file){.worker = NULL};
-	if (worker != NULL)
+	/* A fork may have left the lock in the hands of the thread. */
+	if (worker != NULL && forks == fork_depth())
 		worker_end(worker);
 	return 0;
 }
@@ -275,6 +281,7 @@ static int file_start(lua_State *L)
 	luaL_setmetatable(L, FILE_NAME);
 	lua_newtable(L);
 	lua_setiuservalue(L, -2, 1);
+	file->forks = fork_depth();
 	file->worker = worker_new(&call, &error);
 	return file->worker != NULL ? 1 : push_errno(L, call, error);
 }

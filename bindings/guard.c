@@ -30,6 +30,7 @@
 #include "args.h"
 #include "descriptor.h"
 #include "fork.h"
+#include "forked.h"
 #include "status.h"
 
 #define GUARD_NAME "corolua.guard"
@@ -54,6 +55,7 @@ struct wards {
 struct guard {
 	int fd; /* the writing end, -1 when closed */
 	pid_t pid;
+	unsigned int forks; /* fork_depth() of the process it watches over */
 };
 
 static bool is_inside(const struct wards *wards, const char *process)
@@ -258,6 +260,10 @@ static int guard_close(lua_State *L)
 	guard->fd = -1;
 	if (fd < 0)
 		return 0;
+	if (guard->forks != fork_depth()) {
+		close(fd);
+		return 0;
+	}
 	tell(fd, WARD_END, false, 0);
 	close(fd);
 	while (waitpid(guard->pid, NULL, 0) < 0 && errno == EINTR)
@@ -272,7 +278,7 @@ static int sys_guard(lua_State *L)
 	int ends[2];
 
 	guard = (struct guard *)lua_newuserdatauv(L, sizeof *guard, 0);
-	*guard = (struct guard){.fd = -1};
+	*guard = (struct guard){.fd = -1, .forks = fork_depth()};
 	luaL_setmetatable(L, GUARD_NAME);
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
 		return push_errno(L, "socketpair", errno);
@@ -302,7 +308,9 @@ static int sys_sweep(lua_State *L)
 		wards_note(wards, &ward);
 		lua_pop(L, 1);
 	}
-	sweep(wards);
+	/* Of a child made by fork they are its parent's. */
+	if (fork_depth() == 0)
+		sweep(wards);
 	return 0;
 }
 

@@ -9,6 +9,7 @@
 #include "args.h"
 #include "connect.h"
 #include "dispatch.h"
+#include "forked.h"
 #include "status.h"
 #include "weak.h"
 
@@ -35,6 +36,8 @@ void handle_become(lua_State *L, int index, enum handle_state state)
 	struct handle *handle = lua_touserdata(L, index);
 
 	handle->state = state;
+	if (state == HANDLE_OPEN)
+		handle->forks = fork_depth();
 	list_handle(L, index, state == HANDLE_OPEN);
 }
 
@@ -68,6 +71,9 @@ void *check_handle(lua_State *L)
 
 	if (handle->state != HANDLE_OPEN)
 		luaL_error(L, "the %s handle is closed", handle->library->type);
+	if (handle->forks != fork_depth())
+		luaL_error(L, "the %s handle is of the process that forked",
+			   handle->library->type);
 	return handle;
 }
 
@@ -105,7 +111,8 @@ static int handle_fd_get(lua_State *L)
 /* What a worker has is finalized as soon as it comes back. */
 static cs_error_t handle_close(lua_State *L, struct handle *handle)
 {
-	bool connected = handle->state == HANDLE_OPEN;
+	bool connected =
+		handle->state == HANDLE_OPEN && handle->forks == fork_depth();
 
 	events_clear(&handle->events);
 	taken_free(&handle->spare);

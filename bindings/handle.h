@@ -71,6 +71,7 @@ struct handle {
 	const struct library *library;
 	uint64_t id; /* of the C library */
 	enum handle_state state;
+	unsigned int forks;    /* fork_depth() when it was opened */
 	unsigned int flags;    /* to connect with */
 	unsigned int handlers; /* bit n: there is a handler for kind n */
 	struct events events;

@@ -12,11 +12,14 @@
 
 #include <lauxlib.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "args.h"
+#include "forked.h"
 #include "module.h"
 #include "status.h"
 
@@ -38,11 +41,35 @@ struct loop *loop_of(lua_State *L)
 	return lua_touserdata(L, lua_upvalueindex(1));
 }
 
+static bool is_forked(const struct loop *loop)
+{
+	return loop->forks != fork_depth();
+}
+
+/*
+ * The descriptors of the loop are the parent's: a child made by fork may
+ * neither change what they tell nor wait for them, and must not come back here.
+ */
+static void end_if_forked(const struct loop *loop, const char *problem)
+{
+	if (!is_forked(loop))
+		return;
+	fprintf(stderr, "corolua: %s\n",
+		problem != NULL ? problem
+				: "a child made by fork must end by os.exit or "
+				  "run another program: the loop is its "
+				  "parent's");
+	fflush(NULL);
+	_exit(EXIT_FAILURE);
+}
+
 struct watch *push_watch(lua_State *L, enum kind kind, int arg)
 {
 	struct watch *watch;
 
 	luaL_checktype(L, arg, LUA_TFUNCTION);
+	if (is_forked(loop_of(L)))
+		luaL_error(L, "the loop is of the process that forked");
 	watch = lua_newuserdatauv(L, sizeof *watch, 1);
 	*watch = (struct watch){.loop = loop_of(L), .kind = kind, .fd = -1};
 	luaL_setmetatable(L, WATCH_NAME);
@@ -79,7 +106,7 @@ static void watch_remove(struct watch *watch)
 {
 	qb_loop_t *qb = watch->loop->qb;
 
-	if (qb == NULL)
+	if (qb == NULL || is_forked(watch->loop))
 		return;
 	switch (watch->kind) {
 	case WATCH_FD:
@@ -177,8 +204,8 @@ void loop_enter(struct watch *watch, const char *word,
 		const lua_Integer *number)
 {
 	struct entry entry = {watch, word, number};
-	lua_State *L = watch->loop->main;
-	struct loop *loop = watch->loop;
+	struct loop *loop = watch->loop; /* the watch may be gone afterwards */
+	lua_State *L = loop->main;
 	int top = lua_gettop(L);
 
 	if (!lua_checkstack(L, LUA_MINSTACK)) {
@@ -188,8 +215,11 @@ void loop_enter(struct watch *watch, const char *word,
 	lua_pushcfunction(L, add_traceback);
 	lua_pushcfunction(L, call_watch);
 	lua_pushlightuserdata(L, &entry);
-	if (lua_pcall(L, 1, 0, top + 1) != LUA_OK)
+	if (lua_pcall(L, 1, 0, top + 1) != LUA_OK) {
+		end_if_forked(loop, lua_tostring(L, -1));
 		loop_fail(loop, L);
+	}
+	end_if_forked(loop, NULL);
 	lua_settop(L, top);
 }
 
@@ -320,6 +350,7 @@ static int loop_run(lua_State *L)
 
 	if (loop->running)
 		return luaL_error(L, "the loop runs already");
+	end_if_forked(loop, NULL);
 	err = timers_begin(&loop->timers);
 	if (err != 0)
 		return luaL_error(L, "qb_loop_timer_add: %s", strerror(err));
@@ -337,11 +368,13 @@ static int loop_run(lua_State *L)
 	return lua_error(L);
 }
 
-/* loop.stop(): run returns after the event at hand; before run, at once */
+/* loop.stop([problem]): run returns after the event at hand; before run, at
+ * once. A child made by fork ends, with the problem as its last words. */
 static int loop_stop(lua_State *L)
 {
 	struct loop *loop = loop_of(L);
 
+	end_if_forked(loop, luaL_optstring(L, 1, NULL));
 	loop->stopped = true;
 	qb_loop_stop(loop->qb);
 	return 0;
@@ -390,7 +423,7 @@ static int loop_gc(lua_State *L)
 {
 	struct loop *loop = lua_touserdata(L, 1);
 
-	if (loop->qb != NULL)
+	if (loop->qb != NULL && !is_forked(loop))
 		qb_loop_destroy(loop->qb);
 	loop->qb = NULL;
 	timers_free(&loop->timers);
@@ -417,7 +450,7 @@ static void push_loop(lua_State *L)
 {
 	struct loop *loop = lua_newuserdatauv(L, sizeof *loop, 0);
 
-	*loop = (struct loop){.qb = NULL};
+	*loop = (struct loop){.qb = NULL, .forks = fork_depth()};
 	luaL_newmetatable(L, LOOP_NAME);
 	lua_pushcfunction(L, loop_gc);
 	lua_setfield(L, -2, "__gc");

@@ -20,6 +20,7 @@
 #include "args.h"
 #include "descriptor.h"
 #include "fork.h"
+#include "forked.h"
 #include "guard.h"
 #include "spawn_plan.h"
 #include "status.h"
@@ -30,6 +31,9 @@ static const struct name signals[] = {
 	{SIGTERM, "TERM"}, {SIGUSR1, "USR1"}, {SIGUSR2, "USR2"},
 	{0, NULL},
 };
+
+/* fork_depth() of the process whose children they are. */
+static unsigned int forks;
 
 struct report {
 	char step[32];
@@ -159,6 +163,7 @@ static int sys_spawn(lua_State *L)
 	if (pipe2(ends, O_CLOEXEC) != 0)
 		return push_errno(L, "pipe", errno);
 	plan.report = ends[1];
+	forks = fork_depth();
 	pid = fork_quiet();
 	if (pid == 0)
 		child_run(&plan);
@@ -174,6 +179,8 @@ static int kill_process(lua_State *L, int sign)
 	pid_t pid = (pid_t)check_range(L, 1, "process id", 2, 1 << 30);
 	int number = (int)check_name(L, 2, "signal", signals);
 
+	if (forks != fork_depth())
+		return push_errno(L, "kill", ECHILD);
 	if (kill(sign * pid, number) != 0)
 		return push_errno(L, "kill", errno);
 	lua_pushboolean(L, true);

@@ -21,6 +21,7 @@
 
 #include "args.h"
 #include "descriptor.h"
+#include "forked.h"
 #include "handle.h"
 #include "job.h"
 #include "module.h"
@@ -51,6 +52,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct work *finished;
 static struct work **finished_end = &finished;
 static int event_fd = -1;
+static unsigned int forks; /* fork_depth() of the process with the threads */
 
 static void work_free(struct work *work)
 {
@@ -183,7 +185,9 @@ static int call_abandon(lua_State *L)
 	lua_getiuservalue(L, 1, VALUE_HANDLE);
 	handle_become(L, -1, HANDLE_CLOSED);
 	forget_call(L, work);
-	work_abandon(work);
+	/* A fork may have left the lock in the hands of a thread. */
+	if (forks == fork_depth())
+		work_abandon(work);
 	return 0;
 }
 
@@ -351,6 +355,9 @@ static int worker_start(lua_State *L)
 	const struct blocking *blocking = check_blocking(L, 2, handle->library);
 	struct call *call;
 
+	if (forks != fork_depth())
+		return luaL_error(L, "the threads are of the process that "
+				     "forked");
 	check_state(L, handle, blocking);
 	luaL_checktype(L, 4, LUA_TFUNCTION);
 	call = push_call(L);
@@ -372,9 +379,9 @@ static int call_gc(lua_State *L)
 
 	call->work = NULL;
 	/* A call that has started is anchored: then the whole state closes. */
-	if (work != NULL && call->started)
+	if (work != NULL && call->started && forks == fork_depth())
 		work_abandon(work);
-	else if (work != NULL)
+	else if (work != NULL && !call->started)
 		work_free(work); /* its arguments were refused */
 	return 0;
 }
@@ -533,8 +540,10 @@ static void register_call(lua_State *L)
 
 MODULE(corolua_worker)
 {
-	if (event_fd < 0)
+	if (event_fd < 0) {
 		event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		forks = fork_depth();
+	}
 	if (event_fd < 0)
 		return luaL_error(L, "eventfd: %s", strerror(errno));
 	register_call(L);

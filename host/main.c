@@ -4,6 +4,7 @@
  */
 #include "host.h"
 
+#include "forked.h"
 #include "modules.h"
 
 #include <lauxlib.h>
@@ -159,6 +160,16 @@ static int host_handles(lua_State *L)
 	return 1;
 }
 
+/* host.end_if_forked(status): ends a child made by fork at once, with nothing
+ * left or closed that is its parent's; else nothing */
+static int host_end_if_forked(lua_State *L)
+{
+	if (fork_depth() == 0)
+		return 0;
+	fflush(NULL);
+	_exit((int)luaL_checkinteger(L, 1));
+}
+
 /* host.is_terminal() -> whether standard input is one */
 static int host_is_terminal(lua_State *L)
 {
@@ -169,6 +180,7 @@ static int host_is_terminal(lua_State *L)
 static const luaL_Reg functions[] = {
 	{"ignore_environment", host_ignore_environment},
 	{"handles", host_handles},
+	{"end_if_forked", host_end_if_forked},
 	{"is_terminal", host_is_terminal},
 	{"set_memory_limit", limits_set_memory},
 	{"set_handler_limit", limits_set_handler},

@@ -9,6 +9,7 @@
  */
 #include "host.h"
 
+#include "forked.h"
 #include "limit.h"
 #include "status.h"
 
@@ -42,6 +43,7 @@ static struct clock stop_clock;
 static int event_fd = -1;
 static timer_t tell_timer;
 static volatile sig_atomic_t first;
+static unsigned int forks; /* fork_depth() of the process that is told */
 
 static double seconds_now(void)
 {
@@ -122,7 +124,8 @@ static void on_stop_signal(int signum)
 	uint64_t one = 1;
 	int saved = errno;
 
-	if (first != 0)
+	/* The event of a child made by fork would be its parent's. */
+	if (first != 0 || forks != fork_depth())
 		_exit(128 + signum);
 	first = signum;
 	if (signum == SIGINT)
@@ -172,6 +175,7 @@ int signals_watch(lua_State *L)
 	event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (event_fd < 0)
 		return push_errno(L, "eventfd", errno);
+	forks = fork_depth();
 	if (catch_signal(SIGINT) != 0 || catch_signal(SIGTERM) != 0)
 		return push_errno(L, "sigaction", errno);
 	lua_pushinteger(L, event_fd);

@@ -152,7 +152,11 @@ local function prepare(parsed)
   end
   if parsed.memory_limit then host.set_memory_limit(parsed.memory_limit) end
   if parsed.handler_limit > 0 then assert(host.set_handler_limit(parsed.handler_limit)) end
-  rawset(os, "exit", function(code) scheduler.exit(exit_status(code)) end)
+  rawset(os, "exit", function(code)
+    local status = exit_status(code)
+    host.end_if_forked(status)
+    scheduler.exit(status)
+  end)
   watch_signals()
   scheduler.at_exit(leave, 3) -- after the groups, and the labs
 end

@@ -59,7 +59,7 @@ local pack, unpack = table.pack, table.unpack
 
 local function leave_loop(why)
   ended = ended or why
-  if running then loop.stop() end
+  if running then loop.stop(failures.text()) end
 end
 
 local function push_ready(task, values)
