@@ -143,10 +143,10 @@ describe("corolua.lab", function()
   describe("start", function()
     local wrong = {
       { { nodse = 3 }, "unknown lab option 'nodse', did you mean 'nodes'?" },
-      { { nodes = 0 }, "'nodes' must be an integer of 1 to 32, got 0" },
-      { { nodes = 33 }, "'nodes' must be an integer of 1 to 32, got 33" },
-      { { nodes = 2.5 }, "'nodes' must be an integer of 1 to 32, got 2.5" },
-      { { nodes = "3" }, "'nodes' must be an integer of 1 to 32, got \"3\"" },
+      { { nodes = 0 }, "'nodes' must be an integer of 1 to 64, got 0" },
+      { { nodes = 65 }, "'nodes' must be an integer of 1 to 64, got 65" },
+      { { nodes = 2.5 }, "'nodes' must be an integer of 1 to 64, got 2.5" },
+      { { nodes = "3" }, "'nodes' must be an integer of 1 to 64, got \"3\"" },
       { { transport = "udp" }, "'transport' must be one of \"udpu\", \"knet\", got \"udp\"" },
       { { token = 10 }, "'token' must be an integer of 30" },
       { { timeout = "long" }, "'timeout' must be a number of seconds" },

@@ -13,8 +13,8 @@ Starts a private cluster, and runs the script on every node as a process of its
 own; each line that it prints begins with its node. With --shell it opens $SHELL
 on node i (1 unless told), where corosync's own tools see that node.
 
-  -n N, --nodes N        how many nodes, 1 to 32; default 3
-  --transport NAME       udpu (default) or knet
+  -n N, --nodes N        how many nodes, 1 to 64; default 3
+  --transport NAME       udpu (default where corosync has it) or knet
   --links N              links of knet, 1 or 2
   --crypto               encrypt (knet)
   --token MS             token timeout; also --join, --merge, --consensus,
