@@ -198,6 +198,18 @@ describe("corolua.lab", function()
       assert.error_matches(co, "lab.start waits, which only a task can")
     end)
 
+    it("leaves the service manager of the program to the program", function()
+      local pipe <close> = assert(io.popen(("NOTIFY_SOCKET=@nobody '%s' -e '%s' 2>&1"):format(
+        support.program, [[
+          local cluster <close> = assert(require("corolua.lab").start({ nodes = 1 }))
+          local path = ("/proc/%d/environ"):format(cluster[1].daemon.pid)
+          local daemon = io.lines(path, "a")():match("NOTIFY_SOCKET")
+          local tool = cluster[1]:tool("printenv", "NOTIFY_SOCKET").output
+          print(daemon, #tool, os.getenv("NOTIFY_SOCKET"))
+        ]])))
+      assert.same("nil\t0\t@nobody\n", pipe:read("a"))
+    end)
+
     it("works for one node", function()
       local cluster <close> = assert(lab.start({ nodes = 1 }))
       assert.same({ 1 }, cluster:state()[1].nodes)

@@ -84,7 +84,7 @@ end
 local function start_shell(node, has_terminal)
   return sys.spawn({ os.getenv("SHELL") or "/bin/sh" }, {
     net = node.space, inherit = true, guard = place.guard,
-    placement = has_terminal and "terminal" or "group", env = { "PATH=" .. programs.path() },
+    placement = has_terminal and "terminal" or "group", env = programs.environment(),
   })
 end
 

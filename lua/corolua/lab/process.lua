@@ -51,7 +51,7 @@ function process.start(space, command, on)
   local pipe, writing = assert(sys.pipe())
   local pid, why, code = sys.spawn(command, {
     net = space, stdout = writing, stderr = writing, guard = place.guard,
-    env = { "PATH=" .. programs.path() },
+    env = programs.environment(),
   })
   writing:close()
   if not pid then
