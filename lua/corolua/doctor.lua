@@ -2,8 +2,10 @@
 --- do about it: the command `corolua doctor`.
 
 local lfs = require("lfs")
+local features = require("corolua.lab.features")
 local lab = require("corolua.lab")
 local limits = require("corolua.lab.limits")
+local loop = require("corolua.loop")
 local programs = require("corolua.lab.programs")
 local scheduler = require("corolua.scheduler")
 
@@ -32,17 +34,24 @@ local function read(path)
   return file and file:read("a") or ""
 end
 
-local function version_of(path)
-  local pipe <close> = io.popen(("'%s' -v 2>&1"):format(path))
-  local text = pipe and pipe:read("a") or ""
-  return text:match("version '([^']+)'") or "of an unknown version"
-end
-
 local function see_corosync()
   local path, why = programs.find("corosync")
   if not path then return finding("corosync", "no", "missing", why) end
-  return finding("corosync", "ok", ("%s at %s"):format(version_of(path), path))
+  local found = features.of(path)
+  return finding("corosync", "ok", ("%s at %s, with %s%s"):format(
+    found.version or "of an unknown version", path, found.udpu and "udpu and knet" or "knet",
+    found.unencrypted and "" or ", encrypted"))
 end
+
+local function see_libknet()
+  local path = programs.find("corosync")
+  local library = path and features.library(path, "libknet")
+  return library and finding("libknet", "ok", library)
+end
+
+local function see_libqb() return finding("libqb", "ok", loop.versions.libqb) end
+
+local function see_lua() return finding("Lua", "ok", loop.versions.lua:match("%d%S*")) end
 
 local function see_cores()
   local list = read("/proc/self/status"):match("Cpus_allowed_list:%s*(%S+)") or "0"
@@ -143,7 +152,8 @@ local function see_netem()
 end
 
 local TOUCHLESS = {
-  see_corosync, see_cores, see_memory, see_descriptors, see_memlock, see_rmem, see_rights,
+  see_corosync, see_libqb, see_libknet, see_lua,
+  see_cores, see_memory, see_descriptors, see_memlock, see_rmem, see_rights,
   see_limit("user", "a user namespace"), see_limit("net", "a network namespace"),
   see_switch("kernel.unprivileged_userns_clone", "0"),
   see_switch("kernel.apparmor_restrict_unprivileged_userns", "1"),
