@@ -9,6 +9,7 @@ trap 'rm -f "$log"' EXIT
 packages_build="corosync libcpg-dev libvotequorum-dev libquorum-dev
   libcmap-dev libcfg-dev libqb-dev libnl-route-3-dev liblua5.4-dev zlib1g-dev lua5.4
   lua-filesystem gcc libc6-dev make cmake pkg-config iproute2"
+packages_specs="lua-busted lua-cjson procps util-linux"
 packages_test="git lua-busted lua-check lua-cjson lua-dkjson clang clang-format
   clang-tidy libclang-rt-14-dev valgrind tshark procps util-linux"
 
@@ -75,4 +76,66 @@ build() {
   shift
   cmake -S . -B "$folder" "$@" &&
     cmake --build "$folder" --parallel "$(nproc)"
+}
+
+# What check and specs of a command have counted.
+passed=0
+failed=0
+
+# check <what> <command...>: counts as one.
+check() {
+  local what=$1
+  shift
+  if "$@" >"$log" 2>&1 </dev/null; then
+    passed=$((passed + 1))
+    echo "ok      $what"
+  else
+    failed=$((failed + 1))
+    cat "$log"
+    echo "FAILED  $what"
+  fi
+}
+
+# The figures of busted's closing line: successes, failures, errors, pending.
+figures() {
+  sed -n 's,^\([0-9]*\) success[es]* / \([0-9]*\) failure[s]* / \([0-9]*\) error[s]* / \([0-9]*\) pending.*,\1 \2 \3 \4,p' \
+    "$log" | tail -n 1
+}
+
+# specs <what> <program and its wrapper...> -- <spec files>
+specs() {
+  local what=$1 command=() spec status good bad errors pending
+  shift
+  while [ "$1" != -- ]; do
+    command+=("$1")
+    shift
+  done
+  shift
+  for spec in "$@"; do
+    timeout -k 5 600 "${command[@]}" /usr/bin/busted -o plainTerminal "$spec" \
+      >"$log" 2>&1 </dev/null
+    status=$?
+    read -r good bad errors pending < <(figures)
+    bad=$((${bad:-0} + ${errors:-0} + ${pending:-0}))
+    if [ $status != 0 ] && [ $bad = 0 ]; then bad=1; fi
+    passed=$((passed + ${good:-0}))
+    failed=$((failed + bad))
+    if [ $bad = 0 ]; then
+      echo "ok      $what $spec: ${good:-0}"
+    else
+      cat "$log"
+      echo "FAILED  $what $spec: $bad (exit status $status)"
+    fi
+  done
+}
+
+# The name of this machine's release of Debian.
+release() {
+  . /etc/os-release && echo "$VERSION_CODENAME"
+}
+
+# The mirror that this machine has its packages from.
+mirror() {
+  apt-get indextargets --format '$(RELEASE) $(COMPONENT) $(REPO_URI)' |
+    awk -v release="$(release)" '$1 == release && $2 == "main" { print $3; exit }'
 }
