@@ -65,6 +65,7 @@ describe("the program, on a signal", function()
 
   it("ends a handler that goes on, which is no failure", function()
     local result = run([[
+      kept = handle -- which is over once the script has returned
       local room = corolua.group("tea")
       function room.on.message()
         local _ <close> = setmetatable({}, { __close = function(_, why) print(why) end })
