@@ -17,9 +17,11 @@ local digests = {}
 local methods = {}
 local digests_mt = { __index = methods }
 
--- Seconds between two digests that are made, and between two that are told. A mark
--- comes after so many seconds of commands where there is a function for digests.
-local PAUSE, TELL_PAUSE, EVERY = 1, 0.1, 10
+-- Seconds between two digests that are made, or as many times the seconds that the
+-- last one took, and between two that are told: whoever may send marks has members
+-- make no more. A mark comes after so many seconds of commands where there is a
+-- function for digests.
+local PAUSE, TIMES, TELL_PAUSE, EVERY = 0.02, 20, 0.1, 10
 
 local SHORT = 64
 
@@ -35,7 +37,7 @@ end
 function digests.new(member, given)
   return setmetatable({
     member = member, fn = given.digest, is_off = given.digest == false,
-    is_json = given.is_json, told = {}, made_at = -math.huge, told_at = -math.huge,
+    is_json = given.is_json, told = {}, due_at = -math.huge, told_at = -math.huge,
     marked_at = scheduler.now(),
   }, digests_mt)
 end
@@ -102,10 +104,12 @@ function methods:make(is_own, snapshot)
   self.marked_at = now
   if self.is_off then return end
   if self.index ~= member.machine.last then
-    if not snapshot and now - self.made_at < PAUSE then return end
+    if not snapshot and now < self.due_at then return end
     local own = digest_of(self, snapshot)
     if not own then return end
-    self.index, self.own, self.made_at, self.told_at = member.machine.last, own, now, -math.huge
+    local cost = scheduler.now() - now
+    self.due_at = now + math.max(PAUSE, cost * TIMES)
+    self.index, self.own, self.told_at = member.machine.last, own, -math.huge
     compare_all(self)
   end
   tell(self, now)

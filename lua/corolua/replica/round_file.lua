@@ -38,7 +38,7 @@ local function read(disk)
   if code == "ENOENT" then return false end
   if not size then return nil, message, code end
   local bytes
-  bytes, message, code = disk:call("read", SLOT, 0, math.min(size, LENGTH + 1))
+  bytes, message, code = disk:call("read", SLOT, 0, LENGTH + 1)
   if not bytes then return nil, message, code end
   return parse(bytes)
 end
