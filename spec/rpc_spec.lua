@@ -272,7 +272,8 @@ describe("rpc", function()
     end)
 
     it("ends a method over the limit of handlers, and goes on", function()
-      local _, message, code = services[1]:call("spin", nil, { to = services[2].group.me })
+      local _, message, code = services[1]:call("spin", nil,
+        { to = services[2].group.me, timeout = 60 })
       assert.matches("handler ran longer than 1%.0 s of CPU", message)
       assert.equal("ERR_REMOTE", code)
       assert.equal(2, (services[1]:call("node", nil, { to = services[2].group.me })))
@@ -398,7 +399,7 @@ describe("rpc", function()
       local service <close> = assert(rpc.open(cluster[2]:group("slow"), methods, { codec = slow }))
       local other <close> = assert(rpc.open(cluster[1]:group("slow"), nil, { codec = slow }))
       eventually(function() return #other.group.members == 2 end)
-      local to = { to = service.group.me }
+      local to = { to = service.group.me, timeout = 60 }
       local _, message, code = other:call("echo", "spin", to)
       assert.matches("handler ran longer than 1%.0 s of CPU", message)
       assert.equal("ERR_REMOTE", code)
@@ -514,13 +515,14 @@ describe("rpc", function()
       local done = 0
       for n = 1, 5000 do
         corolua.spawn(function()
-          for _, part in ipairs(assert(services[n % 3 + 1]:call("add", { n, 1 }))) do
+          local parts = assert(services[n % 3 + 1]:call("add", { n, 1 }, { timeout = 60 }))
+          for _, part in ipairs(parts) do
             assert.equal(n + 1, part.result)
           end
           done = done + 1
         end)
       end
-      eventually(function() return done == 5000 end, 30)
+      eventually(function() return done == 5000 end, 60)
       for i = 1, 3 do
         local stats = services[i]:stats()
         assert.equal(0, stats.pending + stats.running + stats.unsent)

@@ -298,8 +298,11 @@ end
 --- Whether the records behind the base are so long that a snapshot is due: longer
 --- than the limit, and than the snapshot before, which may be long itself.
 ---@param limit integer bytes
+---@param part integer? 2: half of that will do
 ---@return boolean
-function methods:is_long(limit) return self.size > math.max(limit, self.weight) end
+function methods:is_long(limit, part)
+  return self.size * (part or 1) > math.max(limit, self.weight)
+end
 
 --- Records from one index to another as bytes, one with each call; nil, and true
 --- at the end, or false where a record is gone.

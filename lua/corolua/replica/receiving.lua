@@ -35,7 +35,7 @@ end
 -- Who is half of the way to a snapshot makes it now.
 local function take_mark(self, from)
   local snapshot, meta
-  if can_compact(self) and self.machine:is_long(self.snapshot_after // 2) then
+  if can_compact(self) and self.machine:is_long(self.snapshot_after, 2) then
     snapshot, meta = self.machine:take_snapshot()
     compact(self, snapshot, meta)
   end
