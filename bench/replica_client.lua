@@ -111,7 +111,9 @@ end
 local function serve(durable)
   local machine = open(durable)
   function machine.on.failed(message, code) say("x", "failed", code, message) end
-  function machine.on.diverged(member, index) say("x", "diverged", tostring(member), index) end
+  function machine.on.diverged(member, index)
+    say("x", "diverged", tostring(member), index)
+  end
   for client = 1, CLIENTS do corolua.spawn(run_client, machine, durable, client) end
   repeat
     tell(machine, durable)
