@@ -60,8 +60,8 @@ local function open(durable)
   while true do
     local opened, message, code = replica.open("soak-" .. durable, {
       initial = { log = {}, registers = {} }, apply = apply, snapshot = snapshot,
-      restore = restore, digest = digest, dir = ("%s/%s"):format(folder, durable), durable = durable,
-      snapshot_after = SNAPSHOT_AFTER,
+      restore = restore, digest = digest, snapshot_after = SNAPSHOT_AFTER,
+      dir = ("%s/%s"):format(folder, durable), durable = durable,
     })
     if opened then return opened end
     if code ~= "ERR_LIBRARY" and code ~= "ERR_TRY_AGAIN" and code ~= "ERR_TIMEOUT" then
