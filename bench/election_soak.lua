@@ -4,12 +4,12 @@
 
 local corolua = require("corolua")
 local election = require("corolua.election")
-local lab = require("corolua.lab")
 
 package.path = arg[0]:match("^(.*)/[^/]*$") .. "/?.lua;" .. package.path
 
 local election_log = require("election_log")
 local quorum_witness = require("quorum_witness")
+local soak_lab = require("soak_lab")
 
 local seed = math.tointeger(arg[1] or 1)
 local seconds, nodes = tonumber(arg[2] or 60), math.tointeger(arg[3] or 5)
@@ -29,7 +29,7 @@ local LEASE = 0.3
 
 local function seq_of(term) return term >> TERM_BITS end
 
-local cluster <close> = assert(lab.start({ nodes = nodes }))
+local cluster <close> = soak_lab.start(nodes)
 local running = true
 math.randomseed(seed)
 

@@ -1,23 +1,39 @@
---- What one join of a group saw, and what must hold for it. A message is a
---- number: the log of the cluster it was sent from, and the how manieth there.
+--- What one join of a group saw: its messages, its views, and what was said of
+--- them. A message is a number: the log of the run it was sent from, and the how
+--- manieth there.
 
+local lists = require("corolua.lists")
+local virtual_synchrony = require("corolua.check.virtual_synchrony")
+
+---@class bench.GroupLog
 local methods = {}
 local log_mt = { __index = methods }
 
-local group_log = { all = {}, notes = {} }
+local group_log = {}
+
+-- What is longer than the library sends as one goes in fragments.
+local ATOMIC = 1047552
+
+--- The logs of a run, and what is to be told of what is wrong.
+---@return { logs: bench.GroupLog[], notes: string[], in_parts: table<integer, true> }
+function group_log.new_run() return { logs = {}, notes = {}, in_parts = {} } end
 
 --- A log of a join that begins now.
+---@param run table
 ---@param node integer
-function group_log.new(node)
+---@param is_packed boolean whether gaps are told
+function group_log.new(run, node, is_packed)
   local log = setmetatable({
-    node = node, sent = 0, own = 0, alive = true,
-    seen = {}, -- messages in order
-    rulings = {}, -- runs of messages in one ring: ring, quorate, kind, count
+    run = run, node = node, is_packed = is_packed, sent = 0, own = 0, alive = true,
+    history = virtual_synchrony.history(node), -- messages and rings in order
+    rulings = {}, -- runs of events in one ring: ring, quorate, kind, count
+    departures = {}, -- as words: ring, node and reason
+    lists = {}, -- who was in each ring when it began, by ring
     unconfirmed = {}, known = {}, missing = {},
-    gaps = 0, wrong_gaps = 0, wrong_ring = 0, strange = 0,
+    gaps = 0, wrong_gaps = 0, wrong_ring = 0, strange = 0, wrong_lists = 0,
   }, log_mt)
-  table.insert(group_log.all, log)
-  log.id = #group_log.all
+  table.insert(run.logs, log)
+  log.id = #run.logs
   return log
 end
 
@@ -29,14 +45,38 @@ function methods:next_payload() return string.pack("<I8", self.id << 32 | self.s
 ---@return integer
 local function number_of(payload) return (string.unpack("<I8", payload)) end
 
--- Messages of one ring mostly come one after the other.
-local function add_ruling(self, view, kind)
+local function note(self, text, ...)
+  table.insert(self.run.notes, ("node %d: " .. text):format(self.node, ...))
+end
+
+-- Events of one ring mostly come one after the other.
+local function add_ruling(self, ring, quorate, kind)
   local last = self.rulings[#self.rulings]
-  if last and last.ring == view.ring and last.quorate == view.quorate and last.kind == kind then
+  if last and last.ring == ring and last.quorate == quorate and last.kind == kind then
     last.count = last.count + 1
     return
   end
-  table.insert(self.rulings, { ring = view.ring, quorate = view.quorate, kind = kind, count = 1 })
+  table.insert(self.rulings, { ring = ring, quorate = quorate, kind = kind, count = 1 })
+end
+
+-- A ring is entered without a word where its list is that of the ring before:
+-- the next event tells of it. True if it did.
+local function enter(self, ring)
+  local before = self.ring
+  if ring == before then return false end
+  if before and ring.seq <= before.seq then
+    self.wrong_ring = self.wrong_ring + 1
+    note(self, "ring %d.%x after %d.%x", ring.nodeid, ring.seq, before.nodeid, before.seq)
+  end
+  self.ring = ring
+  self.history:totem_confchg(ring)
+  return before ~= nil
+end
+
+local function note_list(self, view)
+  local words = {}
+  for i, member in ipairs(view.members) do words[i] = tostring(member) end
+  self.lists[("%d.%x"):format(view.ring.nodeid, view.ring.seq)] = table.concat(words, " ")
 end
 
 -- What is missing before a number must be what was reported, no more and no
@@ -56,9 +96,10 @@ local function check_gap(self, message, from)
     or missing and missing.first == first and missing.last == number - 1
   if is_right then return end
   self.wrong_gaps = self.wrong_gaps + 1
-  table.insert(group_log.notes, ("wrong gap: node %d, before number %d of node %d; "
-    .. "missing from %d, told of %s"):format(self.node, number, from.nodeid, first,
-      missing and missing.first .. " to " .. missing.last or "none"))
+  note(self, "wrong gap before number %d of node %d in ring %d.%x; missing from %d, told of %s; "
+    .. "left before: %s", number, from.nodeid, self.ring.nodeid, self.ring.seq, first,
+    missing and missing.first .. " to " .. missing.last or "none",
+    table.concat(self.departures, " "))
 end
 
 --- A handler was called for a message.
@@ -66,16 +107,73 @@ end
 ---@param payload string
 ---@param from userdata
 ---@param info { ring: table }
----@param room corolua.Group
-function methods:heard(kind, payload, from, info, room)
-  local message, view = number_of(payload), room.view
-  table.insert(self.seen, message)
+---@param view corolua.View the group's
+function methods:heard(kind, payload, from, info, view)
+  local message = number_of(payload)
+  if enter(self, view.ring) then note_list(self, view) end
+  self.history:deliver(message)
+  if #payload > ATOMIC then self.run.in_parts[message] = true end
   if message >> 32 == self.id then self.own = self.own + 1 end
-  local sender = group_log.all[message >> 32]
+  local sender = self.run.logs[message >> 32]
   if not sender or sender.node ~= from.nodeid then self.strange = self.strange + 1 end
   if info.ring ~= view.ring then self.wrong_ring = self.wrong_ring + 1 end
-  add_ruling(self, view, kind)
+  add_ruling(self, view.ring, view.quorate, kind)
   if self.is_packed then check_gap(self, message, from) end
+end
+
+-- Who was there and has not left, and who has joined: no more and no less.
+local function is_list_right(self, view)
+  local expected, count = {}, 0
+  for _, member in ipairs(self.members) do expected[member] = true end
+  for _, change in ipairs(view.left) do expected[change.member] = nil end
+  for _, change in ipairs(view.joined) do expected[change.member] = true end
+  for _ in pairs(expected) do count = count + 1 end
+  for _, member in ipairs(view.members) do
+    if not expected[member] then return false end
+  end
+  return count == #view.members
+end
+
+-- What the changes say of the own member, and whether a ring brought them.
+local function reasons_of(view, me)
+  local has_left, is_of_ring = false, false
+  for _, changes in ipairs({ view.left, view.joined }) do
+    for _, change in ipairs(changes) do
+      has_left = has_left or change.member == me and change.reason == "leave"
+      is_of_ring = is_of_ring or change.reason == "nodedown" or change.reason == "nodeup"
+    end
+  end
+  return has_left, is_of_ring
+end
+
+--- The list of members changed.
+---@param view corolua.View
+---@param me userdata the own member
+function methods:saw(view, me)
+  local has_left, is_of_ring = reasons_of(view, me)
+  self.history:confchg(view.left)
+  if enter(self, view.ring) and is_of_ring then note_list(self, view) end
+  for _, change in ipairs(view.left) do
+    table.insert(self.departures, ("%d.%x:%d:%s"):format(view.ring.nodeid, view.ring.seq,
+      change.member.nodeid, change.reason))
+  end
+  add_ruling(self, view.ring, view.quorate, "view")
+  local is_in = lists.contains(view.members, me)
+  if is_in == has_left or self.members and not is_list_right(self, view) then
+    self.wrong_lists = self.wrong_lists + 1
+    note(self, "wrong list of %d members in ring %d.%x", #view.members, view.ring.nodeid,
+      view.ring.seq)
+  end
+  self.members = view.members
+end
+
+--- The quorum of a ring was told, which is the group's.
+---@param state corolua.QuorumState
+---@param view corolua.View the group's
+function methods:told(state, view)
+  if enter(self, view.ring) then note_list(self, view) end
+  if state.ring.seq ~= view.ring.seq then self.wrong_ring = self.wrong_ring + 1 end
+  add_ruling(self, view.ring, state.quorate, "quorum")
 end
 
 --- Numbers of a member were reported missing, before the message behind them.
@@ -98,112 +196,7 @@ function methods:down(why)
   end
 end
 
--- Where each message stands in a log, and how many stand there twice.
-local function places_of(log)
-  local places, twice = {}, 0
-  for i, message in ipairs(log.seen) do
-    if places[message] then twice = twice + 1 end
-    places[message] = i
-  end
-  return places, twice
-end
-
--- What is common to two logs comes in the same order in both.
-local function count_misordered(places, log)
-  local last, wrong = 0, 0
-  for _, message in ipairs(log.seen) do
-    local place = places[message]
-    if place and place < last then wrong = wrong + 1 end
-    last = place or last
-  end
-  return wrong
-end
-
--- Each message that was accepted has been read back or is unconfirmed, and no
--- other is: those that are in neither list, and those in both.
-local function account(log, places)
-  local lost, both, listed = 0, 0, {}
-  for _, message in ipairs(log.unconfirmed) do
-    if listed[message] or places[message] or message >> 32 ~= log.id then both = both + 1 end
-    listed[message] = true
-  end
-  for number = 1, log.sent do
-    local message = log.id << 32 | number
-    if not places[message] and not listed[message] then lost = lost + 1 end
-  end
-  return lost, both
-end
-
--- A message must not be handled as quorate in a ring that libquorum did not
--- call so, nor the other way, but where the connection ended before it was told.
-local function judge(log, witness, found)
-  for i, ruling in ipairs(log.rulings) do
-    local verdict = witness:verdict(ruling.ring)
-    local is_last = not log.alive and i == #log.rulings
-    local is_right = verdict == "both" or verdict == ruling.quorate
-      or is_last and verdict and not ruling.quorate
-    if verdict == "skipped" then
-      found.in_skipped = found.in_skipped + ruling.count
-      verdict = false
-    end
-    if verdict == "both" then found.changing = found.changing + ruling.count end
-    if verdict == "unseen" then
-      found.unseen = found.unseen + ruling.count
-    elseif not is_right or ruling.quorate ~= (ruling.kind == "message") then
-      found.wrong_quorum = found.wrong_quorum + ruling.count
-      table.insert(group_log.notes, ("wrong quorum: node %d, %d messages as %s in ring %d.%d, "
-        .. "view %d of %d of a join, libquorum: %s"):format(log.node, ruling.count, ruling.kind,
-          ruling.ring.nodeid, ruling.ring.seq, i, #log.rulings, witness:describe(ruling.ring)))
-    end
-    if ruling.kind == "inquorate" then found.inquorate = found.inquorate + ruling.count end
-  end
-end
-
--- Messages that their sender was not told it had sent.
-local function count_unsent(log)
-  local unsent = 0
-  for _, message in ipairs(log.seen) do
-    local sender = group_log.all[message >> 32]
-    if sender and message & 0xffffffff > sender.sent then unsent = unsent + 1 end
-  end
-  return unsent
-end
-
-local SUMS = { "gaps", "wrong_gaps", "strange", "wrong_ring" }
-
-local function add(found, log, witness)
-  local places, twice = places_of(log)
-  local lost, both = account(log, places)
-  found.twice = found.twice + twice
-  found.lost, found.both = found.lost + lost, found.both + both
-  found.unsent = found.unsent + count_unsent(log)
-  found.sent = found.sent + log.sent
-  found.delivered = found.delivered + #log.seen
-  found.unconfirmed = found.unconfirmed + #log.unconfirmed
-  for _, name in ipairs(SUMS) do found[name] = found[name] + log[name] end
-  judge(log, witness, found)
-  return places
-end
-
---- Compares all logs with each other, and each with what libquorum said on its
---- node.
----@param witnesses table[] by node
----@return table<string, integer>
-function group_log.check(witnesses)
-  local found = {
-    misordered = 0, twice = 0, lost = 0, both = 0, sent = 0, delivered = 0, unconfirmed = 0,
-    wrong_quorum = 0, unsent = 0, unseen = 0, changing = 0, in_skipped = 0,
-    inquorate = 0,
-  }
-  for _, name in ipairs(SUMS) do found[name] = 0 end
-  local logs = group_log.all
-  for i, log in ipairs(logs) do
-    local places = add(found, log, witnesses[log.node])
-    for j = i + 1, #logs do
-      found.misordered = found.misordered + count_misordered(places, logs[j])
-    end
-  end
-  return found
-end
+--- The group has been left, at the end of the run.
+function methods:finish() self.history:finish() end
 
 return group_log

@@ -4,13 +4,13 @@
 -- corolua bench/replica_soak.lua [seed [seconds [nodes]]]
 
 local corolua = require("corolua")
-local lab = require("corolua.lab")
 local lfs = require("lfs")
 
 local here = arg[0]:match("^(.*)/[^/]*$")
 package.path = here .. "/?.lua;" .. package.path
 
 local replica_history = require("replica_history")
+local soak_lab = require("soak_lab")
 
 local seed = math.tointeger(arg[1] or 1)
 local seconds, nodes = tonumber(arg[2] or 60), math.tointeger(arg[3] or 5)
@@ -26,7 +26,7 @@ local folder = os.tmpname()
 os.remove(folder)
 assert(lfs.mkdir(folder))
 
-local cluster <close> = assert(lab.start({ nodes = nodes }))
+local cluster <close> = soak_lab.start(nodes)
 local histories = {}
 for _, kind in ipairs(KINDS) do histories[kind] = replica_history.new(kind) end
 local counts = { kills = 0, disasters = 0, starts = 0, unsynced = 0 }

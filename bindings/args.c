@@ -13,7 +13,7 @@ static size_t min3(size_t a, size_t b, size_t c)
 	return least < c ? least : c;
 }
 
-/* The Levenshtein distance of two words of at most WORD_MAX bytes. */
+/* The Levenshtein distance of two words; b has at most WORD_MAX bytes. */
 static size_t distance(const char *a, const char *b)
 {
 	size_t row[WORD_MAX + 1];
@@ -37,6 +37,7 @@ static size_t distance(const char *a, const char *b)
 	return row[length];
 }
 
+/* What is longer than WORD_MAX is no slip of the hand, on either side. */
 const char *nearest(const char *word, const char *const candidates[])
 {
 	const char *best = NULL;
@@ -45,8 +46,11 @@ const char *nearest(const char *word, const char *const candidates[])
 	if (strlen(word) > WORD_MAX)
 		return NULL;
 	for (size_t i = 0; candidates[i] != NULL; i++) {
-		size_t edits = distance(word, candidates[i]);
+		size_t edits;
 
+		if (strlen(candidates[i]) > WORD_MAX)
+			continue;
+		edits = distance(word, candidates[i]);
 		if (edits <= least && (best == NULL || edits < least)) {
 			best = candidates[i];
 			least = edits;

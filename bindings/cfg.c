@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "args.h"
+#include "dispatch.h"
 #include "handle.h"
 #include "module.h"
 #include "status.h"
@@ -165,12 +166,23 @@ static void on_shutdown(corosync_cfg_handle_t id,
 		shutdown->flags = flags;
 }
 
+static cs_error_t control_connect(struct connection *connection)
+{
+	const corosync_cfg_callbacks_t callbacks = {
+		.corosync_cfg_shutdown_callback = on_shutdown,
+	};
+
+	return corosync_cfg_initialize(&connection->id, &callbacks);
+}
+
 static const struct library library = {
 	.type = "corosync.cfg",
+	.initialize_name = "corosync_cfg_initialize",
 	.dispatch_name = "corosync_cfg_dispatch",
 	.fd_get_name = "corosync_cfg_fd_get",
 	.finalize_name = "corosync_cfg_finalize",
 	.handlers = handlers,
+	.connect = control_connect,
 	.dispatch = corosync_cfg_dispatch,
 	.fd_get = corosync_cfg_fd_get,
 	.finalize = corosync_cfg_finalize,
@@ -397,17 +409,8 @@ static int control_reopen_log_files(lua_State *L)
  */
 static int initialize(lua_State *L)
 {
-	const corosync_cfg_callbacks_t callbacks = {
-		.corosync_cfg_shutdown_callback = on_shutdown,
-	};
-	struct handle *handle = push_handle(L, &library, sizeof *handle, 1);
-	corosync_cfg_handle_t id;
-	cs_error_t err = corosync_cfg_initialize(&id, &callbacks);
-
-	if (err != CS_OK)
-		return push_failure(L, "corosync_cfg_initialize", err);
-	handle_open(L, handle, id);
-	return 1;
+	return handle_initialize(
+		L, push_handle(L, &library, sizeof(struct handle), 1));
 }
 
 static const luaL_Reg methods[] = {

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "args.h"
+#include "dispatch.h"
 #include "handle.h"
 #include "module.h"
 #include "status.h"
@@ -20,7 +21,7 @@ static const char *const handlers[] = {
 };
 
 /* The user value that holds the handlers of a handle by track. */
-enum { TRACKS = KIND_NOTIFY + 1 };
+enum { TRACKS = HANDLER_VALUE + KIND_NOTIFY };
 
 static const struct name maps[] = {
 	{CMAP_MAP_ICMAP, "icmap"},
@@ -129,12 +130,25 @@ static cs_error_t map_dispatch(cmap_handle_t id, cs_dispatch_flags_t mode)
 	return err == CS_ERR_BAD_HANDLE ? CS_OK : err;
 }
 
+/* A failure behind the connection leaves it open, so it is always closed. */
+static cs_error_t map_connect(struct connection *connection)
+{
+	cs_error_t err = cmap_initialize_map(&connection->id,
+					     (cmap_map_t)connection->flags);
+
+	if (err != CS_OK)
+		cmap_finalize(connection->id);
+	return err;
+}
+
 static const struct library library = {
 	.type = "corosync.cmap",
+	.initialize_name = "cmap_initialize_map",
 	.dispatch_name = "cmap_dispatch",
 	.fd_get_name = "cmap_fd_get",
 	.finalize_name = "cmap_finalize",
 	.handlers = handlers,
+	.connect = map_connect,
 	.dispatch = map_dispatch,
 	.fd_get = cmap_fd_get,
 	.finalize = cmap_finalize,
@@ -358,6 +372,14 @@ static int32_t check_changes(lua_State *L, int arg)
 	return (int32_t)flags;
 }
 
+/* tracks[track] = handler, called protected: without memory for it the daemon
+ * must not go on telling. */
+static int set_track(lua_State *L)
+{
+	lua_rawset(L, 1);
+	return 0;
+}
+
 /*
  * handle:track_add(key, { "add", "delete", "modify", "prefix" }, handler)
  *   -> track | nil, message, code
@@ -368,9 +390,10 @@ static int32_t check_changes(lua_State *L, int arg)
  */
 static int map_track_add(lua_State *L)
 {
-	const struct handle *handle = check_handle(L);
 	const char *key = opt_prefix(L, 2, "key");
 	int32_t flags = check_changes(L, 3);
+	/* Last, as the table may have run whatever its metatable says. */
+	const struct handle *handle = check_handle(L);
 	cmap_track_handle_t track;
 	cs_error_t err;
 
@@ -379,9 +402,14 @@ static int map_track_add(lua_State *L)
 	err = cmap_track_add(handle->id, key, flags, on_notify, NULL, &track);
 	if (err != CS_OK)
 		return push_failure(L, "cmap_track_add", err);
+	lua_pushcfunction(L, set_track);
 	lua_getiuservalue(L, 1, TRACKS);
-	lua_insert(L, -2);
-	lua_rawseti(L, -2, (lua_Integer)track);
+	lua_pushinteger(L, (lua_Integer)track);
+	lua_pushvalue(L, 4);
+	if (lua_pcall(L, 3, 0, 0) != LUA_OK) {
+		cmap_track_delete(handle->id, track);
+		return lua_error(L);
+	}
 	lua_pushinteger(L, (lua_Integer)track);
 	return 1;
 }
@@ -409,18 +437,6 @@ static int map_track_delete(lua_State *L)
 	return 1;
 }
 
-/* A failure behind the connection leaves it open, so it is always closed. */
-static cs_error_t map_connect(cmap_handle_t *id, cmap_map_t map)
-{
-	cs_error_t err;
-
-	*id = 0;
-	err = cmap_initialize_map(id, map);
-	if (err != CS_OK)
-		cmap_finalize(*id);
-	return err;
-}
-
 /*
  * cmap.initialize(map) -> handle | nil, message, code
  *
@@ -432,8 +448,6 @@ static int initialize(lua_State *L)
 {
 	unsigned int map = opt_name(L, 1, "map", maps, CMAP_MAP_ICMAP);
 	struct handle *handle;
-	cmap_handle_t id;
-	cs_error_t err;
 
 	lua_settop(L, 0);
 	lua_pushnil(L);
@@ -441,11 +455,8 @@ static int initialize(lua_State *L)
 	lua_newtable(L);
 	lua_setiuservalue(L, -2, TRACKS);
 	handle->handlers = 1U << KIND_NOTIFY;
-	err = map_connect(&id, (cmap_map_t)map);
-	if (err != CS_OK)
-		return push_failure(L, "cmap_initialize_map", err);
-	handle_open(L, handle, id);
-	return 1;
+	handle->flags = map;
+	return handle_initialize(L, handle);
 }
 
 /* Sets a typed method of the table at the top, such as set_int8. */

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "args.h"
+#include "members.h"
 #include "module.h"
 #include "status.h"
 
@@ -53,10 +54,13 @@ void check_group(lua_State *L, int arg, struct cpg_name *group)
 
 static const struct library library = {
 	.type = "corosync.cpg",
+	.initialize_name = "cpg_model_initialize",
 	.dispatch_name = "cpg_dispatch",
 	.fd_get_name = "cpg_fd_get",
 	.finalize_name = "cpg_finalize",
 	.handlers = group_handlers,
+	.values = GROUP_VALUES,
+	.connect = group_connect,
 	.dispatch = cpg_dispatch,
 	.fd_get = cpg_fd_get,
 	.finalize = cpg_finalize,
@@ -87,6 +91,8 @@ static int group_join(lua_State *L)
 	check_group(L, 2, &group);
 	if (self->state != STATE_NEW)
 		return luaL_error(L, JOINED_BEFORE);
+	lua_pushvalue(L, 2);
+	lua_setiuservalue(L, 1, GROUP_VALUE);
 	err = cpg_join(self->handle.id, &group);
 	if (err != CS_OK)
 		return push_failure(L, "cpg_join", err);
@@ -171,10 +177,11 @@ static struct iovec check_payload(lua_State *L, int arg)
  */
 static int group_mcast_joined(lua_State *L)
 {
-	struct cpg *self = check_handle(L);
 	unsigned int guarantee =
 		opt_name(L, 3, "guarantee", guarantees, CPG_TYPE_AGREED);
 	struct iovec iovec = check_payload(L, 2);
+	/* Last, as joining an array may have run a finalizer. */
+	struct cpg *self = check_handle(L);
 	cs_error_t err;
 
 	if (self->state != STATE_JOINED)
@@ -289,9 +296,9 @@ static unsigned int check_flags(lua_State *L, int arg)
 static struct cpg *push_prepared(lua_State *L)
 {
 	unsigned int flags = check_flags(L, 2);
-	struct cpg *self = push_handle(L, &library, sizeof *self, GROUP_VALUES);
+	struct cpg *self = push_handle(L, &library, sizeof *self, 1);
 
-	self->flags = flags;
+	self->handle.flags = flags;
 	return self;
 }
 
@@ -305,14 +312,7 @@ static struct cpg *push_prepared(lua_State *L)
  */
 static int initialize(lua_State *L)
 {
-	struct cpg *self = push_prepared(L);
-	cpg_handle_t id;
-	cs_error_t err = group_connect(self->flags, &id);
-
-	if (err != CS_OK)
-		return push_failure(L, "cpg_model_initialize", err);
-	handle_open(L, &self->handle, id);
-	return 1;
+	return handle_initialize(L, &push_prepared(L)->handle);
 }
 
 /*
@@ -347,6 +347,7 @@ static const luaL_Reg functions[] = {
 
 MODULE(corosync_cpg)
 {
+	members_register(L);
 	handle_register(L, &library, methods);
 	luaL_newlib(L, functions);
 	return 1;

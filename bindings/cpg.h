@@ -21,7 +21,6 @@ struct cpg {
 	enum state state;
 	struct cpg_name group; /* once joined */
 	uint32_t nodeid;       /* own one, known from leave on */
-	unsigned int flags;    /* to connect with */
 	/* Of the latest message; its object is the user value SENDER_VALUE. */
 	uint32_t sender_nodeid;
 	uint32_t sender_pid;
@@ -30,11 +29,16 @@ struct cpg {
 /* "deliver" and so on, NULL-ended: the handlers of the events. */
 extern const char *const group_handlers[];
 
-/* How many user values a handle has besides its handlers. */
-enum { GROUP_VALUES = 1 };
+/* The user values of a handle behind its three handlers: the name of its group
+ * once it has joined, and the sender of the latest message. */
+enum {
+	GROUP_VALUE = HANDLER_VALUE + 3,
+	SENDER_VALUE,
+	GROUP_VALUES = 2,
+};
 
 /* cpg_model_initialize with the callbacks of the events. */
-cs_error_t group_connect(unsigned int flags, cpg_handle_t *id);
+cs_error_t group_connect(struct connection *connection);
 
 /* The arguments of an event's handler; the handle is at index 1. */
 int group_push_event(lua_State *L, const struct event *event);
@@ -44,8 +48,6 @@ extern const struct blocking group_jobs[];
 
 /* The group name at arg. */
 void check_group(lua_State *L, int arg, struct cpg_name *group);
-
-void push_group(lua_State *L, const struct cpg_name *group);
 
 /* An array of member objects. */
 void push_members(lua_State *L, const struct cpg_address *list, size_t count);

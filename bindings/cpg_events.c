@@ -8,14 +8,11 @@
 #include <unistd.h>
 
 #include "args.h"
-#include "connect.h"
+#include "dispatch.h"
 #include "members.h"
 #include "ring.h"
 
 enum kind { KIND_DELIVER, KIND_CONFCHG, KIND_TOTEM_CONFCHG };
-
-/* Behind the handlers, which are user values from 1 on. */
-enum { SENDER_VALUE = KIND_TOTEM_CONFCHG + 2 };
 
 const char *const group_handlers[] = {
 	[KIND_DELIVER] = "deliver",
@@ -34,9 +31,9 @@ static const struct name reasons[] = {
 	{0, NULL},
 };
 
+/* A handle is in one group, so the events do not say in which. */
 struct deliver {
 	struct event event;
-	struct cpg_name group;
 	uint32_t nodeid;
 	uint32_t pid;
 	size_t length;
@@ -45,7 +42,6 @@ struct deliver {
 
 struct confchg {
 	struct event event;
-	struct cpg_name group;
 	size_t members;
 	size_t left;
 	size_t joined;
@@ -58,11 +54,6 @@ struct totem_confchg {
 	size_t count;
 	uint32_t nodeids[];
 };
-
-void push_group(lua_State *L, const struct cpg_name *group)
-{
-	lua_pushlstring(L, group->value, group->length);
-}
 
 void push_members(lua_State *L, const struct cpg_address *list, size_t count)
 {
@@ -108,7 +99,7 @@ static int push_deliver(lua_State *L, const struct event *event)
 {
 	const struct deliver *deliver = (const void *)event;
 
-	push_group(L, &deliver->group);
+	lua_getiuservalue(L, 1, GROUP_VALUE);
 	lua_pushlstring(L, deliver->payload, deliver->length);
 	push_sender(L, lua_touserdata(L, 1), deliver);
 	return 3;
@@ -119,7 +110,7 @@ static int push_confchg(lua_State *L, const struct event *event)
 	const struct confchg *confchg = (const void *)event;
 	const struct cpg_address *left = confchg->addresses + confchg->members;
 
-	push_group(L, &confchg->group);
+	lua_getiuservalue(L, 1, GROUP_VALUE);
 	push_members(L, confchg->addresses, confchg->members);
 	push_changes(L, left, confchg->left);
 	push_changes(L, left + confchg->left, confchg->joined);
@@ -156,12 +147,12 @@ static void on_deliver(cpg_handle_t id, const struct cpg_name *group,
 	struct deliver *deliver;
 
 	(void)id;
+	(void)group;
 	if (self->state == STATE_LEFT)
 		return;
 	deliver = handle_add_event(KIND_DELIVER, sizeof *deliver + length);
 	if (deliver == NULL)
 		return;
-	deliver->group = *group;
 	deliver->nodeid = nodeid;
 	deliver->pid = pid;
 	deliver->length = length;
@@ -211,7 +202,6 @@ static void on_confchg(cpg_handle_t id, const struct cpg_name *group,
 					  sizeof *end);
 	if (confchg == NULL)
 		return;
-	confchg->group = *group;
 	confchg->members = member_count;
 	confchg->left = left_count;
 	confchg->joined = joined_count;
@@ -239,21 +229,16 @@ static void on_totem_confchg(cpg_handle_t id, struct cpg_ring_id ring,
 	memcpy(confchg->nodeids, nodeids, count * sizeof *nodeids);
 }
 
-cs_error_t group_connect(unsigned int flags, cpg_handle_t *id)
+cs_error_t group_connect(struct connection *connection)
 {
 	cpg_model_v1_data_t data = {
 		.model = CPG_MODEL_V1,
 		.cpg_deliver_fn = on_deliver,
 		.cpg_confchg_fn = on_confchg,
 		.cpg_totem_confchg_fn = on_totem_confchg,
-		.flags = flags,
+		.flags = connection->flags,
 	};
-	struct connecting connecting;
-	cs_error_t err;
 
-	connect_enter(&connecting, id);
-	err = cpg_model_initialize(id, CPG_MODEL_V1, (cpg_model_data_t *)&data,
-				   NULL);
-	connect_return(&connecting);
-	return err;
+	return cpg_model_initialize(&connection->id, CPG_MODEL_V1,
+				    (cpg_model_data_t *)&data, NULL);
 }

@@ -29,7 +29,7 @@ push_description(lua_State *L, unsigned int kind,
 		 const struct cpg_iteration_description_t *description)
 {
 	lua_createtable(L, 0, 2);
-	push_group(L, &description->group);
+	lua_pushlstring(L, description->group.value, description->group.length);
 	lua_setfield(L, -2, "group");
 	if (kind != CPG_ITERATION_NAME_ONLY) {
 		push_member(L, description->nodeid, description->pid);

@@ -15,21 +15,7 @@ struct call {
 	struct job job;
 	struct cpg_name group;
 	uint32_t nodeid;
-	unsigned int flags;
 };
-
-static void check_initialize_job(lua_State *L, int arg, struct handle *handle,
-				 struct job *job)
-{
-	(void)L;
-	(void)arg;
-	((struct call *)job)->flags = ((struct cpg *)handle)->flags;
-}
-
-static cs_error_t run_initialize_job(struct job *job)
-{
-	return group_connect(((struct call *)job)->flags, &job->id);
-}
 
 static void check_join_job(lua_State *L, int arg, struct handle *handle,
 			   struct job *job)
@@ -37,6 +23,8 @@ static void check_join_job(lua_State *L, int arg, struct handle *handle,
 	check_group(L, arg, &((struct call *)job)->group);
 	if (((struct cpg *)handle)->state != STATE_NEW)
 		luaL_error(L, JOINED_BEFORE);
+	lua_pushvalue(L, arg);
+	lua_setiuservalue(L, 1, GROUP_VALUE);
 }
 
 static cs_error_t run_join_job(struct job *job)
@@ -91,11 +79,9 @@ static int push_leave_job(lua_State *L, struct handle *handle,
 }
 
 const struct blocking group_jobs[] = {
-	{"initialize", "cpg_model_initialize", sizeof(struct call), true,
-	 check_initialize_job, run_initialize_job, NULL},
-	{"join", "cpg_join", sizeof(struct call), false, check_join_job,
-	 run_join_job, push_join_job},
-	{"leave", "cpg_leave", sizeof(struct call), false, check_leave_job,
+	{"join", "cpg_join", sizeof(struct call), check_join_job, run_join_job,
+	 push_join_job},
+	{"leave", "cpg_leave", sizeof(struct call), check_leave_job,
 	 run_leave_job, push_leave_job},
-	{NULL, NULL, 0, false, NULL, NULL, NULL},
+	{NULL, NULL, 0, NULL, NULL, NULL},
 };

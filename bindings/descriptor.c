@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <lauxlib.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -57,17 +58,55 @@ static int descriptor_read(lua_State *L)
 	return 1;
 }
 
-/* descriptor:write(bytes) -> count | nil, message, code */
-static int descriptor_write(lua_State *L)
+static ssize_t write_some(int fd, const char *bytes, size_t length)
 {
-	int fd = check_descriptor(L, 1);
-	size_t length;
-	const char *bytes = luaL_checklstring(L, 2, &length);
 	ssize_t put;
 
 	do
 		put = write(fd, bytes, length);
 	while (put < 0 && errno == EINTR);
+	return put;
+}
+
+/* Takes the signal of a write that failed, unless it was there before. */
+static void take_sigpipe(const sigset_t *pipe_alone, const sigset_t *pending)
+{
+	static const struct timespec at_once = {0};
+	int saved = errno;
+
+	if (!sigismember(pending, SIGPIPE))
+		while (sigtimedwait(pipe_alone, NULL, &at_once) < 0 &&
+		       errno == EINTR)
+			;
+	errno = saved;
+}
+
+/* A pipe that nobody reads any more is a failure, and no end of the program. */
+static ssize_t write_quietly(int fd, const char *bytes, size_t length)
+{
+	sigset_t pipe_alone, before, pending;
+	ssize_t put;
+
+	sigemptyset(&pipe_alone);
+	sigaddset(&pipe_alone, SIGPIPE);
+	sigpending(&pending);
+	pthread_sigmask(SIG_BLOCK, &pipe_alone, &before);
+	put = write_some(fd, bytes, length);
+	if (put < 0 && errno == EPIPE)
+		take_sigpipe(&pipe_alone, &pending);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return put;
+}
+
+/* descriptor:write(bytes) -> count | nil, message, code ("EPIPE" where nobody
+ * reads any more) */
+static int descriptor_write(lua_State *L)
+{
+	int fd = check_descriptor(L, 1);
+	size_t length;
+	const char *bytes = luaL_checklstring(L, 2, &length);
+	ssize_t put = write_quietly(fd, bytes, length);
+
 	if (put < 0)
 		return push_errno(L, "write", errno);
 	lua_pushinteger(L, put);
@@ -134,10 +173,9 @@ static const luaL_Reg descriptor_metamethods[] = {
 
 void descriptor_register(lua_State *L)
 {
-	if (luaL_newmetatable(L, DESCRIPTOR_NAME)) {
-		luaL_setfuncs(L, descriptor_metamethods, 0);
-		luaL_newlib(L, descriptor_methods);
-		lua_setfield(L, -2, "__index");
-	}
+	luaL_newmetatable(L, DESCRIPTOR_NAME);
+	luaL_setfuncs(L, descriptor_metamethods, 0);
+	luaL_newlib(L, descriptor_methods);
+	lua_setfield(L, -2, "__index");
 	lua_pop(L, 1);
 }

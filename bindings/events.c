@@ -7,6 +7,7 @@
 enum {
 	BLOCK_MIN = 16 * 1024,
 	BLOCK_KEEP = 4 * 1024 * 1024, /* an empty block above it is freed */
+	TAKEN_MIN = 1024,
 };
 
 static size_t aligned(size_t size)
@@ -67,14 +68,12 @@ void *events_add(struct events *events, int kind, size_t size)
 	return event;
 }
 
-const struct event *events_first(const struct events *events)
+static const struct event *events_first(const struct events *events)
 {
-	if (events->count == 0)
-		return NULL;
 	return (const struct event *)(void *)(events->block + events->head);
 }
 
-void events_drop_first(struct events *events)
+static void events_drop_first(struct events *events)
 {
 	events->head += events_first(events)->size;
 	events->count--;
@@ -88,8 +87,54 @@ void events_drop_first(struct events *events)
 	}
 }
 
+static bool taken_grow(struct taken *taken, size_t size)
+{
+	size_t room = taken->room > 0 ? taken->room : TAKEN_MIN;
+
+	while (room < size)
+		room *= 2;
+	taken_free(taken);
+	taken->event = malloc(room);
+	if (taken->event == NULL)
+		return false;
+	taken->room = room;
+	return true;
+}
+
+bool events_take(struct events *events, struct taken *taken)
+{
+	const struct event *first = events_first(events);
+
+	if (first->size > taken->room && !taken_grow(taken, first->size))
+		return false;
+	memcpy(taken->event, first, first->size);
+	events_drop_first(events);
+	return true;
+}
+
+void events_put_back(struct events *events, const struct event *event)
+{
+	char *front;
+
+	if (!events_reserve(events, event->size)) {
+		events->lost = true;
+		return;
+	}
+	front = events->block + events->head;
+	memmove(front + event->size, front, events->tail - events->head);
+	memcpy(front, event, event->size);
+	events->tail += event->size;
+	events->count++;
+}
+
 void events_clear(struct events *events)
 {
 	free(events->block);
 	memset(events, 0, sizeof *events);
+}
+
+void taken_free(struct taken *taken)
+{
+	free(taken->event);
+	*taken = (struct taken){.event = NULL};
 }

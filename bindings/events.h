@@ -24,16 +24,30 @@ struct event {
 	int kind;
 };
 
+/* An event out of its queue, which nothing that happens to that can touch. */
+struct taken {
+	struct event *event;
+	size_t room;
+};
+
 /*
  * Room for an event of size bytes, header included, at the end of the queue;
  * NULL, and the queue is marked, when there is no memory for it.
  */
 void *events_add(struct events *events, int kind, size_t size);
 
-/* The first event, valid until the next call, or NULL. */
-const struct event *events_first(const struct events *events);
+/*
+ * Takes the first event out of the queue, which must not be empty; false, and
+ * it stays there, without memory for a copy.
+ */
+bool events_take(struct events *events, struct taken *taken);
 
-void events_drop_first(struct events *events);
+/* Makes an event the first again; without memory the queue is marked. */
+void events_put_back(struct events *events, const struct event *event);
+
 void events_clear(struct events *events);
+
+/* Frees the memory of what was taken, if there is any. */
+void taken_free(struct taken *taken);
 
 #endif

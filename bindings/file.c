@@ -12,6 +12,7 @@
 
 #include "args.h"
 #include "file_work.h"
+#include "forked.h"
 #include "module.h"
 #include "status.h"
 
@@ -34,6 +35,7 @@ struct operation {
 struct file {
 	struct worker *worker; /* NULL once it is closed */
 	struct job *job;       /* in Lua's hands, on either way */
+	unsigned int forks;    /* fork_depth() of the process with the thread */
 };
 
 static struct file *check_file(lua_State *L)
@@ -42,6 +44,8 @@ static struct file *check_file(lua_State *L)
 
 	if (file->worker == NULL)
 		luaL_error(L, "the files are closed");
+	if (file->forks != fork_depth())
+		luaL_error(L, "the files are of the process that forked");
 	return file;
 }
 
@@ -164,6 +168,36 @@ static const struct operation *check_operation(lua_State *L, int arg)
 	return NULL;
 }
 
+/* jobs[job] = done, called protected, as the job must be freed without memory
+ * for it. */
+static int note_done(lua_State *L)
+{
+	lua_rawsetp(L, 1, lua_touserdata(L, 2));
+	return 0;
+}
+
+/* The job leaves the file first, which a finalizer may use or close. */
+static void give(lua_State *L, struct file *file)
+{
+	struct job *job = file->job;
+	int status;
+
+	file->job = NULL;
+	lua_pushcfunction(L, note_done);
+	lua_getiuservalue(L, 1, 1);
+	lua_pushlightuserdata(L, job);
+	lua_pushvalue(L, 3);
+	status = lua_pcall(L, 3, 0, 0);
+	if (status == LUA_OK && file->worker != NULL) {
+		worker_give(file->worker, job);
+		return;
+	}
+	job_free(job);
+	if (status != LUA_OK)
+		lua_error(L);
+	check_file(L);
+}
+
 /*
  * file:begin(operation, done, ...): has it done, after what was begun before;
  * done comes back from take. The operations and their results:
@@ -186,11 +220,7 @@ static int file_begin(lua_State *L)
 		return luaL_error(L, "out of memory");
 	*file->job = (struct job){.kind = operation, .run = operation->run};
 	operation->check(L, 4, file->job);
-	lua_getiuservalue(L, 1, 1);
-	lua_pushvalue(L, 3);
-	lua_rawsetp(L, -2, file->job);
-	worker_give(file->worker, file->job);
-	file->job = NULL;
+	give(L, file);
 	return 0;
 }
 
@@ -230,10 +260,12 @@ static int file_close(lua_State *L)
 {
 	struct file *file = luaL_checkudata(L, 1, FILE_NAME);
 	struct worker *worker = file->worker;
+	unsigned int forks = file->forks;
 
 	job_free(file->job);
 	*file = (struct file){.worker = NULL};
-	if (worker != NULL)
+	/* A fork may have left the lock in the hands of the thread. */
+	if (worker != NULL && forks == fork_depth())
 		worker_end(worker);
 	return 0;
 }
@@ -249,6 +281,7 @@ static int file_start(lua_State *L)
 	luaL_setmetatable(L, FILE_NAME);
 	lua_newtable(L);
 	lua_setiuservalue(L, -2, 1);
+	file->forks = fork_depth();
 	file->worker = worker_new(&call, &error);
 	return file->worker != NULL ? 1 : push_errno(L, call, error);
 }
@@ -286,11 +319,10 @@ static const luaL_Reg functions[] = {
 
 MODULE(corolua_file)
 {
-	if (luaL_newmetatable(L, FILE_NAME)) {
-		luaL_setfuncs(L, metamethods, 0);
-		luaL_newlib(L, methods);
-		lua_setfield(L, -2, "__index");
-	}
+	luaL_newmetatable(L, FILE_NAME);
+	luaL_setfuncs(L, metamethods, 0);
+	luaL_newlib(L, methods);
+	lua_setfield(L, -2, "__index");
 	lua_pop(L, 1);
 	luaL_newlib(L, functions);
 	return 1;

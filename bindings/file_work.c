@@ -65,13 +65,23 @@ static int failed(struct job *job, const char *call)
 	return errno;
 }
 
+/* A lock is let go first: a process that is being started may have a copy of
+ * the descriptor still, with which the lock would live on. */
+static void slot_close(int *fd)
+{
+	if (*fd < 0)
+		return;
+	flock(*fd, LOCK_UN);
+	close(*fd);
+	*fd = -1;
+}
+
 int job_open(struct worker *worker, struct job *job)
 {
 	struct stat status;
 	int *fd = &worker->files[job->slot];
 
-	if (*fd >= 0)
-		close(*fd);
+	slot_close(fd);
 	*fd = open(job->path, job->flags | O_CLOEXEC, 0600);
 	if (*fd < 0)
 		return failed(job, "open");
@@ -86,9 +96,7 @@ int job_close(struct worker *worker, struct job *job)
 	int *fd = &worker->files[job->slot];
 
 	/* All that counts has been synchronized: this tells nothing more. */
-	if (*fd >= 0)
-		close(*fd);
-	*fd = -1;
+	slot_close(fd);
 	return 0;
 }
 
@@ -138,7 +146,9 @@ static int write_all(int fd, struct job *job)
 		ssize_t put = pwrite(fd, job->bytes + done, job->length - done,
 				     job->offset + (off_t)done);
 
-		if (put < 0 && errno != EINTR)
+		if (put == 0)
+			errno = ENOSPC;
+		if (put == 0 || (put < 0 && errno != EINTR))
 			return failed(job, "pwrite");
 		if (put > 0)
 			done += (size_t)put;
@@ -155,9 +165,12 @@ int job_write(struct worker *worker, struct job *job)
 
 int job_truncate(struct worker *worker, struct job *job)
 {
-	if (ftruncate(worker->files[job->slot], job->offset) != 0)
+	int fd = worker->files[job->slot];
+
+	if (ftruncate(fd, job->offset) != 0)
 		return failed(job, "ftruncate");
-	return job_sync(worker, job);
+	/* A length that shrinks is none of what fdatasync must keep. */
+	return fsync(fd) != 0 ? failed(job, "fsync") : 0;
 }
 
 /* A name is on the disk once its folder is. */
@@ -225,8 +238,7 @@ static void work(struct worker *worker)
 static void worker_free(struct worker *worker)
 {
 	for (int slot = 0; slot < FILE_SLOTS; slot++)
-		if (worker->files[slot] >= 0)
-			close(worker->files[slot]);
+		slot_close(&worker->files[slot]);
 	for (struct job *job; (job = list_take(&worker->over)) != NULL;)
 		job_free(job);
 	close(worker->event_fd);

@@ -29,6 +29,8 @@
 
 #include "args.h"
 #include "descriptor.h"
+#include "fork.h"
+#include "forked.h"
 #include "status.h"
 
 #define GUARD_NAME "corolua.guard"
@@ -53,6 +55,7 @@ struct wards {
 struct guard {
 	int fd; /* the writing end, -1 when closed */
 	pid_t pid;
+	unsigned int forks; /* fork_depth() of the process it watches over */
 };
 
 static bool is_inside(const struct wards *wards, const char *process)
@@ -184,18 +187,12 @@ static _Noreturn void guard_run(int fd)
 
 static pid_t fork_guard(const int ends[2])
 {
-	sigset_t all;
-	sigset_t before;
-	pid_t pid;
+	pid_t pid = fork_quiet();
 
-	sigfillset(&all);
-	sigprocmask(SIG_SETMASK, &all, &before);
-	pid = fork();
 	if (pid == 0) {
 		close(ends[1]);
 		guard_run(ends[0]);
 	}
-	sigprocmask(SIG_SETMASK, &before, NULL);
 	return pid;
 }
 
@@ -263,6 +260,10 @@ static int guard_close(lua_State *L)
 	guard->fd = -1;
 	if (fd < 0)
 		return 0;
+	if (guard->forks != fork_depth()) {
+		close(fd);
+		return 0;
+	}
 	tell(fd, WARD_END, false, 0);
 	close(fd);
 	while (waitpid(guard->pid, NULL, 0) < 0 && errno == EINTR)
@@ -277,7 +278,7 @@ static int sys_guard(lua_State *L)
 	int ends[2];
 
 	guard = (struct guard *)lua_newuserdatauv(L, sizeof *guard, 0);
-	*guard = (struct guard){.fd = -1};
+	*guard = (struct guard){.fd = -1, .forks = fork_depth()};
 	luaL_setmetatable(L, GUARD_NAME);
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
 		return push_errno(L, "socketpair", errno);
@@ -307,7 +308,9 @@ static int sys_sweep(lua_State *L)
 		wards_note(wards, &ward);
 		lua_pop(L, 1);
 	}
-	sweep(wards);
+	/* Of a child made by fork they are its parent's. */
+	if (fork_depth() == 0)
+		sweep(wards);
 	return 0;
 }
 
@@ -333,10 +336,9 @@ static const luaL_Reg guard_metamethods[] = {
 
 void guard_register(lua_State *L)
 {
-	if (luaL_newmetatable(L, GUARD_NAME)) {
-		luaL_setfuncs(L, guard_metamethods, 0);
-		luaL_newlib(L, guard_methods);
-		lua_setfield(L, -2, "__index");
-	}
+	luaL_newmetatable(L, GUARD_NAME);
+	luaL_setfuncs(L, guard_metamethods, 0);
+	luaL_newlib(L, guard_methods);
+	lua_setfield(L, -2, "__index");
 	lua_pop(L, 1);
 }

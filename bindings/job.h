@@ -23,8 +23,8 @@ struct blocking {
 	const char *name; /* in scripts, "join" */
 	const char *call; /* for messages, "cpg_join" */
 	size_t size;      /* of the struct that begins with struct job */
-	bool connects;    /* wants a handle that never was open */
-	/* Takes the arguments from arg on into the job; raises on bad ones. */
+	/* Takes the arguments from arg on into the job; raises on bad ones. The
+	 * handle is at index 1. */
 	void (*check)(lua_State *L, int arg, struct handle *handle,
 		      struct job *job);
 	/* Makes the call, in the thread: no Lua, no handle. */

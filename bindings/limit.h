@@ -2,19 +2,31 @@
 #define COROLUA_LIMIT_H
 
 #include <lua.h>
+#include <signal.h>
 
 /*
- * How the program watches the CPU time of handlers. The host owns one struct
- * limit and registers it under LIMIT_KEY as a light userdata; whoever calls a
- * handler says so here. The host's timer reads these fields in a signal
- * handler. Without a host there is no limit, and nothing to pay for it.
+ * What runs now, and whether it is to be interrupted. corolua.limit owns one
+ * struct limit for each Lua state, under LIMIT_KEY; whoever calls a handler or
+ * resumes a coroutine says so here. The host's timers read these fields in
+ * signal handlers. What never loads corolua.limit has none, and pays nothing.
  */
 #define LIMIT_KEY "corolua.limit"
 
+/* How often the stop interrupts a task that runs. */
+enum { STOP_NEVER, STOP_ONCE, STOP_ALWAYS };
+
 struct limit {
+	lua_State *volatile current;  /* runs now */
+	lua_State *volatile task;     /* which that is, or is inside of; NULL */
 	lua_State *volatile running;  /* runs a handler now, or NULL */
 	volatile unsigned long calls; /* changes with every call of a handler */
-	void (*release)(struct limit *limit, lua_State *L); /* lifts the hook */
+	volatile unsigned long steps; /* and with every task that goes on */
+	volatile sig_atomic_t exceeded; /* the handler is over its time */
+	volatile sig_atomic_t stop;     /* how often, of the enum above */
+	unsigned int own_instructions;  /* since the hook was set */
+	double seconds;                 /* of CPU that a handler has */
+	const char *own; /* how the sources of corolua begin, or NULL */
+	void (*watch_stop)(double grace); /* the host's clock of a stop */
 };
 
 static inline struct limit *limit_of(lua_State *L)
@@ -37,12 +49,23 @@ static inline lua_State *limit_enter(struct limit *limit, lua_State *L)
 	return before;
 }
 
+/* A hook that is left behind takes itself away. */
 static inline void limit_leave(struct limit *limit, lua_State *L,
 			       lua_State *before)
 {
+	(void)L;
 	limit->calls++;
 	limit->running = before;
-	limit->release(limit, L);
+	limit->exceeded = 0;
 }
+
+/*
+ * Has what runs now interrupted as soon as it is the script's own code; why
+ * says `exceeded` or `stop`. May be called in a signal handler.
+ */
+void limit_interrupt(struct limit *limit);
+
+/* Whether the stop has interrupted the task that runs, or left it alone. */
+int limit_task_is_told(const struct limit *limit);
 
 #endif

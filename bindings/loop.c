@@ -12,11 +12,14 @@
 
 #include <lauxlib.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "args.h"
+#include "forked.h"
 #include "module.h"
 #include "status.h"
 
@@ -38,11 +41,35 @@ struct loop *loop_of(lua_State *L)
 	return lua_touserdata(L, lua_upvalueindex(1));
 }
 
+static bool is_forked(const struct loop *loop)
+{
+	return loop->forks != fork_depth();
+}
+
+/*
+ * The descriptors of the loop are the parent's: a child made by fork may
+ * neither change what they tell nor wait for them, and must not come back here.
+ */
+static void end_if_forked(const struct loop *loop, const char *problem)
+{
+	if (!is_forked(loop))
+		return;
+	fprintf(stderr, "corolua: %s\n",
+		problem != NULL ? problem
+				: "a child made by fork must end by os.exit or "
+				  "run another program: the loop is its "
+				  "parent's");
+	fflush(NULL);
+	_exit(EXIT_FAILURE);
+}
+
 struct watch *push_watch(lua_State *L, enum kind kind, int arg)
 {
 	struct watch *watch;
 
 	luaL_checktype(L, arg, LUA_TFUNCTION);
+	if (is_forked(loop_of(L)))
+		luaL_error(L, "the loop is of the process that forked");
 	watch = lua_newuserdatauv(L, sizeof *watch, 1);
 	*watch = (struct watch){.loop = loop_of(L), .kind = kind, .fd = -1};
 	luaL_setmetatable(L, WATCH_NAME);
@@ -79,7 +106,7 @@ static void watch_remove(struct watch *watch)
 {
 	qb_loop_t *qb = watch->loop->qb;
 
-	if (qb == NULL)
+	if (qb == NULL || is_forked(watch->loop))
 		return;
 	switch (watch->kind) {
 	case WATCH_FD:
@@ -118,12 +145,35 @@ static int add_traceback(lua_State *L)
 	return 1;
 }
 
-/* Calls the watch's function with the two arguments it was given, and then
- * what the scheduler wants called after every event. */
+/* What libqb tells of a watch. */
+struct entry {
+	struct watch *watch;
+	const char *word;
+	const lua_Integer *number;
+};
+
+/* Pushes what the watch's function is called with; how many values. */
+static int push_told(lua_State *L, const struct entry *entry)
+{
+	int given = 0;
+
+	if (entry->word != NULL) {
+		lua_pushstring(L, entry->word);
+		given++;
+	}
+	if (entry->number != NULL) {
+		lua_pushinteger(L, *entry->number);
+		given++;
+	}
+	return given;
+}
+
+/* Calls the watch's function, and then what the scheduler wants called after
+ * every event. Nothing outside of here needs memory. */
 static int call_watch(lua_State *L)
 {
-	struct watch *watch = lua_touserdata(L, 1);
-	int given = lua_gettop(L) - 1;
+	const struct entry *entry = lua_touserdata(L, 1);
+	struct watch *watch = entry->watch;
 
 	lua_rawgetp(L, LUA_REGISTRYINDEX, watch);
 	lua_getiuservalue(L, -1, 1);
@@ -132,12 +182,13 @@ static int call_watch(lua_State *L)
 	if (watch->kind != WATCH_FD && watch->kind != WATCH_SIGNAL)
 		watch_end(L, watch);
 	lua_pop(L, 1);
-	lua_call(L, given, 0);
+	lua_call(L, push_told(L, entry), 0);
 	if (lua_rawgetp(L, LUA_REGISTRYINDEX, &directions) == LUA_TFUNCTION)
 		lua_call(L, 0, 0);
 	return 0;
 }
 
+/* The registry's slot for the error is there since the loop was made. */
 static void loop_fail(struct loop *loop, lua_State *L)
 {
 	if (loop->failed) {
@@ -152,9 +203,10 @@ static void loop_fail(struct loop *loop, lua_State *L)
 void loop_enter(struct watch *watch, const char *word,
 		const lua_Integer *number)
 {
-	lua_State *L = watch->loop->main;
+	struct entry entry = {watch, word, number};
+	struct loop *loop = watch->loop; /* the watch may be gone afterwards */
+	lua_State *L = loop->main;
 	int top = lua_gettop(L);
-	int given = 1;
 
 	if (!lua_checkstack(L, LUA_MINSTACK)) {
 		lua_settop(L, top);
@@ -162,18 +214,12 @@ void loop_enter(struct watch *watch, const char *word,
 	}
 	lua_pushcfunction(L, add_traceback);
 	lua_pushcfunction(L, call_watch);
-	lua_pushlightuserdata(L, watch);
-	/* The words are literals of a few bytes that Lua has interned. */
-	if (word != NULL) {
-		lua_pushstring(L, word);
-		given++;
+	lua_pushlightuserdata(L, &entry);
+	if (lua_pcall(L, 1, 0, top + 1) != LUA_OK) {
+		end_if_forked(loop, lua_tostring(L, -1));
+		loop_fail(loop, L);
 	}
-	if (number != NULL) {
-		lua_pushinteger(L, *number);
-		given++;
-	}
-	if (lua_pcall(L, given, 0, top + 1) != LUA_OK)
-		loop_fail(watch->loop, L);
+	end_if_forked(loop, NULL);
 	lua_settop(L, top);
 }
 
@@ -304,6 +350,7 @@ static int loop_run(lua_State *L)
 
 	if (loop->running)
 		return luaL_error(L, "the loop runs already");
+	end_if_forked(loop, NULL);
 	err = timers_begin(&loop->timers);
 	if (err != 0)
 		return luaL_error(L, "qb_loop_timer_add: %s", strerror(err));
@@ -316,14 +363,18 @@ static int loop_run(lua_State *L)
 		return 0;
 	loop->failed = false;
 	lua_rawgetp(L, LUA_REGISTRYINDEX, loop);
+	lua_pushboolean(L, 0);
+	lua_rawsetp(L, LUA_REGISTRYINDEX, loop);
 	return lua_error(L);
 }
 
-/* loop.stop(): run returns after the event at hand; before run, at once */
+/* loop.stop([problem]): run returns after the event at hand; before run, at
+ * once. A child made by fork ends, with the problem as its last words. */
 static int loop_stop(lua_State *L)
 {
 	struct loop *loop = loop_of(L);
 
+	end_if_forked(loop, luaL_optstring(L, 1, NULL));
 	loop->stopped = true;
 	qb_loop_stop(loop->qb);
 	return 0;
@@ -372,7 +423,7 @@ static int loop_gc(lua_State *L)
 {
 	struct loop *loop = lua_touserdata(L, 1);
 
-	if (loop->qb != NULL)
+	if (loop->qb != NULL && !is_forked(loop))
 		qb_loop_destroy(loop->qb);
 	loop->qb = NULL;
 	timers_free(&loop->timers);
@@ -399,7 +450,7 @@ static void push_loop(lua_State *L)
 {
 	struct loop *loop = lua_newuserdatauv(L, sizeof *loop, 0);
 
-	*loop = (struct loop){.qb = NULL};
+	*loop = (struct loop){.qb = NULL, .forks = fork_depth()};
 	luaL_newmetatable(L, LOOP_NAME);
 	lua_pushcfunction(L, loop_gc);
 	lua_setfield(L, -2, "__gc");
@@ -407,6 +458,8 @@ static void push_loop(lua_State *L)
 	lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
 	loop->main = lua_tothread(L, -1);
 	lua_pop(L, 1);
+	lua_pushboolean(L, 0);
+	lua_rawsetp(L, LUA_REGISTRYINDEX, loop);
 	loop->qb = create_loop();
 	if (loop->qb == NULL)
 		luaL_error(L, "qb_loop_create: out of memory");

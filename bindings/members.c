@@ -55,35 +55,41 @@ static const luaL_Reg metamethods[] = {
 	{NULL, NULL},
 };
 
-static void set_metatable(lua_State *L)
-{
-	if (luaL_newmetatable(L, MEMBER_TYPE)) {
-		luaL_setfuncs(L, metamethods, 0);
-		lua_pushboolean(L, 0);
-		lua_setfield(L, -2, "__metatable");
-	}
-	lua_setmetatable(L, -2);
-}
-
 static void push_new_member(lua_State *L, uint32_t nodeid, uint32_t pid)
 {
 	struct member *member = lua_newuserdatauv(L, sizeof *member, 0);
 
 	member->nodeid = nodeid;
 	member->pid = pid;
-	set_metatable(L);
+	luaL_setmetatable(L, MEMBER_TYPE);
 }
 
+void members_register(lua_State *L)
+{
+	luaL_newmetatable(L, MEMBER_TYPE);
+	luaL_setfuncs(L, metamethods, 0);
+	lua_pushboolean(L, 0);
+	lua_setfield(L, -2, "__metatable");
+	lua_pop(L, 1);
+}
+
+/* Making a member may run a finalizer that makes the very same one: whichever
+ * is in the table first is the member. */
 void push_member(lua_State *L, uint32_t nodeid, uint32_t pid)
 {
 	lua_Integer key = (lua_Integer)((uint64_t)nodeid << 32 | pid);
 
 	push_weak(L, MEMBERS_KEY, "v");
 	if (lua_rawgeti(L, -1, key) == LUA_TNIL) {
-		lua_pop(L, 1);
 		push_new_member(L, nodeid, pid);
-		lua_pushvalue(L, -1);
-		lua_rawseti(L, -3, key);
+		lua_replace(L, -2);
+		if (lua_rawgeti(L, -2, key) == LUA_TNIL) {
+			lua_pop(L, 1);
+			lua_pushvalue(L, -1);
+			lua_rawseti(L, -3, key);
+		} else {
+			lua_replace(L, -2);
+		}
 	}
 	lua_remove(L, -2);
 }

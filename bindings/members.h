@@ -11,4 +11,7 @@
  */
 void push_member(lua_State *L, uint32_t nodeid, uint32_t pid);
 
+/* Makes the metatable; before the first push. */
+void members_register(lua_State *L);
+
 #endif

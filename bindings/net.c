@@ -49,10 +49,18 @@ static struct nl_sock *check_net(lua_State *L)
 	return net->sock;
 }
 
-static struct nl_addr *parse(lua_State *L, int arg, int family)
+/* A string and not a number, which Lua would convert where it stands. */
+static const char *check_string(lua_State *L, int arg)
 {
+	luaL_checktype(L, arg, LUA_TSTRING);
+	return lua_tostring(L, arg);
+}
+
+/* Raises, so that nothing else of netlink may be held by then. */
+static struct nl_addr *check_address(lua_State *L, int arg, int family)
+{
+	const char *text = check_string(L, arg);
 	struct nl_addr *addr;
-	const char *text = luaL_checkstring(L, arg);
 
 	if (nl_addr_parse(text, family, &addr) < 0)
 		luaL_argerror(L, arg, "not an address");
@@ -82,11 +90,11 @@ static int add_veth(struct nl_sock *sock, struct rtnl_link *link,
 static int net_veth(lua_State *L)
 {
 	struct nl_sock *sock = check_net(L);
-	const char *name = luaL_checkstring(L, 2);
-	const char *peer = luaL_checkstring(L, 4);
+	const char *name = check_string(L, 2);
+	const char *peer = check_string(L, 4);
 	int peer_ns = (int)luaL_checkinteger(L, 5);
 	int index = (int)luaL_optinteger(L, 6, 0);
-	struct nl_addr *mac = parse(L, 3, AF_LLC);
+	struct nl_addr *mac = check_address(L, 3, AF_LLC);
 	struct rtnl_link *link = rtnl_link_veth_alloc();
 	int err = -NLE_NOMEM;
 
@@ -105,7 +113,7 @@ static int net_veth(lua_State *L)
 static int net_bridge(lua_State *L)
 {
 	struct nl_sock *sock = check_net(L);
-	const char *name = luaL_checkstring(L, 2);
+	const char *name = check_string(L, 2);
 	struct rtnl_link *link = rtnl_link_alloc();
 	int err = -NLE_NOMEM;
 
@@ -120,19 +128,20 @@ static int net_bridge(lua_State *L)
 	return push_done(L, "bridge", err);
 }
 
-/* Asks the kernel for the link at arg 2. */
-static int find_link(lua_State *L, struct nl_sock *sock,
+/* Asks the kernel for a link. */
+static int find_link(struct nl_sock *sock, const char *name,
 		     struct rtnl_link **link)
 {
-	return rtnl_link_get_kernel(sock, 0, luaL_checkstring(L, 2), link);
+	return rtnl_link_get_kernel(sock, 0, name, link);
 }
 
 static int change_flags(lua_State *L, const char *what, bool up)
 {
 	struct nl_sock *sock = check_net(L);
+	const char *name = check_string(L, 2);
 	struct rtnl_link *link = NULL;
 	struct rtnl_link *change = rtnl_link_alloc();
-	int err = change == NULL ? -NLE_NOMEM : find_link(L, sock, &link);
+	int err = change == NULL ? -NLE_NOMEM : find_link(sock, name, &link);
 
 	if (err >= 0) {
 		if (up)
@@ -162,13 +171,14 @@ static int net_down(lua_State *L)
 static int net_enslave(lua_State *L)
 {
 	struct nl_sock *sock = check_net(L);
-	const char *bridge = luaL_checkstring(L, 3);
+	const char *name = check_string(L, 2);
+	const char *bridge = check_string(L, 3);
 	struct rtnl_link *link = NULL;
 	struct rtnl_link *master = NULL;
-	int err = find_link(L, sock, &link);
+	int err = find_link(sock, name, &link);
 
 	if (err >= 0)
-		err = rtnl_link_get_kernel(sock, 0, bridge, &master);
+		err = find_link(sock, bridge, &master);
 	if (err >= 0)
 		err = rtnl_link_enslave(sock, master, link);
 	rtnl_link_put(link);
@@ -195,14 +205,13 @@ static int add_address(struct nl_sock *sock, int index, struct nl_addr *local)
 static int net_address(lua_State *L)
 {
 	struct nl_sock *sock = check_net(L);
+	const char *name = check_string(L, 2);
+	struct nl_addr *local = check_address(L, 3, AF_INET);
 	struct rtnl_link *link = NULL;
-	int err = find_link(L, sock, &link);
-	struct nl_addr *local;
+	int err = find_link(sock, name, &link);
 
-	if (err < 0)
-		return push_netlink(L, "address", err);
-	local = parse(L, 3, AF_INET);
-	err = add_address(sock, rtnl_link_get_ifindex(link), local);
+	if (err >= 0)
+		err = add_address(sock, rtnl_link_get_ifindex(link), local);
 	nl_addr_put(local);
 	rtnl_link_put(link);
 	return push_done(L, "address", err);
@@ -229,10 +238,17 @@ static int add_neighbour(struct nl_sock *sock, int index, struct nl_addr *to,
 /* The pair that lua_next left on top of the stack. */
 static int add_pair(lua_State *L, struct nl_sock *sock, int index)
 {
-	struct nl_addr *to = parse(L, lua_gettop(L) - 1, AF_INET);
-	struct nl_addr *mac = parse(L, lua_gettop(L), AF_LLC);
-	int err = add_neighbour(sock, index, to, mac);
+	int key = lua_gettop(L) - 1;
+	const char *mac_text = check_string(L, key + 1);
+	struct nl_addr *to = check_address(L, key, AF_INET);
+	struct nl_addr *mac;
+	int err = nl_addr_parse(mac_text, AF_LLC, &mac);
 
+	if (err < 0) {
+		nl_addr_put(to);
+		return luaL_argerror(L, key + 1, "not an address");
+	}
+	err = add_neighbour(sock, index, to, mac);
 	nl_addr_put(to);
 	nl_addr_put(mac);
 	return err;
@@ -242,12 +258,13 @@ static int add_pair(lua_State *L, struct nl_sock *sock, int index)
 static int net_neighbours(lua_State *L)
 {
 	struct nl_sock *sock = check_net(L);
+	const char *name = check_string(L, 2);
 	struct rtnl_link *link = NULL;
 	int err;
 	int index;
 
 	luaL_checktype(L, 3, LUA_TTABLE);
-	err = find_link(L, sock, &link);
+	err = find_link(sock, name, &link);
 	if (err < 0)
 		return push_netlink(L, "neighbours", err);
 	index = rtnl_link_get_ifindex(link);
@@ -313,11 +330,10 @@ static const luaL_Reg net_functions[] = {
 MODULE(corolua_net)
 {
 	luaL_checkversion(L);
-	if (luaL_newmetatable(L, NET_NAME)) {
-		luaL_setfuncs(L, net_metamethods, 0);
-		luaL_newlib(L, net_methods);
-		lua_setfield(L, -2, "__index");
-	}
+	luaL_newmetatable(L, NET_NAME);
+	luaL_setfuncs(L, net_metamethods, 0);
+	luaL_newlib(L, net_methods);
+	lua_setfield(L, -2, "__index");
 	lua_pop(L, 1);
 	luaL_newlib(L, net_functions);
 	return 1;

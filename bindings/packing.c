@@ -69,21 +69,27 @@ static const char *check_payload(lua_State *L, size_t most, size_t *length)
 	return lua_tostring(L, 2);
 }
 
-static void packer_reserve(lua_State *L, struct packer *packer, size_t need)
+/*
+ * Room for so many bytes more. The allocation may run a finalizer that uses the
+ * packer too: what it left is what counts.
+ */
+static void packer_reserve(lua_State *L, struct packer *packer, size_t more)
 {
-	size_t room = packer->room * 2;
-	char *bytes;
+	while (packer->used + more > packer->room) {
+		size_t need = packer->used + more;
+		size_t room = packer->room * 2 > need ? packer->room * 2 : need;
+		char *bytes = (char *)lua_newuserdatauv(L, room, 0);
 
-	if (need <= packer->room)
-		return;
-	if (room < need)
-		room = need;
-	bytes = (char *)lua_newuserdatauv(L, room, 0);
-	if (packer->used > WIRE_HEADER)
-		memcpy(bytes, packer->bytes, packer->used);
-	lua_setiuservalue(L, 1, VALUE_BYTES);
-	packer->bytes = bytes;
-	packer->room = room;
+		if (packer->used + more > room) {
+			lua_pop(L, 1);
+			continue;
+		}
+		if (packer->used > WIRE_HEADER)
+			memcpy(bytes, packer->bytes, packer->used);
+		lua_setiuservalue(L, 1, VALUE_BYTES);
+		packer->bytes = bytes;
+		packer->room = room;
+	}
 }
 
 /* Starts an empty frame; a buffer that one long message grew is given back. */
@@ -99,22 +105,29 @@ static void packer_clear(lua_State *L, struct packer *packer)
 	lua_setiuservalue(L, 1, VALUE_BYTES);
 }
 
+/* Whether a message so long makes the frame larger than it may be. */
+static bool packer_is_full(const struct packer *packer, size_t length)
+{
+	return packer->count > 0 &&
+	       packer->used + WIRE_LENGTH + length > packer->max_frame;
+}
+
 /* packer:add(payload) -> number | false (full: flush first) */
 static int packer_add(lua_State *L)
 {
 	struct packer *packer = check_packer(L);
 	size_t length;
 	const char *payload = check_payload(L, packer_longest(packer), &length);
-	size_t need = packer->used + WIRE_LENGTH + length;
 
-	if (packer->count > 0 && need > packer->max_frame) {
+	if (!packer_is_full(packer, length))
+		packer_reserve(L, packer, WIRE_LENGTH + length);
+	if (packer_is_full(packer, length)) {
 		lua_pushboolean(L, 0);
 		return 1;
 	}
-	packer_reserve(L, packer, need);
 	wire_put_length(packer->bytes + packer->used, (uint32_t)length);
 	memcpy(packer->bytes + packer->used + WIRE_LENGTH, payload, length);
-	packer->used = need;
+	packer->used += WIRE_LENGTH + length;
 	lua_pushinteger(L, (lua_Integer)packer->next + packer->count++);
 	return 1;
 }
@@ -132,22 +145,48 @@ static struct wire_frame packer_frame(lua_State *L, const struct packer *packer,
 	};
 }
 
-/* packer:flush(ring_nodeid, ring_seq) -> frame, first, count | nil */
+/* Drops the messages of a frame that has been made, and keeps later ones. */
+static void packer_advance(lua_State *L, struct packer *packer,
+			   const struct wire_frame *frame, size_t size)
+{
+	size_t rest = packer->used - size;
+
+	packer->next += frame->count;
+	packer->count -= frame->count;
+	if (rest == 0) {
+		packer_clear(L, packer);
+		return;
+	}
+	memmove(packer->bytes + WIRE_HEADER, packer->bytes + size, rest);
+	packer->used = WIRE_HEADER + rest;
+}
+
+/*
+ * packer:flush(ring_nodeid, ring_seq) -> frame, first, count | nil
+ *
+ * Making the string may run a finalizer that uses the packer too: it may have
+ * added messages, which stay, or flushed these.
+ */
 static int packer_flush(lua_State *L)
 {
 	struct packer *packer = check_packer(L);
-	struct wire_frame frame = packer_frame(L, packer, 2);
+	struct wire_frame frame;
+	size_t size;
 
-	if (packer->count == 0)
-		return 0;
-	frame.kind = WIRE_MESSAGES;
-	frame.count = packer->count;
-	wire_put_header(packer->bytes, &frame);
-	lua_pushlstring(L, packer->bytes, packer->used);
+	do {
+		lua_settop(L, 3);
+		frame = packer_frame(L, packer, 2);
+		if (packer->count == 0)
+			return 0;
+		frame.kind = WIRE_MESSAGES;
+		frame.count = packer->count;
+		size = packer->used;
+		wire_put_header(packer->bytes, &frame);
+		lua_pushlstring(L, packer->bytes, size);
+	} while (packer->life != frame.life || packer->next != frame.first);
+	packer_advance(L, packer, &frame, size);
 	lua_pushinteger(L, (lua_Integer)frame.first);
 	lua_pushinteger(L, frame.count);
-	packer->next += frame.count;
-	packer_clear(L, packer);
 	return 3;
 }
 
@@ -158,7 +197,8 @@ static int split_next(lua_State *L)
 	const char *payload = lua_tolstring(L, lua_upvalueindex(1), &length);
 	struct split *split =
 		(struct split *)lua_touserdata(L, lua_upvalueindex(2));
-	size_t piece = length - split->frame.offset;
+	struct wire_frame frame = split->frame;
+	size_t piece = length - frame.offset;
 	luaL_Buffer buffer;
 	char *bytes;
 
@@ -167,13 +207,11 @@ static int split_next(lua_State *L)
 	if (piece > split->piece)
 		piece = split->piece;
 	bytes = luaL_buffinitsize(L, &buffer, WIRE_HEADER + WIRE_PLACE + piece);
-	wire_put_header(bytes, &split->frame);
-	wire_put_place(bytes + WIRE_HEADER, (uint32_t)length,
-		       split->frame.offset);
-	memcpy(bytes + WIRE_HEADER + WIRE_PLACE, payload + split->frame.offset,
-	       piece);
+	wire_put_header(bytes, &frame);
+	wire_put_place(bytes + WIRE_HEADER, (uint32_t)length, frame.offset);
+	memcpy(bytes + WIRE_HEADER + WIRE_PLACE, payload + frame.offset, piece);
 	luaL_pushresultsize(&buffer, WIRE_HEADER + WIRE_PLACE + piece);
-	split->frame.offset += (uint32_t)piece;
+	split->frame.offset = frame.offset + (uint32_t)piece;
 	return 1;
 }
 
@@ -181,21 +219,24 @@ static int split_next(lua_State *L)
 static int packer_split(lua_State *L)
 {
 	struct packer *packer = check_packer(L);
-	struct wire_frame frame = packer_frame(L, packer, 3);
 	struct split *split;
 	size_t length;
 
 	check_payload(L, UINT32_MAX, &length);
 	luaL_argcheck(L, length > 0, 2, "payload must not be empty");
-	if (packer->count > 0)
-		return luaL_error(L, "the packer holds messages: flush first");
+	lua_settop(L, 4);
 	lua_pushvalue(L, 2);
 	split = (struct split *)lua_newuserdatauv(L, sizeof *split, 0);
-	split->frame = frame;
+	lua_pushvalue(L, -1);
+	lua_insert(L, 5);
+	lua_pushcclosure(L, split_next, 2);
+	/* Only now, as what was pushed may have run a finalizer. */
+	if (packer->count > 0)
+		return luaL_error(L, "the packer holds messages: flush first");
+	split->frame = packer_frame(L, packer, 3);
 	split->frame.kind = WIRE_FRAGMENT;
 	split->frame.count = 1;
 	split->piece = packer->max_frame - WIRE_HEADER - WIRE_PLACE;
-	lua_pushcclosure(L, split_next, 2);
 	lua_pushinteger(L, (lua_Integer)packer->next++);
 	return 2;
 }
@@ -283,6 +324,7 @@ static const luaL_Reg functions[] = {
 
 MODULE(corolua_packing)
 {
+	unpacker_register(L);
 	luaL_newmetatable(L, TYPE);
 	luaL_newlib(L, methods);
 	lua_setfield(L, -2, "__index");

@@ -19,6 +19,8 @@
 
 #include "args.h"
 #include "descriptor.h"
+#include "fork.h"
+#include "forked.h"
 #include "guard.h"
 #include "spawn_plan.h"
 #include "status.h"
@@ -29,6 +31,9 @@ static const struct name signals[] = {
 	{SIGTERM, "TERM"}, {SIGUSR1, "USR1"}, {SIGUSR2, "USR2"},
 	{0, NULL},
 };
+
+/* fork_depth() of the process whose children they are. */
+static unsigned int forks;
 
 struct report {
 	char step[32];
@@ -122,22 +127,6 @@ static _Noreturn void child_run(const struct spawn_plan *plan)
 	give_up(plan, "exec");
 }
 
-/* No signal handler of the program may run in the child. */
-static pid_t fork_child(const struct spawn_plan *plan)
-{
-	sigset_t all;
-	sigset_t before;
-	pid_t pid;
-
-	sigfillset(&all);
-	sigprocmask(SIG_SETMASK, &all, &before);
-	pid = fork();
-	if (pid == 0)
-		child_run(plan);
-	sigprocmask(SIG_SETMASK, &before, NULL);
-	return pid;
-}
-
 static int push_report(lua_State *L, const struct spawn_plan *plan, pid_t pid,
 		       const struct report *report)
 {
@@ -174,7 +163,10 @@ static int sys_spawn(lua_State *L)
 	if (pipe2(ends, O_CLOEXEC) != 0)
 		return push_errno(L, "pipe", errno);
 	plan.report = ends[1];
-	pid = fork_child(&plan);
+	forks = fork_depth();
+	pid = fork_quiet();
+	if (pid == 0)
+		child_run(&plan);
 	close(ends[1]);
 	results = pid < 0 ? push_errno(L, "fork", errno)
 			  : push_started(L, &plan, pid, ends[0]);
@@ -187,6 +179,8 @@ static int kill_process(lua_State *L, int sign)
 	pid_t pid = (pid_t)check_range(L, 1, "process id", 2, 1 << 30);
 	int number = (int)check_name(L, 2, "signal", signals);
 
+	if (forks != fork_depth())
+		return push_errno(L, "kill", ECHILD);
 	if (kill(sign * pid, number) != 0)
 		return push_errno(L, "kill", errno);
 	lua_pushboolean(L, true);

@@ -88,10 +88,11 @@ static votequorum_ring_id_t check_ring(lua_State *L, int arg)
  */
 int qdevice_poll(lua_State *L)
 {
-	const struct handle *handle = check_handle(L);
 	const char *name = check_qdevice(L, 2, "name");
 	bool cast_vote = check_boolean(L, 3, "cast_vote");
 	votequorum_ring_id_t ring = check_ring(L, 4);
+	/* Last, as the ring may have run whatever its metatable says. */
+	const struct handle *handle = check_handle(L);
 
 	return push_result(
 		L, "votequorum_qdevice_poll",

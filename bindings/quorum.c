@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "args.h"
-#include "connect.h"
+#include "dispatch.h"
 #include "handle.h"
 #include "module.h"
 #include "ring.h"
@@ -128,38 +128,7 @@ static void on_nodelist(quorum_handle_t id, struct quorum_ring_id ring,
 struct call {
 	struct job job;
 	unsigned int flags;
-	uint32_t type;
 };
-
-static cs_error_t connect_daemon(quorum_handle_t *id, uint32_t *type)
-{
-	quorum_model_v1_data_t data = {
-		.model = QUORUM_MODEL_V1,
-		.quorum_notify_fn = on_quorum,
-		.nodelist_notify_fn = on_nodelist,
-	};
-	struct connecting connecting;
-	cs_error_t err;
-
-	connect_enter(&connecting, id);
-	err = quorum_model_initialize(id, QUORUM_MODEL_V1,
-				      (quorum_model_data_t *)&data, type, NULL);
-	connect_return(&connecting);
-	return err;
-}
-
-static cs_error_t run_initialize_job(struct job *job)
-{
-	return connect_daemon(&job->id, &((struct call *)job)->type);
-}
-
-static int push_initialize_job(lua_State *L, struct handle *handle,
-			       const struct job *job)
-{
-	(void)handle;
-	push_name(L, types, ((const struct call *)job)->type);
-	return 1;
-}
 
 static void check_trackstart_job(lua_State *L, int arg, struct handle *handle,
 				 struct job *job)
@@ -174,19 +143,38 @@ static cs_error_t run_trackstart_job(struct job *job)
 }
 
 static const struct blocking blocking[] = {
-	{"initialize", "quorum_model_initialize", sizeof(struct call), true,
-	 NULL, run_initialize_job, push_initialize_job},
-	{"trackstart", "quorum_trackstart", sizeof(struct call), false,
+	{"trackstart", "quorum_trackstart", sizeof(struct call),
 	 check_trackstart_job, run_trackstart_job, NULL},
-	{NULL, NULL, 0, false, NULL, NULL, NULL},
+	{NULL, NULL, 0, NULL, NULL, NULL},
 };
+
+static cs_error_t tracker_connect(struct connection *connection)
+{
+	quorum_model_v1_data_t data = {
+		.model = QUORUM_MODEL_V1,
+		.quorum_notify_fn = on_quorum,
+		.nodelist_notify_fn = on_nodelist,
+	};
+
+	return quorum_model_initialize(&connection->id, QUORUM_MODEL_V1,
+				       (quorum_model_data_t *)&data,
+				       &connection->type, NULL);
+}
+
+static void push_type(lua_State *L, uint32_t type)
+{
+	push_name(L, types, type);
+}
 
 static const struct library library = {
 	.type = "corosync.quorum",
+	.initialize_name = "quorum_model_initialize",
 	.dispatch_name = "quorum_dispatch",
 	.fd_get_name = "quorum_fd_get",
 	.finalize_name = "quorum_finalize",
 	.handlers = handlers,
+	.connect = tracker_connect,
+	.push_type = push_type,
 	.dispatch = quorum_dispatch,
 	.fd_get = quorum_fd_get,
 	.finalize = quorum_finalize,
@@ -248,16 +236,8 @@ static int tracker_trackstop(lua_State *L)
  */
 static int initialize(lua_State *L)
 {
-	struct handle *handle = push_handle(L, &library, sizeof *handle, 1);
-	quorum_handle_t id;
-	uint32_t type;
-	cs_error_t err = connect_daemon(&id, &type);
-
-	if (err != CS_OK)
-		return push_failure(L, "quorum_model_initialize", err);
-	handle_open(L, handle, id);
-	push_name(L, types, type);
-	return 2;
+	return handle_initialize(
+		L, push_handle(L, &library, sizeof(struct handle), 1));
 }
 
 /*

@@ -180,13 +180,17 @@ static int switch_clear(lua_State *L)
 static int switch_counters(lua_State *L)
 {
 	struct switch_process *process = check_switch(L);
-	struct switch_shared *shared = process->shared;
-	struct links links = check_links(L, 2, shared);
+	struct links links = check_links(L, 2, process->shared);
 	struct switch_failure failure;
+	struct switch_shared *copy;
 
 	if (!switch_request(process, SWITCH_SYNC, &failure))
 		return push_switch_failure(L, &failure);
-	push_counters(L, shared, &links);
+	/* What is pushed may run a finalizer that closes the switch. */
+	copy = (struct switch_shared *)lua_newuserdatauv(L, process->size, 0);
+	process = check_switch(L);
+	memcpy(copy, (const void *)process->shared, process->size);
+	push_counters(L, copy, &links);
 	return 1;
 }
 

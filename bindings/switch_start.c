@@ -18,6 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "fork.h"
 #include "switch_port.h"
 
 enum { REPLY_TIMEOUT = 5000, END_TIMEOUT = 1000 }; /* milliseconds */
@@ -112,7 +113,7 @@ static bool fork_child(struct switch_process *process, struct switch_plan *plan,
 		       struct switch_failure *failure)
 {
 	plan->parent = getpid();
-	process->pid = fork();
+	process->pid = fork_quiet();
 	if (process->pid == 0)
 		switch_run(plan);
 	if (process->pid < 0)

@@ -17,7 +17,7 @@
 #include "process.h"
 #include "status.h"
 
-/* Where the thin modules list their open handles, as weak keys. */
+/* Where the thin modules list their handles, and whether each is open. */
 #define HANDLES_KEY "corosync.handles"
 
 /* sys.pipe() -> reading end, writing end | nil, message, code */
@@ -71,12 +71,25 @@ static int sys_handles(lua_State *L)
 	if (lua_getfield(L, LUA_REGISTRYINDEX, HANDLES_KEY) == LUA_TTABLE) {
 		lua_pushnil(L);
 		while (lua_next(L, -2)) {
-			count++;
+			count += lua_toboolean(L, -1);
 			lua_pop(L, 1);
 		}
 	}
 	lua_pushinteger(L, count);
 	return 1;
+}
+
+/* The strings stay in the table, where nothing runs that could change it. */
+static void check_candidates(lua_State *L, const char **list, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (lua_rawgeti(L, 2, (lua_Integer)i + 1) != LUA_TSTRING)
+			raise_argument(
+				L, 2, "candidates[%d] must be a string, got %s",
+				(int)i + 1, luaL_typename(L, -1));
+		list[i] = lua_tostring(L, -1);
+		lua_pop(L, 1);
+	}
 }
 
 /* sys.nearest(word, candidates) -> the one that was meant, or nil */
@@ -90,11 +103,7 @@ static int sys_nearest(lua_State *L)
 	count = lua_rawlen(L, 2);
 	list = (const char **)lua_newuserdatauv(L, (count + 1) * sizeof *list,
 						0);
-	for (size_t i = 0; i < count; i++) {
-		lua_geti(L, 2, (lua_Integer)i + 1);
-		list[i] = luaL_checkstring(L, -1);
-		lua_pop(L, 1);
-	}
+	check_candidates(L, list, count);
 	list[count] = NULL;
 	lua_pushstring(L, nearest(word, list));
 	return 1;

@@ -124,32 +124,42 @@ static void sender_live(lua_State *L, struct sender *sender, uint32_t life)
 	sender->life = life;
 }
 
-/* Grows by doubling: what is claimed is not yet what is allocated. */
-static void sender_reserve(lua_State *L, struct sender *sender, size_t need)
+/* Whether the piece is the next one of the message that is partly here. */
+static bool sender_expects(const struct sender *sender,
+			   const struct wire_frame *frame)
 {
+	return sender->partial && frame->first == sender->last + 1 &&
+	       frame->total == sender->total && frame->offset == sender->have;
+}
+
+/*
+ * Grows by doubling: what is claimed is not yet what is allocated. False if a
+ * finalizer that the allocation ran has read the piece, or parked its member.
+ */
+static bool sender_reserve(lua_State *L, struct sender *sender,
+			   const struct wire_frame *frame)
+{
+	size_t need = sender->have + frame->length;
 	size_t room = sender->room * 2;
 	char *bytes;
 
 	if (sender->bytes != NULL && need <= sender->room)
-		return;
+		return true;
 	if (room > sender->total)
 		room = sender->total;
 	if (room < need)
 		room = need;
 	bytes = (char *)lua_newuserdatauv(L, room, 0);
+	if (!sender_expects(sender, frame)) {
+		lua_pop(L, 1);
+		return false;
+	}
 	if (sender->bytes != NULL)
 		memcpy(bytes, sender->bytes, sender->have);
 	lua_setiuservalue(L, -2, VALUE_BYTES);
 	sender->bytes = bytes;
 	sender->room = room;
-}
-
-static void sender_append(lua_State *L, struct sender *sender,
-			  const struct wire_frame *frame)
-{
-	sender_reserve(L, sender, sender->have + frame->length);
-	memcpy(sender->bytes + sender->have, frame->body, frame->length);
-	sender->have += frame->length;
+	return true;
 }
 
 static void push_messages(lua_State *L, struct wire_frame *frame)
@@ -164,44 +174,75 @@ static void push_messages(lua_State *L, struct wire_frame *frame)
 	}
 }
 
+/* Nothing counts as read before it has been pushed, so that a gap tells of what
+ * found no memory. */
 static int take_messages(lua_State *L, struct unpacker *unpacker,
 			 struct sender *sender, struct wire_frame *frame)
 {
+	const struct sender before = *sender;
+	uint64_t last = frame->first + frame->count - 1;
 	int values;
 
 	sender_release(L, sender, lua_gettop(L));
 	push_messages(L, frame);
 	lua_pushinteger(L, (lua_Integer)frame->first);
 	push_sent_in(L, unpacker, frame->ring_nodeid, frame->ring_seq);
-	values = 3 + push_gap(L, sender, frame->first);
+	values = 3 + push_gap(L, &before, frame->first);
+	/* A finalizer may have read what comes after it. */
+	if (sender->life != frame->life)
+		return values;
+	if (!sender->known || last > sender->last)
+		sender->last = last;
 	sender->known = true;
-	sender->last = frame->first + frame->count - 1;
 	return values;
 }
 
-/* Pushes the message if it is whole, else false; the sender is on top. */
+/*
+ * Pushes the message if it is whole, else false; the sender is on top. The
+ * bytes stay on the stack, whatever a finalizer does to the sender.
+ */
 static void push_whole(lua_State *L, struct sender *sender)
 {
 	int index = lua_gettop(L);
+	const char *bytes = sender->bytes;
+	size_t total = sender->total;
 
-	if (sender->have < sender->total) {
+	if (sender->have < total) {
 		lua_pushboolean(L, 0);
 		return;
 	}
+	lua_getiuservalue(L, index, VALUE_BYTES);
 	lua_createtable(L, 1, 0);
-	lua_pushlstring(L, sender->bytes, sender->total);
+	lua_pushlstring(L, bytes, total);
 	lua_rawseti(L, -2, 1);
+	lua_remove(L, -2);
+	if (sender->bytes != bytes)
+		return;
 	sender_release(L, sender, index);
 	sender->last++;
+}
+
+/* Nothing is delivered; how many values say so. */
+static int push_skipped(lua_State *L, struct sender *sender)
+{
+	sender_release(L, sender, lua_gettop(L));
+	lua_pushboolean(L, 0);
+	return 1;
 }
 
 static int push_progress(lua_State *L, struct unpacker *unpacker,
 			 struct sender *sender, const struct wire_frame *frame)
 {
-	sender_append(L, sender, frame);
+	uint32_t nodeid = sender->ring_nodeid;
+	uint64_t seq = sender->ring_seq;
+
+	if (!sender_reserve(L, sender, frame))
+		return push_skipped(L, sender);
+	memcpy(sender->bytes + sender->have, frame->body, frame->length);
+	sender->have += frame->length;
 	push_whole(L, sender);
 	lua_pushinteger(L, (lua_Integer)frame->first);
-	push_sent_in(L, unpacker, sender->ring_nodeid, sender->ring_seq);
+	push_sent_in(L, unpacker, nodeid, seq);
 	return 3;
 }
 
@@ -209,6 +250,7 @@ static int begin_run(lua_State *L, struct unpacker *unpacker,
 		     struct sender *sender, const struct wire_frame *frame)
 {
 	struct sender before;
+	int values;
 
 	sender_release(L, sender, lua_gettop(L));
 	if (frame->total > unpacker->max_message)
@@ -219,8 +261,9 @@ static int begin_run(lua_State *L, struct unpacker *unpacker,
 	sender->total = frame->total;
 	sender->ring_nodeid = frame->ring_nodeid;
 	sender->ring_seq = frame->ring_seq;
-	return push_progress(L, unpacker, sender, frame) +
-	       push_gap(L, &before, frame->first);
+	values = push_progress(L, unpacker, sender, frame);
+	return values < 3 ? values
+			  : values + push_gap(L, &before, frame->first);
 }
 
 /*
@@ -231,12 +274,9 @@ static int begin_run(lua_State *L, struct unpacker *unpacker,
 static int continue_run(lua_State *L, struct unpacker *unpacker,
 			struct sender *sender, const struct wire_frame *frame)
 {
-	if (sender->partial && frame->first == sender->last + 1 &&
-	    frame->total == sender->total && frame->offset == sender->have)
+	if (sender_expects(sender, frame))
 		return push_progress(L, unpacker, sender, frame);
-	sender_release(L, sender, lua_gettop(L));
-	lua_pushboolean(L, 0);
-	return 1;
+	return push_skipped(L, sender);
 }
 
 static struct unpacker *check_unpacker(lua_State *L)
@@ -323,10 +363,14 @@ int unpacker_new(lua_State *L)
 		L, 1, "max_message", 0, MOST_MESSAGE, MAX_MESSAGE);
 	lua_newtable(L);
 	lua_setiuservalue(L, -2, VALUE_SENDERS);
-	if (luaL_newmetatable(L, TYPE)) {
-		luaL_newlib(L, methods);
-		lua_setfield(L, -2, "__index");
-	}
-	lua_setmetatable(L, -2);
+	luaL_setmetatable(L, TYPE);
 	return 1;
+}
+
+void unpacker_register(lua_State *L)
+{
+	luaL_newmetatable(L, TYPE);
+	luaL_newlib(L, methods);
+	lua_setfield(L, -2, "__index");
+	lua_pop(L, 1);
 }

@@ -6,4 +6,7 @@
 /* The Lua function packing.unpacker(options) -> unpacker */
 int unpacker_new(lua_State *L);
 
+/* Makes the metatable; once per Lua state. */
+void unpacker_register(lua_State *L);
+
 #endif

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "args.h"
+#include "dispatch.h"
 #include "handle.h"
 #include "module.h"
 #include "qdevice.h"
@@ -261,7 +262,7 @@ static void on_extra_info(votequorum_handle_t id, uint64_t context,
 }
 #endif
 
-static cs_error_t votes_connect(votequorum_handle_t *id)
+static cs_error_t votes_connect(struct connection *connection)
 {
 #if HAVE_VOTEQUORUM_MODEL_INITIALIZE
 	const votequorum_model_v1_data_t data = {
@@ -274,7 +275,7 @@ static cs_error_t votes_connect(votequorum_handle_t *id)
 #endif
 	};
 
-	return votequorum_model_initialize(id, &data);
+	return votequorum_model_initialize(&connection->id, &data);
 #else
 	votequorum_callbacks_t callbacks = {
 		.votequorum_quorum_notify_fn = on_quorum,
@@ -282,7 +283,7 @@ static cs_error_t votes_connect(votequorum_handle_t *id)
 		.votequorum_nodelist_notify_fn = on_nodelist,
 	};
 
-	return votequorum_initialize(id, &callbacks);
+	return votequorum_initialize(&connection->id, &callbacks);
 #endif
 }
 
@@ -292,11 +293,6 @@ struct call {
 	unsigned int nodeid;
 	struct roomy_info roomy;
 };
-
-static cs_error_t run_initialize_job(struct job *job)
-{
-	return votes_connect(&job->id);
-}
 
 static void check_getinfo_job(lua_State *L, int arg, struct handle *handle,
 			      struct job *job)
@@ -322,19 +318,19 @@ static int push_getinfo_job(lua_State *L, struct handle *handle,
 }
 
 static const struct blocking blocking[] = {
-	{"initialize", "votequorum_initialize", sizeof(struct call), true, NULL,
-	 run_initialize_job, NULL},
-	{"getinfo", "votequorum_getinfo", sizeof(struct call), false,
+	{"getinfo", "votequorum_getinfo", sizeof(struct call),
 	 check_getinfo_job, run_getinfo_job, push_getinfo_job},
-	{NULL, NULL, 0, false, NULL, NULL, NULL},
+	{NULL, NULL, 0, NULL, NULL, NULL},
 };
 
 static const struct library library = {
 	.type = "corosync.votequorum",
+	.initialize_name = "votequorum_initialize",
 	.dispatch_name = "votequorum_dispatch",
 	.fd_get_name = "votequorum_fd_get",
 	.finalize_name = "votequorum_finalize",
 	.handlers = handlers,
+	.connect = votes_connect,
 	.dispatch = votequorum_dispatch,
 	.fd_get = votequorum_fd_get,
 	.finalize = votequorum_finalize,
@@ -431,14 +427,8 @@ static int votes_trackstop(lua_State *L)
  */
 static int initialize(lua_State *L)
 {
-	struct handle *handle = push_handle(L, &library, sizeof *handle, 1);
-	votequorum_handle_t id;
-	cs_error_t err = votes_connect(&id);
-
-	if (err != CS_OK)
-		return push_failure(L, "votequorum_initialize", err);
-	handle_open(L, handle, id);
-	return 1;
+	return handle_initialize(
+		L, push_handle(L, &library, sizeof(struct handle), 1));
 }
 
 /*

@@ -18,6 +18,7 @@ struct loop {
 	struct timers timers;
 	lua_State *main;     /* every entry from libqb runs here */
 	lua_Integer counted; /* active watches that keep a program running */
+	unsigned int forks;  /* fork_depth() when it was made */
 	bool running;
 	bool stopped; /* stop was asked for, perhaps before run */
 	bool failed;  /* the error is in the registry, under the loop */

@@ -21,6 +21,7 @@
 
 #include "args.h"
 #include "descriptor.h"
+#include "forked.h"
 #include "handle.h"
 #include "job.h"
 #include "module.h"
@@ -51,6 +52,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct work *finished;
 static struct work **finished_end = &finished;
 static int event_fd = -1;
+static unsigned int forks; /* fork_depth() of the process with the threads */
 
 static void work_free(struct work *work)
 {
@@ -76,15 +78,10 @@ static void *discard_main(void *work)
 
 static void work_run(struct work *work)
 {
-	struct job *job = work->job;
-
-	if (work->network >= 0 && setns(work->network, CLONE_NEWNET) != 0) {
+	if (work->network >= 0 && setns(work->network, CLONE_NEWNET) != 0)
 		work->error = errno;
-		return;
-	}
-	work->err = job->blocking->run(job);
-	if (job->blocking->connects && work->err == CS_OK)
-		job->connected = true;
+	else
+		work->err = work->job->blocking->run(work->job);
 }
 
 /* Hands the work over to the main thread, unless that has given it up. */
@@ -145,6 +142,13 @@ static void take_from_finished(struct work *work)
 		finished_end = link;
 }
 
+/* Without a thread the connection stays until the program ends. */
+static void work_let_go(struct work *work)
+{
+	if (start_thread(discard_main, work) != 0)
+		work_free(work);
+}
+
 static void work_abandon(struct work *work)
 {
 	bool over;
@@ -155,9 +159,8 @@ static void work_abandon(struct work *work)
 	if (over)
 		take_from_finished(work);
 	pthread_mutex_unlock(&lock);
-	/* Without a thread the connection stays until the program ends. */
-	if (over && start_thread(discard_main, work) != 0)
-		work_free(work);
+	if (over)
+		work_let_go(work);
 }
 
 static void forget_call(lua_State *L, struct work *work)
@@ -167,9 +170,9 @@ static void forget_call(lua_State *L, struct work *work)
 }
 
 /*
- * call:abandon(): nobody waits for it any more. Its handle stays closed, and
- * the connection is finalized once the daemon has answered. Harmless when the
- * call is over, or when repeated.
+ * call:abandon(): nobody waits for it any more. Its handle is closed for good,
+ * and the connection is finalized once the daemon has answered. Harmless when
+ * the call is over, or when repeated.
  */
 static int call_abandon(lua_State *L)
 {
@@ -179,8 +182,12 @@ static int call_abandon(lua_State *L)
 	if (work == NULL)
 		return 0;
 	call->work = NULL;
+	lua_getiuservalue(L, 1, VALUE_HANDLE);
+	handle_become(L, -1, HANDLE_CLOSED);
 	forget_call(L, work);
-	work_abandon(work);
+	/* A fork may have left the lock in the hands of a thread. */
+	if (forks == fork_depth())
+		work_abandon(work);
 	return 0;
 }
 
@@ -191,7 +198,48 @@ static cs_error_t run_finalize(struct job *job)
 }
 
 static const struct blocking finalizing = {
-	"finalize", NULL, sizeof(struct job), false, NULL, run_finalize, NULL,
+	"finalize", NULL, sizeof(struct job), NULL, run_finalize, NULL,
+};
+
+struct initialize_job {
+	struct job job;
+	struct connection connection;
+};
+
+static void check_initialize(lua_State *L, int arg, struct handle *handle,
+			     struct job *job)
+{
+	(void)L;
+	(void)arg;
+	((struct initialize_job *)job)->connection.flags = handle->flags;
+}
+
+static cs_error_t run_initialize(struct job *job)
+{
+	struct connection *connection =
+		&((struct initialize_job *)job)->connection;
+	cs_error_t err = handle_connect(job->library, connection);
+
+	job->id = connection->id;
+	job->connected = err == CS_OK;
+	return err;
+}
+
+static int push_initialized(lua_State *L, struct handle *handle,
+			    const struct job *job)
+{
+	const struct initialize_job *done = (const struct initialize_job *)job;
+
+	if (handle->library->push_type != NULL)
+		handle->library->push_type(L, done->connection.type);
+	else
+		lua_pushboolean(L, 1);
+	return 1;
+}
+
+static const struct blocking initializing = {
+	"initialize",     NULL,           sizeof(struct initialize_job),
+	check_initialize, run_initialize, push_initialized,
 };
 
 static const struct blocking *check_blocking(lua_State *L, int arg,
@@ -200,6 +248,8 @@ static const struct blocking *check_blocking(lua_State *L, int arg,
 	const char *name = luaL_checkstring(L, arg);
 	const struct blocking *blocking = library->blocking;
 
+	if (strcmp(name, initializing.name) == 0)
+		return &initializing;
 	if (strcmp(name, finalizing.name) == 0)
 		return &finalizing;
 	for (; blocking != NULL && blocking->name != NULL; blocking++)
@@ -261,24 +311,33 @@ static int call_fail(lua_State *L, struct call *call, const char *what, int err)
 static int call_start(lua_State *L, struct call *call, struct handle *handle)
 {
 	struct work *work = call->work;
-	bool open = handle->open;
+	enum handle_state before = handle->state;
 	int err;
 
 	work->job->id = handle->id;
-	work->job->connected = open;
+	work->job->connected = before == HANDLE_OPEN;
 	lua_pushvalue(L, -1);
 	lua_rawsetp(L, LUA_REGISTRYINDEX, work);
-	handle_lend(L, 1);
+	handle_become(L, 1, HANDLE_LENT);
 	err = start_thread(work_main, work);
 	call->started = err == 0;
 	if (call->started)
 		return 1;
 	forget_call(L, work);
-	if (open) {
-		lua_pushvalue(L, 1);
-		handle_open(L, handle, handle->id);
-	}
+	handle_become(L, 1, before);
 	return call_fail(L, call, "pthread_create", err);
+}
+
+/* A handle connects once, and makes one call at a time. */
+static void check_state(lua_State *L, const struct handle *handle,
+			const struct blocking *blocking)
+{
+	bool connects = blocking == &initializing;
+
+	if (handle->state == (connects ? HANDLE_NEW : HANDLE_OPEN))
+		return;
+	luaL_error(L, "the %s handle is %s", handle->library->type,
+		   handle->state == HANDLE_OPEN ? "open" : "closed");
 }
 
 /*
@@ -296,10 +355,10 @@ static int worker_start(lua_State *L)
 	const struct blocking *blocking = check_blocking(L, 2, handle->library);
 	struct call *call;
 
-	if (handle->open == blocking->connects)
-		return luaL_error(L, "the %s handle is %s",
-				  handle->library->type,
-				  handle->open ? "open" : "closed");
+	if (forks != fork_depth())
+		return luaL_error(L, "the threads are of the process that "
+				     "forked");
+	check_state(L, handle, blocking);
 	luaL_checktype(L, 4, LUA_TFUNCTION);
 	call = push_call(L);
 	call->work = work_new(L, handle->library, blocking);
@@ -308,6 +367,8 @@ static int worker_start(lua_State *L)
 	call->work->network = dup_network(L, 3);
 	if (call->work->network < 0 && !lua_isnoneornil(L, 3))
 		return call_fail(L, call, "fcntl", errno);
+	/* Once more, as push_call may have run a finalizer. */
+	check_state(L, handle, blocking);
 	return call_start(L, call, handle);
 }
 
@@ -318,9 +379,9 @@ static int call_gc(lua_State *L)
 
 	call->work = NULL;
 	/* A call that has started is anchored: then the whole state closes. */
-	if (work != NULL && call->started)
+	if (work != NULL && call->started && forks == fork_depth())
 		work_abandon(work);
-	else if (work != NULL)
+	else if (work != NULL && !call->started)
 		work_free(work); /* its arguments were refused */
 	return 0;
 }
@@ -329,10 +390,12 @@ static int push_outcome(lua_State *L, struct handle *handle,
 			const struct work *work)
 {
 	const struct blocking *blocking = work->job->blocking;
-	const char *name = blocking->call != NULL
-				   ? blocking->call
-				   : handle->library->finalize_name;
+	const char *name = blocking->call;
 
+	if (blocking == &finalizing)
+		name = handle->library->finalize_name;
+	if (blocking == &initializing)
+		name = handle->library->initialize_name;
 	if (work->error != 0)
 		return push_errno(L, "setns", work->error);
 	if (work->err != CS_OK)
@@ -341,6 +404,54 @@ static int push_outcome(lua_State *L, struct handle *handle,
 		return blocking->push(L, handle, work->job);
 	lua_pushboolean(L, 1);
 	return 1;
+}
+
+/* A function of Lua, called protected: the work must be freed after it. */
+static int push_results(lua_State *L)
+{
+	struct handle *handle = lua_touserdata(L, 1);
+
+	return push_outcome(L, handle, lua_touserdata(L, 2));
+}
+
+/*
+ * What the call returned, behind the handle and done. Without memory for it
+ * that is the failure, of words that are in memory already.
+ */
+static void take_results(lua_State *L, struct work *work)
+{
+	lua_pushcfunction(L, push_results);
+	lua_pushvalue(L, 1);
+	lua_pushlightuserdata(L, work);
+	if (lua_pcall(L, 2, LUA_MULTRET, 0) == LUA_OK)
+		return;
+	lua_pushnil(L);
+	lua_insert(L, -2);
+	lua_pushvalue(L, lua_upvalueindex(1));
+}
+
+/*
+ * The handle at index 1 has its connection back, if there still is one; false
+ * if it was finalized while the call ran.
+ */
+static bool give_back(lua_State *L, struct work *work)
+{
+	struct handle *handle = lua_touserdata(L, 1);
+	const struct job *job = work->job;
+
+	if (handle->state != HANDLE_LENT) {
+		if (job->connected)
+			work->err = CS_ERR_BAD_HANDLE;
+		return false;
+	}
+	handle->id = job->id;
+	if (job->connected)
+		handle_become(L, 1, HANDLE_OPEN);
+	else if (job->blocking == &initializing)
+		handle_become(L, 1, HANDLE_NEW);
+	else
+		handle_become(L, 1, HANDLE_CLOSED);
+	return true;
 }
 
 static struct work *next_finished(void)
@@ -364,10 +475,9 @@ static struct work *next_finished(void)
 static int worker_take(lua_State *L)
 {
 	struct work *work = next_finished();
-	struct handle *handle;
 	struct call *call;
 	uint64_t count;
-	int results;
+	bool returned;
 
 	if (work == NULL) {
 		/* Nothing finished since the last event is no error. */
@@ -377,25 +487,27 @@ static int worker_take(lua_State *L)
 	}
 	if (work == NULL)
 		return 0;
+	lua_settop(L, 0);
 	lua_rawgetp(L, LUA_REGISTRYINDEX, work);
-	call = lua_touserdata(L, -1);
+	call = lua_touserdata(L, 1);
 	call->work = NULL;
 	forget_call(L, work);
-	lua_getiuservalue(L, -1, VALUE_DONE);
-	lua_getiuservalue(L, -2, VALUE_HANDLE);
-	handle = lua_touserdata(L, -1);
-	if (work->job->connected)
-		handle_open(L, handle, work->job->id);
-	lua_pop(L, 1);
-	results = push_outcome(L, handle, work);
-	work_free(work);
-	return results + 1;
+	lua_getiuservalue(L, 1, VALUE_HANDLE);
+	lua_getiuservalue(L, 1, VALUE_DONE);
+	lua_remove(L, 1);
+	returned = give_back(L, work);
+	take_results(L, work);
+	if (returned)
+		work_free(work);
+	else
+		work_let_go(work);
+	return lua_gettop(L) - 1;
 }
 
 /* worker.is_open(handle) -> whether it has a connection, and no call runs */
 static int worker_is_open(lua_State *L)
 {
-	lua_pushboolean(L, check_any_handle(L, 1)->open);
+	lua_pushboolean(L, check_any_handle(L, 1)->state == HANDLE_OPEN);
 	return 1;
 }
 
@@ -428,11 +540,15 @@ static void register_call(lua_State *L)
 
 MODULE(corolua_worker)
 {
-	if (event_fd < 0)
+	if (event_fd < 0) {
 		event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+		forks = fork_depth();
+	}
 	if (event_fd < 0)
 		return luaL_error(L, "eventfd: %s", strerror(errno));
 	register_call(L);
-	luaL_newlib(L, functions);
+	luaL_newlibtable(L, functions);
+	lua_pushliteral(L, "ERR_NO_MEMORY");
+	luaL_setfuncs(L, functions, 1);
 	return 1;
 }

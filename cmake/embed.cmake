@@ -1,10 +1,12 @@
 # The Lua files that every script needs are in the program, compiled. All
 # others, and these for stock lua5.4, are read from the folder.
 set(embedded_modules
-  corolua.describe corolua.leave corolua.main corolua.options
-  corolua.scheduler corolua.scheduler.checks corolua.scheduler.conditions
-  corolua.scheduler.exits corolua.scheduler.failures corolua.scheduler.timers
-  corolua.scheduler.turn_ends corolua.strict)
+  corolua.describe corolua.leave corolua.lists corolua.main corolua.options
+  corolua.scheduler corolua.scheduler.checks
+  corolua.scheduler.condition_variable corolua.scheduler.conditions
+  corolua.scheduler.ending corolua.scheduler.exits corolua.scheduler.failures
+  corolua.scheduler.timers corolua.scheduler.turn_ends corolua.shown
+  corolua.strict corolua.traceback)
 add_executable(embed host/embed.c)
 target_link_libraries(embed PRIVATE PkgConfig::lua)
 set(embedded_files "")

@@ -26,12 +26,12 @@ static int print_bytes(lua_State *L, const void *bytes, size_t size, void *data)
 }
 
 /* "folder/corolua/main.lua" of "corolua.main", known to tracebacks as
- * "corolua/main.lua" */
+ * "corolua/main.lua"; the sources of files begin with another letter */
 static void load(lua_State *L, const char *folder, const char *module)
 {
 	const char *path = luaL_gsub(L, module, ".", LUA_DIRSEP);
 	const char *file = lua_pushfstring(L, "%s/%s.lua", folder, path);
-	const char *name = lua_pushfstring(L, "@%s.lua", path);
+	const char *name = lua_pushfstring(L, "=%s.lua", path);
 	luaL_Buffer text;
 	size_t size;
 	FILE *stream = fopen(file, "r");

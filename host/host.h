@@ -13,6 +13,10 @@ lua_State *limits_new_state(void);
 /* host.set_memory_limit(bytes): 0 is none */
 int limits_set_memory(lua_State *L);
 
+/* host.fail_allocation(n) -> integer: in a build for tests, the n-th request
+ * for memory from now on fails, 0 for none; returns what was left before. */
+int allocator_fail(lua_State *L);
+
 /* host.set_handler_limit(seconds) -> true | nil, message, code; 0 is none */
 int limits_set_handler(lua_State *L);
 

@@ -4,11 +4,13 @@
  */
 #include "host.h"
 
+#include "forked.h"
 #include "modules.h"
 
 #include <lauxlib.h>
 #include <limits.h>
 #include <lualib.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,6 +70,18 @@ static void prepend_path(lua_State *L, const char *field, const char *format,
 	lua_pop(L, 1);
 }
 
+/* Our own functions, those in the folder beside those that are compiled in, are
+ * never interrupted. */
+static void set_own_sources(lua_State *L, const char *program,
+			    const char *folder)
+{
+	luaL_requiref(L, "corolua.limit", luaopen_corolua_limit, 0);
+	lua_getfield(L, -1, "set_own");
+	lua_pushfstring(L, "@%s/%s/corolua/", program, folder);
+	lua_call(L, 1, 0);
+	lua_pop(L, 1);
+}
+
 /* package.path and package.cpath begin with the program's own folders. */
 static int use_own_folders(lua_State *L)
 {
@@ -80,6 +94,7 @@ static int use_own_folders(lua_State *L)
 	prepend_path(L, "path", "%s/%s/?.lua;%s/%s/?/init.lua;", program,
 		     folders->lua);
 	prepend_path(L, "cpath", "%s/%s/?.so;", program, folders->modules);
+	set_own_sources(L, program, folders->lua);
 	return 0;
 }
 
@@ -133,12 +148,26 @@ static int host_handles(lua_State *L)
 	}
 	lua_pushnil(L);
 	while (lua_next(L, -2)) {
+		bool open = lua_toboolean(L, -1);
+
 		lua_pop(L, 1);
+		if (!open)
+			continue;
 		lua_pushvalue(L, -1);
 		lua_rawseti(L, -4, ++count);
 	}
 	lua_pop(L, 1);
 	return 1;
+}
+
+/* host.end_if_forked(status): ends a child made by fork at once, with nothing
+ * left or closed that is its parent's; else nothing */
+static int host_end_if_forked(lua_State *L)
+{
+	if (fork_depth() == 0)
+		return 0;
+	fflush(NULL);
+	_exit((int)luaL_checkinteger(L, 1));
 }
 
 /* host.is_terminal() -> whether standard input is one */
@@ -151,6 +180,7 @@ static int host_is_terminal(lua_State *L)
 static const luaL_Reg functions[] = {
 	{"ignore_environment", host_ignore_environment},
 	{"handles", host_handles},
+	{"end_if_forked", host_end_if_forked},
 	{"is_terminal", host_is_terminal},
 	{"set_memory_limit", limits_set_memory},
 	{"set_handler_limit", limits_set_handler},
@@ -158,6 +188,9 @@ static const luaL_Reg functions[] = {
 	{"signal", signals_first},
 	{"log_open", log_open},
 	{"log", log_line},
+#if FAIL_ALLOC
+	{"fail_allocation", allocator_fail},
+#endif
 	{NULL, NULL},
 };
 

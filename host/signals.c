@@ -1,31 +1,138 @@
 /*
  * SIGINT and SIGTERM. The first is an event of the loop, and the script sees
  * the stop; the second ends the program in the signal handler itself, so that
- * a script that never gets back to the loop can be ended as well.
+ * a script that is in a function of C can be ended as well.
+ *
+ * A task that runs does not see the stop. A clock that begins with it, or
+ * where the scheduler says so, has the task interrupted a second later, and at
+ * each instruction once the same task has run for a second more.
  */
 #include "host.h"
 
+#include "forked.h"
+#include "limit.h"
 #include "status.h"
 
 #include <errno.h>
 #include <signal.h>
 #include <stdint.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
+enum { TICK_NANOSECONDS = 20000000, TELL_AFTER_NANOSECONDS = 500000000 };
+
+/* What a task that runs has from the stop, and then from one interruption to
+ * all the others. */
+static const double GRACE = 1;
+
+/*
+ * It ticks by the CPU time of the thread, as a signal in the middle of
+ * epoll_wait would have libqb begin its timeout anew; what it measures is the
+ * clock that never goes back.
+ */
+struct clock {
+	struct limit *limit;
+	timer_t timer;
+	double due;         /* when tasks are interrupted */
+	double since;       /* when the step was seen first, or interrupted */
+	unsigned long seen; /* the step that ran at the last tick */
+};
+
+static struct clock stop_clock;
 static int event_fd = -1;
+static timer_t tell_timer;
 static volatile sig_atomic_t first;
+static unsigned int forks; /* fork_depth() of the process that is told */
+
+static double seconds_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static void watch_stop(double grace)
+{
+	struct itimerspec spec = {.it_interval.tv_nsec = TICK_NANOSECONDS,
+				  .it_value.tv_nsec = TICK_NANOSECONDS};
+
+	stop_clock.due = seconds_now() + grace;
+	timer_settime(stop_clock.timer, 0, &spec, NULL);
+}
+
+/* A task that was told while it waited has a second as well. */
+static void on_tick(int signum)
+{
+	struct clock *clock = &stop_clock;
+	struct limit *limit = clock->limit;
+	double now = seconds_now();
+
+	(void)signum;
+	if (limit->task == NULL || limit->steps != clock->seen) {
+		clock->seen = limit->steps;
+		clock->since = now;
+	}
+	if (limit->task == NULL || now < clock->due)
+		return;
+	if (!limit_task_is_told(limit)) {
+		limit->stop = STOP_ONCE;
+		clock->since = now;
+	} else if (now >= clock->since + GRACE) {
+		limit->stop = STOP_ALWAYS;
+	} else {
+		return;
+	}
+	limit_interrupt(limit);
+}
+
+/* Whoever pressed Ctrl-C sees nothing of a script that goes on. */
+static void on_late(int signum)
+{
+	static const char text[] = "corolua: stopping; again to end at once\n";
+	int saved = errno;
+	ssize_t written = write(STDERR_FILENO, text, sizeof text - 1);
+
+	(void)signum;
+	(void)written;
+	errno = saved;
+}
+
+static void tell_when_late(void)
+{
+	struct itimerspec late = {.it_value.tv_nsec = TELL_AFTER_NANOSECONDS};
+
+	timer_settime(tell_timer, 0, &late, NULL);
+}
+
+static int make_tell_timer(void)
+{
+	struct sigaction action = {.sa_handler = on_late,
+				   .sa_flags = SA_RESTART};
+	struct sigevent event = {.sigev_notify = SIGEV_SIGNAL,
+				 .sigev_signo = SIGALRM};
+
+	sigemptyset(&action.sa_mask);
+	if (sigaction(SIGALRM, &action, NULL) != 0)
+		return -1;
+	return timer_create(CLOCK_MONOTONIC, &event, &tell_timer);
+}
 
 static void on_stop_signal(int signum)
 {
 	uint64_t one = 1;
 	int saved = errno;
 
-	if (first != 0)
+	/* The event of a child made by fork would be its parent's. */
+	if (first != 0 || forks != fork_depth())
 		_exit(128 + signum);
 	first = signum;
+	if (signum == SIGINT)
+		tell_when_late();
 	if (write(event_fd, &one, sizeof one) < 0)
 		_exit(128 + signum);
+	watch_stop(GRACE);
 	errno = saved;
 }
 
@@ -44,11 +151,31 @@ static int catch_signal(int signum)
 	return sigaction(signum, &action, NULL);
 }
 
+/* The clock ticks for the thread that runs the script. */
+static int make_clock(void)
+{
+	struct sigaction action = {.sa_handler = on_tick,
+				   .sa_flags = SA_RESTART};
+	struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID,
+				 .sigev_signo = SIGPROF};
+
+	event._sigev_un._tid = gettid();
+	sigemptyset(&action.sa_mask);
+	if (sigaction(SIGPROF, &action, NULL) != 0)
+		return -1;
+	return timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &stop_clock.timer);
+}
+
 int signals_watch(lua_State *L)
 {
+	stop_clock.limit = limit_of(L);
+	if (make_clock() != 0 || make_tell_timer() != 0)
+		return push_errno(L, "timer_create", errno);
+	stop_clock.limit->watch_stop = watch_stop;
 	event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	if (event_fd < 0)
 		return push_errno(L, "eventfd", errno);
+	forks = fork_depth();
 	if (catch_signal(SIGINT) != 0 || catch_signal(SIGTERM) != 0)
 		return push_errno(L, "sigaction", errno);
 	lua_pushinteger(L, event_fd);

@@ -1,20 +1,28 @@
 local codec = require("corolua.codec")
+local support = require("spec.support")
+
+local folder = package.searchpath("corolua", package.path):match("^(.*/)corolua/init%.lua$")
+local LIBRARIES = { "corolua.json", "cjson", "dkjson" }
+
+-- Calls the function where these paths are all there is, and nothing that it may
+-- load has been loaded.
+local function where_paths_are(path, cpath, fn)
+  local before_path, before_cpath, before = package.path, package.cpath, {}
+  for _, name in ipairs(LIBRARIES) do
+    before[name], package.loaded[name] = package.loaded[name], nil
+  end
+  package.path, package.cpath = path, cpath
+  local results = table.pack(pcall(fn))
+  package.path, package.cpath = before_path, before_cpath
+  for _, name in ipairs(LIBRARIES) do package.loaded[name] = before[name] end
+  return table.unpack(results, 1, results.n)
+end
 
 local function load_json(library)
-  local other = library == "dkjson" and "cjson" or nil
-  local before = other and package.loaded[other]
-  package.loaded["corolua.json"] = nil
-  if other then
-    package.loaded[other] = nil
-    package.preload[other] = function() error("is missing") end
-  end
-  local json = require("corolua.json")
-  package.loaded["corolua.json"] = nil
-  if other then
-    package.preload[other] = nil
-    package.loaded[other] = before
-  end
-  return json
+  local cpath = library == "cjson" and package.cpath or ""
+  return select(2, assert(where_paths_are(package.path, cpath, function()
+    return require("corolua.json")
+  end)))
 end
 
 describe("corolua.codec", function()
@@ -73,13 +81,20 @@ describe("corolua.codec", function()
 
   it("raises for what is no codec", function()
     local cases = {
-      ['codec must be "string", "json" or a table with encode and decode, got jsno'] = "jsno",
+      ['codec must be "string", "json" or a table with encode and decode, got "jsno"'] = "jsno",
       ["unknown field 'encoder' of codec, which has 'encode' and 'decode'"] = { encoder = print },
       ["codec.decode must be a function, got nil"] = { encode = print },
     }
     for message, spec in pairs(cases) do
       assert.has_error(function() codec.of(spec) end, message)
     end
+  end)
+
+  it("says what to install where JSON has no library", function()
+    local ok, why = where_paths_are(folder .. "?.lua", "", function() codec.of("json") end)
+    assert.is_false(ok)
+    support.raises('codec "json" needs lua%-cjson or lua%-dkjson: apt%-get install lua%-cjson$',
+      function() error(why, 0) end)
   end)
 
   for _, library in ipairs({ "cjson", "dkjson" }) do

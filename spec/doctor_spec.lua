@@ -1,3 +1,4 @@
+local lfs = require("lfs")
 local support = require("spec.support")
 
 -- What a command line prints, errors included, and its exit status.
@@ -15,6 +16,12 @@ local function run_where(preparation, wrapper)
     :format(preparation, wrapper or "", support.program))
 end
 
+-- Where libraries of others are in that folder alone.
+local function run_in(folder, words)
+  return run(("env 'LUA_PATH=%s/?.lua' 'LUA_CPATH=%s/?.so' '%s' %s")
+    :format(folder, folder, support.program, words))
+end
+
 local PLAIN_USER = "setpriv --inh-caps=-all --bounding-set=-all"
 
 describe("corolua doctor", function()
@@ -24,6 +31,40 @@ describe("corolua doctor", function()
     assert.is_truthy(output:find("ok    a lab on the switch %s+a node was quorate after"), output)
     assert.is_truthy(output:find("\nA lab can run here.\n$"), output)
     assert.same(0, status)
+  end)
+
+  it("names the library of JSON", function()
+    local output = run(support.program .. " doctor")
+    assert.is_truthy(output:find("ok    JSON %s+%l*json [%d%.]+"), output)
+  end)
+
+  it("says what to install where libraries are missing, and runs without JSON", function()
+    local output, status = run_in("/nowhere", "doctor")
+    assert.is_truthy(output:find("no    lua%-filesystem %s+missing\n"), output)
+    assert.is_truthy(output:find("`apt-get install lua-filesystem`", 1, true), output)
+    assert.is_truthy(output:find("\nA lab cannot run here yet.\n$"), output)
+    assert.same(1, status)
+
+    local folder = os.tmpname()
+    os.remove(folder)
+    assert(lfs.mkdir(folder))
+    finally(function() os.execute("rm -r '" .. folder .. "'") end)
+    assert(lfs.link(package.searchpath("lfs", package.cpath), folder .. "/lfs.so", true))
+    output, status = run_in(folder, "doctor")
+    assert.is_truthy(output:find("lack  JSON %s+missing\n"), output)
+    assert.is_truthy(output:find('codec "json" needs lua-cjson or lua-dkjson: '
+      .. "apt-get install lua-cjson", 1, true), output)
+    assert.is_truthy(output:find("\nA lab can run here.\n$"), output)
+    assert.same(0, status)
+  end)
+
+  it("is not alone in saying what a lab needs", function()
+    for _, words in ipairs({ "lab x.lua", "-l corolua.lab -e ''" }) do
+      local output, status = run_in("/nowhere", words)
+      assert.is_truthy(output:find("^corolua: the lab needs lua%-filesystem: "
+        .. "apt%-get install lua%-filesystem\n"), output)
+      assert.same(1, status)
+    end
   end)
 
   support.describe_user("in namespaces of its own", function()

@@ -1,3 +1,4 @@
+-- Not sanitized: Lua above groups, whose specs reach the same C.
 local corolua = require("corolua")
 local election = require("corolua.election")
 local elections = require("spec.support.elections")
@@ -74,8 +75,8 @@ describe("an election under faults", function()
     local term = first.term
     assert(cluster:partition({ { 1 }, { 2, 3 } }))
     settle({ second, third }, second)
-    eventually(function() return not first:is_leader() end)
-    assert.is_nil(first.leader)
+    eventually(function() return first.leader == nil end)
+    assert.is_false(first:is_leader())
     assert.same({}, first:line())
     local middle = second.term
     assert.is_true(middle > term)

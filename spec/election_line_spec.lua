@@ -1,3 +1,4 @@
+-- Not sanitized: Lua alone.
 -- corolua.election.line against a model of corosync: rings, joins and leaves in a
 -- total order that each member follows at its own pace, and first messages in a
 -- ring that are lost for those who were not in the sender's ring before.

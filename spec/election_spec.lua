@@ -1,3 +1,4 @@
+-- Not sanitized: Lua above groups, whose specs reach the same C.
 local corolua = require("corolua")
 local election = require("corolua.election")
 local elections = require("spec.support.elections")

@@ -1,3 +1,4 @@
+-- Not sanitized: it compares what programs print, and reaches no C of its own.
 local lab = require("corolua.lab")
 local lfs = require("lfs")
 local support = require("spec.support")

@@ -1,3 +1,4 @@
+-- Not sanitized: Lua alone.
 local fence = require("corolua.group.fence")
 
 -- Members need only be different from each other here.

@@ -3,6 +3,22 @@ local lab = require("corolua.lab")
 
 local eventually = require("spec.support").comes
 
+-- Sleeps so many times, and fails unless the loop had little else to do: what
+-- spins brings a hundred thousand events a second, and thousands on a machine
+-- that is busy with other things.
+local function sleep_idly(times)
+  local events, is_over = 0, false
+  corolua.spawn(function()
+    corolua.wait(function()
+      events = events + 1
+      return is_over
+    end)
+  end)
+  for _ = 1, times do assert(corolua.sleep(0.01)) end
+  is_over = true
+  assert(events < 10 * times, events .. " events")
+end
+
 describe("a group whose daemon is stopped", function()
   local cluster
 
@@ -27,13 +43,7 @@ describe("a group whose daemon is stopped", function()
         accepted = n
       end
     end)
-    local ticks, cpu, start = 0, os.clock(), corolua.now()
-    while corolua.now() - start < 1 do
-      assert(corolua.sleep(0.01))
-      ticks = ticks + 1
-    end
-    assert.is_true(ticks > 50, ticks)
-    assert.is_true(os.clock() - cpu < 0.3)
+    sleep_idly(100)
     assert.equal(128, accepted)
     local other = cluster[1]:group("blocked")
     local ok, _, code = other:join({ timeout = 0.1 })
@@ -53,7 +63,7 @@ describe("a group whose daemon is stopped", function()
 end)
 
 describe("a program whose daemon is stopped", function()
-  it("uses little CPU in 5 s, and gets all it sent back in order", function()
+  it("does little in 5 s, and gets all it sent back in order", function()
     local cluster <close> = assert(lab.start({ nodes = 2 }))
     local room = cluster[1]:group("long")
     local told = {}
@@ -64,9 +74,7 @@ describe("a program whose daemon is stopped", function()
     local sending = corolua.spawn(function()
       for n = 101, 1000 do assert(room:send(tostring(n))) end
     end)
-    local cpu = os.clock()
-    assert(corolua.sleep(5))
-    assert.is_true(os.clock() - cpu < 0.5, os.clock() - cpu)
+    sleep_idly(500)
     assert.is_true(#told < 1000)
     assert(cluster[1]:resume())
     sending:wait()

@@ -1,3 +1,4 @@
+-- Not sanitized: it looks at the order of events under load, which slower C makes less of.
 local corolua = require("corolua")
 local lab = require("corolua.lab")
 local support = require("spec.support")

@@ -281,7 +281,7 @@ describe("corolua.group", function()
         { { windw = 1 }, "unknown option 'windw', did you mean 'window'?" },
         { { window = 0 }, "option 'window' must be an integer of 1 to 256, got 0" },
         { { window = 257 }, "got 257" },
-        { { quorum = "maybe" }, "must be \"required\" or \"ignore\", got maybe" },
+        { { quorum = "maybe" }, "must be \"required\" or \"ignore\", got \"maybe\"" },
         { { max_held = 1.5 }, "positive integer" },
         { { overload = true }, "\"leave\" or \"stop_reading\"" },
         { { reconnect = -1 }, "true, false or a number of seconds" },
@@ -300,7 +300,7 @@ describe("corolua.group", function()
     it("of calls are checked at the caller's line", function()
       local room = corolua.group("x")
       for problem, wrong in pairs({
-        ["timeout must be a number of seconds that is not negative, got x"] = function()
+        ["timeout must be a number of seconds that is not negative, got \"x\""] = function()
           room:join({ timeout = "x" })
         end,
         ["timeout must be a number of seconds that is not negative, got %-1"] = function()
@@ -309,7 +309,7 @@ describe("corolua.group", function()
         ["unknown option 'timout', did you mean 'timeout'?"] = function()
           room:leave({ timout = 1 })
         end,
-        ["seconds that is not negative, got y"] = function() room:next("message", "y") end,
+        ["seconds that is not negative, got \"y\""] = function() room:next("message", "y") end,
         ["the handler of 'message' must be a function, got number"] = function()
           room.on.message = 5
         end,

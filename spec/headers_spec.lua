@@ -1,3 +1,4 @@
+-- Not sanitized: it compares names.
 local exceptions = require("spec.exceptions")
 
 -- Header and module, and what functions of the module do without.

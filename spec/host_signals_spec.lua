@@ -50,7 +50,8 @@ describe("the program, on a signal", function()
   for _, name in ipairs({ "TERM", "INT" }) do
     it("leaves joined thin groups at a first SIG" .. name, function()
       local result = run("signal('" .. name .. "') print(corolua.sleep(10))")
-      assert.same({ status = 0, output = "false\n" }, result)
+      assert.equal(0, result.status)
+      assert.matches("^false\n", result.output)
       assert.equal("leave", reason())
     end)
   end
@@ -61,6 +62,24 @@ describe("the program, on a signal", function()
     assert.equal(0, result.status, result.output)
     assert.equal("leave", reason())
     assert.is_true(corolua.now() - begin < 3)
+  end)
+
+  it("ends soon though the daemon hangs", function()
+    local name = os.tmpname()
+    finally(function()
+      cluster[1]:resume()
+      os.remove(name)
+    end)
+    local file <close> = assert(io.open(name, "w"))
+    file:write(PRELUDE, "print('joined') io.stdout:flush() corolua.sleep(60)")
+    file:flush()
+    local process = assert(cluster[1]:run(name))
+    assert.equal("joined", process:next(10))
+    assert(cluster[1]:pause())
+    process:kill("TERM")
+    assert.equal(0, process:wait(10))
+    assert(cluster[1]:resume())
+    assert.truthy(reason())
   end)
 
   it("leaves them at the end of the script, and after an error", function()
@@ -87,6 +106,17 @@ describe("the program, on a signal", function()
       assert.equal("procdown", reason())
     end)
   end
+
+  it("says after a Ctrl-C that it is stopping, where the script goes on", function()
+    local busy = "local begin = corolua.now() while corolua.now() - begin < 0.8 do end"
+    for name, expected in pairs({
+      INT = "corolua: stopping; again to end at once\n", TERM = "",
+    }) do
+      local result = run("signal('" .. name .. "') " .. busy)
+      assert.same({ status = 0, output = expected }, result)
+      assert.equal("leave", reason())
+    end
+  end)
 
   it("ends at once at a second one, while it waits for the work at the end", function()
     local result = run([[

@@ -30,8 +30,23 @@ local STATUSES = {
   { "refuses a size that is none", "--memory-limit x", 2, "memory%-limit" },
   { "refuses a level that is none", "--log-level debgu", 2, "debug" },
   { "says that the interactive mode comes later", "-i", 2, "later" },
+  { "takes the smallest limit of a handler's time",
+    "--handler-limit 1e-300 -e 'print(1)'", 0, "^1\n" },
+  { "takes a limit that is nearly whole seconds",
+    "--handler-limit 9.9999999999 -e 'print(1)'", 0, "^1\n" },
+  { "takes the longest limit", "--handler-limit 1e6 -e 'print(1)'", 0, "^1\n" },
   { "prints its version", "-v", 0, "^corolua %d" },
+  { "prints its version by the long name", "--version", 0, "^corolua %d" },
   { "prints its options", "--help", 0, "%-%-handler%-limit" },
+  { "prints its options by the short name", "-h", 0, "%-%-handler%-limit" },
+  { "prints its options as a command", "help", 0, "%-%-handler%-limit" },
+  { "prints the options of a command", "help lab", 0, "^usage: corolua lab" },
+  { "prints what the doctor is for", "help doctor", 0, "^usage: corolua doctor" },
+  { "knows which command help was meant to be of", "help docter", 2,
+    "^corolua help: there is no command 'docter', did you mean 'doctor'%?\n$" },
+  { "knows which command was meant", "docter", 1,
+    "^corolua: cannot open docter: .*, did you mean 'corolua doctor'%?\n$" },
+  { "knows which option was meant", "--versoin", 2, "did you mean '%-%-version'" },
   { "misses a script", "/nonexistent.lua", 1, "cannot open" },
   { "does not compile a script", "-e 'x ='", 1, "unexpected symbol" },
   { "requires a library into a name", "-l s=string -e 'print(s.rep(\"a\", 3))'", 0, "aaa" },
@@ -60,6 +75,31 @@ local STATUSES = {
   { "ends with 1 when a task raises, with its own traceback",
     [[-e 'local function deep() error("oops") end
       require("corolua").spawn(function() deep() end)']], 1, "oops\nstack trace.*deep" },
+  { "leaves its own functions out of a traceback",
+    [[-e 'require("corolua").group("x", { window = 0 })']], 1,
+    "^corolua: %(command line%):1: option [^\n]*\nstack traceback:\n"
+    .. "\t%(command line%):1: in main chunk\n$" },
+  { "leaves its own functions out of a traceback from the loop",
+    [[-e 'require("corolua.loop").timer(0, function() error("oops") end)
+      require("corolua").sleep(1)']], 1,
+    "^corolua: %(command line%):1: oops\nstack traceback:\n\t%[C%]: in function 'error'\n"
+    .. "\t%(command line%):1: in function <%(command line%):1>\n$" },
+  { "tells a number from a string that looks like one",
+    [[-e 'require("corolua").after("1", print)']], 1,
+    "after: seconds must be a number that is not negative, got \"1\" %(a string%)\n" },
+  { "names a group that has handlers and was never joined", [[-e '
+      local corolua = require("corolua")
+      for _, name in ipairs({ "b", "a", "silent" }) do
+        local room = corolua.group(name)
+        if name ~= "silent" then room.on.message = print end
+      end
+      collectgarbage()']], 0,
+    "^corolua: group 'a' has handlers and was never joined: see room:join%(%)\n"
+    .. "corolua: group 'b' has handlers [^\n]*\n$" },
+  { "names no group that it could not join",
+    [[-e 'local room = require("corolua").group("a")
+      room.on.message = print
+      print((room:join({ timeout = 0.05 })))']], 0, "^nil\n$" },
   { "says where a task waits for ever",
     [[-e 'local scheduler = require("corolua.scheduler")
       scheduler.await(function() end)']], 1, "deadlock: a task waits and nothing is left" },
@@ -94,6 +134,63 @@ describe("the program", function()
       if row[4] then assert.truthy(output:find(row[4]), output) end
     end)
   end
+
+  it("shows every function of a traceback where that is asked for", function()
+    local pipe <close> = assert(io.popen(("COROLUA_TRACEBACK=full '%s' -e '%s' 2>&1")
+      :format(support.program, [[require("corolua").group("x", { window = 0 })]])))
+    local output = pipe:read("a")
+    assert.matches("\n\t[^\n]*corolua/group/options%.lua:%d+: ", output)
+    assert.matches("\n\t%(command line%):1: in main chunk\n", output)
+    assert.matches("\n\tcorolua/main%.lua:%d+: ", output)
+  end)
+
+  support.describe_user("with a syslog of its own", function()
+    local folder
+
+    local function write(name, text)
+      local file <close> = assert(io.open(folder .. "/" .. name, "w"))
+      assert(file:write(text))
+    end
+
+    before_each(function()
+      folder = os.tmpname()
+      os.remove(folder)
+      assert(lfs.mkdir(folder))
+      write("listen.pl", [[
+        use IO::Socket::UNIX;
+        $| = 1;
+        my $log = IO::Socket::UNIX->new(Type => SOCK_DGRAM, Local => "dev/log") or die;
+        print "ready\n";
+        while (defined recv($log, my $text, 9999, 0)) {
+          print "$text\n";
+          last if $text =~ /the end/;
+        }
+      ]])
+      write("run.sh", [[
+        mkdir dev && : >dev/null && : >dev/urandom
+        for device in null urandom; do mount --bind /dev/$device dev/$device; done
+        perl listen.pl >text &
+        until grep -qs ready text; do :; done
+        mount --rbind dev /dev
+        "$1" --log-target syslog fail.lua 2>errors
+        "$1" --log-target syslog -e 'error("the end")' 2>/dev/null
+        wait
+      ]])
+    end)
+
+    after_each(function() os.execute("rm -r '" .. folder .. "'") end)
+
+    it("writes an error there, with its traceback", function()
+      write("fail.lua", 'local function f() error("oops") end\nf()\n')
+      local pipe <close> = assert(io.popen(
+        ("cd '%s' && timeout -k 1 20 unshare -Urm sh run.sh '%s' 2>&1; cat text")
+          :format(folder, support.program)))
+      local text = pipe:read("a")
+      assert.matches("corolua%[?%d*%]?: [^\n]*fail%.lua:1: oops\n", text)
+      assert.matches("corolua%[?%d*%]?: [^\n]*stack traceback:\n", text)
+      assert.matches("corolua%[?%d*%]?: [^\n]*fail%.lua:1: in [^\n]*'f'\n", text)
+    end)
+  end)
 
   it("tells of a missing script without its own traceback", function()
     local output = run("/nonexistent.lua")

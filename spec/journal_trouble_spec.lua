@@ -83,6 +83,49 @@ describe("a journal whose disk fails", function()
     end)
   end
 
+  -- The end of a file is taken back before anything is added, and what then was
+  -- lost with its page is the note of it alone.
+  for _, calls in ipairs({ "pwrite=28", "fdatasync=5", "fdatasync=-5" }) do
+    it("adds nothing before its end is taken back, when " .. calls, function()
+      local output = run(([[
+        local book = open()
+        book:append("one")
+        assert(book:close())
+        book = open()
+        local size = require("lfs").attributes(folder .. "/log").size
+        fail("%s")
+        book:append("two")
+        assert(scheduler.wait(function() return told[1] end, 20))
+        show(require("lfs").attributes(folder .. "/log").size - size)
+        os.execute(("mkdir %%s.copy; cp %%s/* %%s.copy"):format(folder, folder, folder))
+        fail("")
+        assert(book:sync(20))
+        assert(book:close())
+        show(table.concat(told, " "):match("recovered"))
+        local copy <close> = assert(journal.open(folder .. ".copy"))
+        show(copy.last, copy.recovered.cut)
+      ]]):format(calls))
+      journals.remove(folder .. ".copy")
+      assert.equal("0\nrecovered\n1 0\n", output)
+      assert.same({ "one", "two" }, records())
+    end)
+  end
+
+  for _, calls in ipairs({ "pwrite=28", "fdatasync=5", "fdatasync=-5" }) do
+    it("says that it could not be closed when " .. calls .. ", and has all", function()
+      local output = run(([[
+        local book = open({ retry = 0.1 })
+        book:append("one")
+        assert(book:sync())
+        fail("%s")
+        local done, _, code = book:close()
+        show(done, code:match("^ERR_"), table.concat(told, " "):match("failed"))
+      ]]):format(calls))
+      assert.equal("nil ERR_ failed\n", output)
+      assert.same({ "one" }, records())
+    end)
+  end
+
   it("writes again what shares a page with what was lost", function()
     run([[
       local book = open()

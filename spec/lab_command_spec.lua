@@ -68,6 +68,104 @@ describe("corolua lab", function()
     assert.same(7, status)
   end)
 
+  it("says how a script ended that did not end well", function()
+    local script = write("end.lua", WHO .. [[
+      print("node", id)
+      if id == 1 then os.execute("kill -9 " .. io.open("/proc/self/stat"):read("n")) end
+      os.exit(id == 2 and 3 or 0)
+    ]])
+    local output = command("-n 3 " .. script)
+    assert.same({ "1| (killed by signal 9)", "1| node\t1", "2| (exit status 3)", "2| node\t2",
+      "3| node\t3" }, sorted_lines(output))
+  end)
+
+  local PATIENT = [[
+    local corolua = require("corolua")
+    while corolua.sleep(60) do end
+    print("stopped")
+  ]]
+
+  it("stops all as soon as one has failed, if it is asked to", function()
+    local script = write("fast.lua", WHO .. [[
+      local room = require("corolua").group("fast")
+      assert(room:join())
+      assert(require("corolua").wait(function() return #room.members == 3 end, 20))
+      if id == 2 then os.exit(3) end
+    ]] .. PATIENT)
+    local output, status = command("-n 3 --fail-fast " .. script)
+    assert.same({ "1| stopped", "2| (exit status 3)", "3| stopped" }, sorted_lines(output))
+    assert.same(3, status)
+  end)
+
+  it("stops all after a time limit", function()
+    local output, status = command("-n 2 --time-limit 0.5 " .. write("slow.lua", PATIENT))
+    assert.matches("corolua lab: stopped after 0.5 s (--time-limit)\n", output, 1, true)
+    assert.same(124, status)
+  end)
+
+  it("kills what does not stop", function()
+    local script = write("deaf.lua", [[os.execute("trap '' TERM; sleep 60")]])
+    local output, status = command("-n 1 --time-limit 0.5 " .. script)
+    assert.same({ "1| (killed by signal 9)",
+      "corolua lab: stopped after 0.5 s (--time-limit)" }, sorted_lines(output))
+    assert.same(124, status)
+  end)
+
+  it("runs a text on every node, and a script behind it", function()
+    local script = write("behind.lua", "print('script', ...)")
+    local output = command("-n 1 -e 'print(1)' -l s=string -e 'print(s.rep(\"a\", 2))' "
+      .. script .. " x")
+    assert.same("1| 1\n1| aa\n1| script\tx\n", output)
+    assert.same("1| 1\n", (command("-n 1 -e 'print(1)'")))
+  end)
+
+  it("runs standard input as the script on every node", function()
+    local output, status = run(("sh -c 'echo \"print(arg[0], ...)\" | \"%s\" lab -n 2 - a b'")
+      :format(support.program))
+    assert.same({ "1| -\ta\tb", "2| -\ta\tb" }, sorted_lines(output))
+    assert.same(0, status)
+  end)
+
+  local READER = "local all = io.read('a') print(#all .. ' bytes', all:sub(-12))"
+
+  it("gives the input to one node, however much it is", function()
+    local script = write("reader.lua", READER)
+    for _, way in ipairs({ "seq 80000 | %s", "seq 80000 >numbers; %s <numbers" }) do
+      local output = run(("sh -c 'cd %s; " .. way .. "'"):format(folder,
+        ('"%s" lab -n 2 --stdin 2 %s'):format(support.program, script)))
+      assert.matches("1| 0 bytes\t\n", output, 1, true)
+      assert.matches("2| 468894 bytes\t79999\n2| 80000\n2| \n", output, 1, true)
+    end
+  end)
+
+  it("outlives a script that reads no further", function()
+    local output, status = run(([[sh -c 'seq 80000 |
+      "%s" lab -n 1 --stdin 1 -e "io.read() io.stdin:close() print(1)"']]):format(support.program))
+    assert.same({ "1| 1\n", 0 }, { output, status })
+  end)
+
+  -- What is printed on a terminal where this was typed.
+  local function typed(keys, rest)
+    local line = ("printf \"%s\" | script -qec \"NO_COLOR=1 '%s' lab %s\" /dev/null")
+      :format(keys, support.program, rest)
+    local output = run("sh -c '" .. line:gsub("'", [['\'']]) .. "'"):gsub("\r", "")
+    return output
+  end
+
+  it("types on a terminal to the node that a line begins with, until the end", function()
+    local output = typed("2 hello\\nwho?\\n9 x\\n1  a b\\n2 again\\n\\004",
+      "-n 2 " .. write("reader.lua", READER))
+    assert.matches("\n1| 5 bytes\t a b\n", output, 1, true)
+    assert.matches("\n2| 12 bytes\thello\n2| again\n", output, 1, true)
+    assert.matches("corolua lab: which node? '2 hello' types hello on node 2\n", output, 1, true)
+    assert.matches("corolua lab: there is no node 9; there are nodes 1 to 2\n", output, 1, true)
+  end)
+
+  it("lets people chat, until the end of the input", function()
+    local output = typed("2 hello\\n\\004", "-n 2 examples/chat.lua")
+    assert.matches("\n2| 2/%d+\thello\n", output)
+  end)
+
   it("ends all of them when it is told to stop", function()
     local script = write("wait.lua", [[
       local corolua = require("corolua")
@@ -99,6 +197,14 @@ describe("corolua lab", function()
     assert.same(4, status)
   end)
 
+  it("opens a shell that is named as the node, and finds this program", function()
+    local before = run("hostname")
+    local output = run(([[sh -c 'echo "hostname; echo \$PS1; command -v corolua" |
+      SHELL=/bin/sh "%s" lab -n 3 --shell 2']]):format(support.program))
+    assert.matches(("\nn2\nn2$\n%s\n"):format(support.program), output, 1, true)
+    assert.same(before, (run("hostname")))
+  end)
+
   it("gives the shell the terminal, and a line that enters a node from another one", function()
     local inner = write("inner.sh",
       ("#!/bin/sh\nps -o stat= $$\nread word <%s/gate\n"):format(folder))
@@ -125,6 +231,12 @@ describe("corolua lab", function()
       ["--crypto=1 x.lua"] = "'--crypto' takes no argument",
       ["--shell 4"] = "there is no node 4; there are nodes 1 to 3",
       ["--shell 1 x.lua"] = "--shell takes no script",
+      ["--shell 1 -e x"] = "--shell takes no script",
+      ["--stdin 4 x.lua"] = "there is no node 4; there are nodes 1 to 3",
+      ["--stdin 1 -"] = "--stdin: the input is the script itself",
+      ["--time-limit 0 x.lua"] = "'--time-limit' takes seconds above 0, got 0",
+      ["--fail-fst x.lua"] = "unknown option '--fail-fst', did you mean '--fail-fast'?",
+      ["-e"] = "'-e' needs an argument",
       ["--token"] = "'--token' needs an argument",
     }) do
       local output, status = command(rest)
@@ -145,9 +257,11 @@ describe("corolua lab", function()
   end)
 
   it("tells its options", function()
-    local output, status = command("--help")
-    assert.is_truthy(output:find("^usage: corolua lab"))
-    assert.same(0, status)
+    for _, word in ipairs({ "--help", "-h" }) do
+      local output, status = command(word)
+      assert.is_truthy(output:find("^usage: corolua lab"))
+      assert.same(0, status)
+    end
   end)
 end)
 

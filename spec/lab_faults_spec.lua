@@ -161,6 +161,10 @@ describe("faults of corolua.lab", function()
     local history = cluster:history()
     assert.same("isolate node 2", history[before + 1].text)
     assert.same("heal", history[before + 2].text)
+    local line = ("%s.%03d  heal"):format(
+      os.date("%b %d %H:%M:%S", history[before + 2].clock // 1 | 0),
+      math.floor(history[before + 2].clock % 1 * 1e3))
+    assert.same(line, tostring(history):match("[^\n]*$"))
     assert.is_true(history[before + 1].at >= start and history[before + 2].at <= corolua.now())
   end)
 
@@ -256,7 +260,8 @@ describe("faults of corolua.lab", function()
       { function() cluster:partition({ 1, 2 }) end, "partition takes groups of nodes" },
       { function() cluster:partition({ { 1, 2, 3, 4, 5 } }) end,
         "one group with all nodes cuts nothing" },
-      { function() cluster:isolate("1") end, "isolate: there are nodes 1 to 5, got 1" },
+      { function() cluster:isolate("1") end,
+        "isolate: there are nodes 1 to 5, got \"1\" (a string)" },
       { function() cluster:block(2, 2) end, "block: a node always hears itself" },
       { function() cluster:block({}, 2) end, "block: no node given" },
       { function() cluster:link(1, 1, {}) end, "link: two different nodes are needed" },

@@ -1,3 +1,4 @@
+-- Not sanitized: Lua above faults that lab_faults_spec.lua sanitizes.
 local lab = require("corolua.lab")
 local plan = require("corolua.lab.plan")
 local scheduler = require("corolua.scheduler")
@@ -161,6 +162,27 @@ describe("a nemesis", function()
     assert.same({ "kill", "pause", "link", "link", "partition", "unplug" }, seen)
     assert.same({ kill = 1, pause = 1, loss = 1, partition = 1, unplug = 1 }, nemesis.taken)
     assert.same(5, nemesis.total)
+  end)
+
+  it("prints with the line that repeats it", function()
+    local given = {
+      faults = { partition = 2, unplug = 1 }, lasting = 0.5, pause = { 0.1, 0.25 },
+      on_fault = function() end,
+    }
+    local nemesis = assert(cluster:nemesis(given):wait())
+    local line = tostring(nemesis):match("; again: (cluster:nemesis%(.*%))$")
+    assert.same(("cluster:nemesis({ faults = { partition = 2, unplug = 1 }, lasting = 0.5, "
+      .. "pause = { 0.1, 0.25 }, seed = %d })"):format(nemesis.seed), line)
+    local again = load("local cluster = ... return " .. line)(cluster)
+    assert.same(tostring(nemesis.list), tostring(again.list))
+    assert(again:wait())
+    local replayed = assert(cluster:replay(nemesis.list):wait())
+    assert.matches("; again: cluster:replay(nemesis.list)", tostring(replayed), 1, true)
+  end)
+
+  it("keeps every digit of a seed in that line", function()
+    local seed = math.maxinteger
+    assert.same(("cluster:nemesis({ seed = %d })"):format(seed), plan.call({}, seed))
   end)
 
   it("counts what could not be put in force by itself", function()

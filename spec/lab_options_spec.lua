@@ -1,3 +1,4 @@
+-- Not sanitized: it looks at what corosync makes of its configuration.
 local corolua = require("corolua")
 local lab = require("corolua.lab")
 local lfs = require("lfs")

@@ -1,3 +1,4 @@
+-- Not sanitized: Lua alone.
 local cuts = require("corolua.lab.cuts")
 local settling = require("corolua.lab.settling")
 local shapes = require("corolua.lab.shapes")

@@ -146,7 +146,7 @@ describe("corolua.lab", function()
       { { nodes = 0 }, "'nodes' must be an integer of 1 to 32, got 0" },
       { { nodes = 33 }, "'nodes' must be an integer of 1 to 32, got 33" },
       { { nodes = 2.5 }, "'nodes' must be an integer of 1 to 32, got 2.5" },
-      { { nodes = "3" }, "'nodes' must be an integer of 1 to 32, got \"3\"" },
+      { { nodes = "3" }, "'nodes' must be an integer of 1 to 32, got \"3\" (a string)" },
       { { transport = "udp" }, "'transport' must be one of \"udpu\", \"knet\", got \"udp\"" },
       { { token = 10 }, "'token' must be an integer of 30" },
       { { timeout = "long" }, "'timeout' must be a number of seconds" },

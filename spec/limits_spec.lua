@@ -48,6 +48,47 @@ describe("--handler-limit", function()
     end)
   end
 
+  -- Most of the time of these handlers is spent in functions of corolua.
+  it("raises in the script's own code alone, and loses no task", function()
+    local result = run([[
+      local corolua, limit = require("corolua"), require("corolua.limit")
+      local made, ran, hooked, elsewhere = 0, 0, 0, 0
+      local function count()
+        ran = ran + 1
+        if debug.gethook() then hooked = hooked + 1 end
+      end
+      local function spawn_for_ever()
+        while true do
+          corolua.spawn(count)
+          made = made + 1
+        end
+      end
+      for _ = 1, 5 do
+        local handler = corolua.spawn(function()
+          local _, why = limit.pcall(tostring, spawn_for_ever)
+          if not why:find("^%(command line%):%d+: handler ran") then elsewhere = elsewhere + 1 end
+        end)
+        handler.resume = limit.resume
+        handler:wait()
+      end
+      corolua.spawn(count):wait()
+      -- A handler may be cut between the two lines of its loop.
+      print(made > 5, ran - made >= 1, ran - made <= 6, hooked, elsewhere)]],
+      "--handler-limit", "0.03")
+    assert.same({ status = 0, output = "true\ttrue\ttrue\t0\t0\n" }, result)
+  end)
+
+  it("cuts handlers that spawn, send, wait, catch and close, and breaks nothing", function()
+    local seed = math.random(2 ^ 31)
+    print("seed of the handlers that are cut: " .. seed)
+    local pipe <close> = assert(io.popen(
+      ("timeout -k 1 120 '%s' --handler-limit 0.03 bench/limits_soak.lua %d 5 2 2>&1")
+        :format(support.program, seed)))
+    local output = pipe:read("a")
+    assert.truthy(pipe:close(), output)
+    assert.matches("^seed %d+: [1-9]%d* handlers cut, %d+ tasks, 0 problems\n$", output)
+  end)
+
   it("is not for the script's own chunk, nor for tasks", function()
     local result = run(BURN .. [[burn(0.3)
       require("corolua").spawn(function() burn(0.3) print("done") end)]],
@@ -82,5 +123,23 @@ describe("--handler-limit", function()
   it("is 1 second unless told", function()
     local result = run(BURN .. SCRIPT:format("burn(3)"))
     assert.matches("^false\t.*handler ran longer than 1.0 s of CPU", result.output)
+  end)
+end)
+
+describe("--memory-limit", function()
+  it("ends the run with its sentence, wherever it is reached", function()
+    local seed = math.random(2 ^ 31)
+    print("seed of the sizes: " .. seed)
+    math.randomseed(seed)
+    for _ = 1, 5 do
+      local size = math.random(6000, 12000)
+      local pipe <close> = assert(io.popen(
+        ("timeout -k 1 60 '%s' --memory-limit %dK bench/limits_soak.lua memory 2>&1")
+          :format(support.program, size)))
+      local output = pipe:read("a")
+      local _, how, status = pipe:close()
+      assert.same({ "exit", 1 }, { how, status }, output)
+      assert.matches("^corolua: [^\n]*not enough memory\n", output)
+    end
   end)
 end)

@@ -1,4 +1,6 @@
+-- Not sanitized: Lua alone.
 local linearizable = require("bench.linearizable")
+local support = require("spec.support")
 
 local model = linearizable.register(0)
 
@@ -121,7 +123,7 @@ describe("bench.linearizable", function()
     end)
   end
 
-  it("says what a search of all orders says, of random histories", function()
+  it("says what a search of all orders says, of random histories", support.draws(function()
     local counts = { [true] = 0, [false] = 0 }
     for _ = 1, 4000 do
       local list = random_history(math.random(1, 7))
@@ -130,13 +132,13 @@ describe("bench.linearizable", function()
       counts[expected] = counts[expected] + 1
     end
     assert.is_true(counts[true] > 500 and counts[false] > 500)
-  end)
+  end))
 
-  it("accepts what clients of a register see", function()
+  it("accepts what clients of a register see", support.draws(function()
     for _ = 1, 20 do assert.is_true(linearizable.check(simulate(400, 6), model)) end
-  end)
+  end))
 
-  it("refuses it once one read is stale", function()
+  it("refuses it once one read is stale", support.draws(function()
     local refused = 0
     for _ = 1, 20 do
       local list, moments = simulate(400, 6)
@@ -150,9 +152,9 @@ describe("bench.linearizable", function()
       if not linearizable.check(list, model) then refused = refused + 1 end
     end
     assert.equal(20, refused)
-  end)
+  end))
 
-  it("says the same when what says nothing is left out", function()
+  it("says the same when what says nothing is left out", support.draws(function()
     for _ = 1, 200 do
       local list = simulate(7, 3)
       for _, operation in ipairs(list) do
@@ -162,5 +164,5 @@ describe("bench.linearizable", function()
       local pruned = linearizable.prune(list)
       assert.equal(linearizable.check(list, model), linearizable.check(pruned, model))
     end
-  end)
+  end))
 end)

@@ -1,3 +1,4 @@
+-- Not sanitized: it compares names.
 -- The files of lua/meta describe modules written in C to editors. They are
 -- compared with the modules as loaded, name by name.
 local FOLDER = "lua/meta/"

@@ -417,8 +417,8 @@ describe("corolua.packing", function()
 
   it("reads what the fuzzer keeps without an error", function()
     local count = 0
-    for name in lfs.dir("spec/fuzz/corpus") do
-      local file = assert(io.open("spec/fuzz/corpus/" .. name, "rb"))
+    for name in lfs.dir("spec/fuzz/corpus/packing") do
+      local file = assert(io.open("spec/fuzz/corpus/packing/" .. name, "rb"))
       local bytes = file:read("a")
       file:close()
       local unpacker, place = packing.unpacker({ max_message = 4096 }), 2

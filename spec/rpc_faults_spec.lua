@@ -1,3 +1,4 @@
+-- Not sanitized: Lua above groups, whose specs reach the same C.
 -- corolua.rpc: what becomes of calls when members, nodes and daemons go.
 local corolua = require("corolua")
 local lab = require("corolua.lab")

@@ -1,3 +1,4 @@
+-- Not sanitized: Lua above groups, whose specs reach the same C.
 -- corolua.service: what the services over groups are made of.
 local corolua = require("corolua")
 local lab = require("corolua.lab")

@@ -573,6 +573,20 @@ describe("corolua.switch", function()
     end)
   end)
 
+  it("takes a signal that comes right after the fork for itself", function()
+    local script = [[
+      local corolua = require("corolua")
+      local sw = assert(require("corolua.switch").start({ ports = { "%s" } }))
+      print((select(2, sw:ready())))
+      print(corolua.sleep(0.05))]]
+    local output = in_hub(function()
+      local pipe <close> = assert(io.popen(("%s '%s' - 2>&1 <<'EOT'\n%s\nEOT"):format(
+        support.preload_stub("fork"), support.program, script:format(network.port(0, 1)))))
+      return pipe:read("a")
+    end)
+    assert.equal("the switch has ended, killed by signal 15\ntrue\n", output)
+  end)
+
   describe("what cannot be", function()
     it("is told: no such interface", function()
       local sw, why, code = try({ ports = { "nowhere" } })

@@ -187,6 +187,84 @@ describe("corolua.sys", function()
     assert.same("nodes", sys.nearest("nodse", { "nodes", "ports" }))
     assert.is_nil(sys.nearest("zzzzzzzz", { "nodes", "ports" }))
   end)
+
+  it("finds no name of 64 bytes or more, and none for such a word", function()
+    for _, length in ipairs({ 62, 63, 64, 65, 80, 127, 128, 1000, 100000 }) do
+      local name = ("m"):rep(length)
+      assert.equal(length <= 63 and name or nil, sys.nearest(name, { name }))
+      assert.is_nil(sys.nearest("x", { name }))
+      assert.equal("y", sys.nearest("x", { name, "y" }))
+    end
+  end)
+
+  it("refuses candidates that are no strings", function()
+    support.raises("candidates%[2%] must be a string, got number", function()
+      sys.nearest("1", { "a", 1 })
+    end)
+    support.raises("candidates%[1%] must be a string, got nil", function()
+      sys.nearest("1", { nil, "a" })
+    end)
+  end)
+
+  it("says that nobody reads a pipe any more", function()
+    local reading, writing = assert(sys.pipe())
+    reading:close()
+    for _ = 1, 2 do
+      local count, message, code = writing:write("x")
+      assert.is_nil(count)
+      assert.equal("write: Broken pipe", message)
+      assert.equal("EPIPE", code)
+    end
+    writing:close()
+  end)
+end)
+
+describe("corolua.net", function()
+  -- Prints how many bytes the program has grown by 15000 calls that are refused.
+  local GROWTH = [[
+    local connection = assert(require("corolua.net").open())
+    local function resident()
+      local file <close> = assert(io.open("/proc/self/statm"))
+      return tonumber(file:read("a"):match("^%%d+ (%%d+)")) * 4096
+    end
+    local function try(count)
+      for _ = 1, count do
+        assert(not pcall(function() connection:%s end))
+        collectgarbage("step")
+      end
+    end
+    try(500)
+    local before = resident()
+    try(15000)
+    print(resident() - before)]]
+
+  -- What is refused leaves nothing behind, and changes nothing on the way.
+  for _, call in ipairs({
+    'address("lo", "no address")',
+    'address("lo", {})',
+    'neighbours("lo", { ["10.0.0.1"] = "no address" })',
+    'neighbours("lo", { ["10.0.0.1"] = {} })',
+    'neighbours("lo", { ["no address"] = "02:00:00:00:00:01" })',
+    'up({})',
+    'enslave("lo", {})',
+    'veth("a", "no address", "b", 0)',
+  }) do
+    it("keeps nothing of what it refuses: " .. call, function()
+      local pipe <close> = assert(io.popen(
+        ("ASAN_OPTIONS=%s '%s' - 2>&1 <<'EOT'\n%s\nEOT"):format(
+          "detect_leaks=0:quarantine_size_mb=0:thread_local_quarantine_size_kb=0",
+          support.program, GROWTH:format(call))))
+      local output = pipe:read("a")
+      assert.is_true(tonumber(output) and tonumber(output) < 900000, output)
+    end)
+  end
+
+  it("refuses addresses that are numbers", function()
+    local connection <close> = assert(require("corolua.net").open())
+    assert.error_matches(function()
+      connection:neighbours("lo", { "02:00:00:00:00:01" })
+    end, "string expected, got number")
+  end)
 end)
 
 describe("lua/meta", function()

@@ -52,7 +52,9 @@ describe("corosync.votequorum", function()
     qdevice_master_wins = { "q", true },
   }
   local has_extra_info = thin.methods("corosync.votequorum").get_qdevice_extra_info ~= nil
+  local extra_info -- nil where the library knows of none
   if has_extra_info then
+    extra_info = false
     calls.get_qdevice_extra_info, calls.set_qdevice_extra_info = { 1 }, { "x" }
   end
 
@@ -111,7 +113,7 @@ describe("corosync.votequorum", function()
           quorate = true, two_node = false, wait_for_all = false, last_man_standing = false,
           auto_tie_breaker = false, allow_downscale = false, qdevice_registered = false,
           qdevice_alive = false, qdevice_cast_vote = false, qdevice_master_wins = false,
-          qdevice_has_extra_info = has_extra_info and false or nil,
+          qdevice_has_extra_info = extra_info,
         },
       }, handle:getinfo(0))
     end)

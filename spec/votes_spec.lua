@@ -1,3 +1,4 @@
+-- Not sanitized: it looks at what corosync counts, by calls that votequorum_spec.lua sanitizes.
 -- Votes and quorum as votequorum counts them, on real clusters.
 local lab = require("corolua.lab")
 local loop = require("corolua.loop")

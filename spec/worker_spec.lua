@@ -131,4 +131,82 @@ describe("corolua.worker", function()
     for _, task in ipairs(tasks) do task:wait() end
     assert.equal(before, support.descriptors())
   end)
+
+  -- The libraries find the slot of a new handle without a lock.
+  for name, works in pairs({
+    ["corosync.cpg"] = function(handle) return handle:local_get() == 1 end,
+    ["corosync.quorum"] = function(handle) return handle:getquorate() end,
+    ["corosync.votequorum"] = function(handle) return handle:getinfo(0).node_id == 1 end,
+  }) do
+    it("gives 16 that connect to " .. name .. " at once a handle each, 150 times", function()
+      local prepare = require(name).prepare
+      local function connect()
+        local handle = prepare()
+        assert(blocking.call(handle, "initialize", network(1), 20))
+        assert(works(handle))
+        assert(handle:finalize())
+      end
+      for _ = 1, 150 do
+        local tasks = {}
+        for n = 1, 16 do tasks[n] = scheduler.spawn(connect) end
+        for _, task in ipairs(tasks) do task:wait() end
+      end
+    end)
+  end
+
+  it("connects no handle again that was finalized, or given up", function()
+    local finalized = cpg.prepare({})
+    assert(finalized:finalize())
+    local used = cpg.prepare({})
+    assert(call(used, "initialize", 1))
+    assert(used:finalize())
+    local left = cpg.prepare({})
+    assert(call(left, "initialize", 1))
+    assert(call(left, "finalize", 1))
+    local given_up = cpg.prepare({})
+    worker.start(given_up, "initialize", network(1), print):abandon()
+    for _, handle in ipairs({ finalized, used, left, given_up }) do
+      assert.error_matches(function() call(handle, "initialize", 1) end,
+        "the corosync.cpg handle is closed")
+    end
+  end)
+
+  it("connects a handle again that did not come to be connected", function()
+    local handle = cpg.prepare({})
+    local ok, _, code = blocking.call(handle, "initialize", nil, 5)
+    assert.is_nil(ok)
+    assert.equal("ERR_LIBRARY", code)
+    assert.is_true(call(handle, "initialize", 1))
+    assert(handle:finalize())
+  end)
+
+  it("connects a handle once, also while it does", function()
+    local handle = cpg.prepare({})
+    local done
+    worker.start(handle, "initialize", network(1), function(...) done = table.pack(...) end)
+    assert.error_matches(function() worker.start(handle, "initialize", network(1), print) end,
+      "the corosync.cpg handle is closed")
+    support.comes(function() return done end)
+    assert.same({ true, n = 1 }, done)
+    assert(handle:finalize())
+  end)
+
+  it("leaves a handle closed that was finalized while its call ran", function()
+    local before = support.descriptors()
+    for _, call_name in ipairs({ "initialize", "join", "finalize" }) do
+      local handle = cpg.prepare({})
+      if call_name ~= "initialize" then assert(call(handle, "initialize", 1)) end
+      local done
+      worker.start(handle, call_name, network(1), function(...) done = table.pack(...) end, "spec")
+      assert.is_true(handle:finalize())
+      support.comes(function() return done end)
+      assert.is_false(worker.is_open(handle))
+      if call_name == "finalize" then
+        assert.same({ true, n = 1 }, done)
+      else
+        assert.equal("ERR_BAD_HANDLE", done[3])
+      end
+    end
+    support.eventually(function() return support.descriptors() == before end)
+  end)
 end)

@@ -8,8 +8,8 @@ trap 'rm -f "$log"' EXIT
 
 packages_build="corosync libcpg-dev libvotequorum-dev libquorum-dev
   libcmap-dev libcfg-dev libqb-dev libnl-route-3-dev liblua5.4-dev zlib1g-dev lua5.4
-  lua-filesystem gcc libc6-dev make cmake pkg-config iproute2"
-packages_test="git lua-busted lua-check lua-cjson lua-dkjson clang clang-format
+  lua-filesystem lua-cjson gcc libc6-dev make cmake pkg-config iproute2"
+packages_test="git lua-busted lua-check lua-dkjson clang clang-format
   clang-tidy libclang-rt-14-dev valgrind tshark procps util-linux"
 
 fail() {
@@ -65,14 +65,23 @@ install_packages() {
         "install them. As root: apt-get install $missing"
     as_root=sudo
   fi
-  echo "Installing $missing"
+  echo "Installing" $missing
   quiet "Installing the packages" apt_install "$as_root" $missing
+}
+
+# configure <folder> <cmake options...>
+configure() {
+  local folder=$1
+  shift
+  cmake -S . -B "$folder" "$@"
+}
+
+# compile <folder>
+compile() {
+  cmake --build "$1" --parallel "$(nproc)"
 }
 
 # build <folder> <cmake options...>
 build() {
-  local folder=$1
-  shift
-  cmake -S . -B "$folder" "$@" &&
-    cmake --build "$folder" --parallel "$(nproc)"
+  configure "$@" && compile "$1"
 }

@@ -10,6 +10,8 @@
 ---@field encode fun(value: any): string
 ---@field decode fun(bytes: string): any
 
+local shown = require("corolua.shown")
+
 local codec = {}
 
 local function encode_string(value, level)
@@ -67,8 +69,9 @@ local known = {
   string = function()
     return { encode = encode_string, decode = decode_string }
   end,
-  json = function()
-    local json = require("corolua.json")
+  json = function(level)
+    local found, json = pcall(require, "corolua.json")
+    if not found then error(json, level + 1) end
     return { encode = json.encode, decode = json.decode }
   end,
 }
@@ -86,9 +89,10 @@ function codec.of(spec, level)
   end
   if known[spec] == nil then
     error(("codec must be \"string\", \"json\" or a table with encode and decode, got %s")
-      :format(tostring(spec)), level)
+      :format(shown(spec)), level)
   end
-  return known[spec]()
+  local made = known[spec](level)
+  return made -- no tail call: it would hide the caller's line
 end
 
 return codec

@@ -1,19 +1,19 @@
 --- What this machine can and cannot do for a lab, found by trying, and what to
 --- do about it: the command `corolua doctor`.
 
-local lfs = require("lfs")
-local lab = require("corolua.lab")
-local limits = require("corolua.lab.limits")
-local programs = require("corolua.lab.programs")
 local scheduler = require("corolua.scheduler")
 
 ---@class corolua.doctor.Finding
 ---@field name string what was looked at
----@field state "ok"|"slow"|"no" `no`: a lab cannot run; `slow`: it runs, but not at its best
+---@field state "ok"|"slow"|"lack"|"no" `no`: a lab cannot run; `slow`: it runs, but not at its
+--- best; `lack`: it runs, and something else does not
 ---@field value string what was found
 ---@field advice string? what to do about it
 
 local doctor = {}
+
+-- What the lab is made of, once its library has been seen.
+local lab, lfs, limits, programs
 
 local CAP_SYS_ADMIN = 21
 local NAMESPACES_LEAST = 64
@@ -36,6 +36,23 @@ local function version_of(path)
   local pipe <close> = io.popen(("'%s' -v 2>&1"):format(path))
   local text = pipe and pipe:read("a") or ""
   return text:match("version '([^']+)'") or "of an unknown version"
+end
+
+local function see_lfs()
+  local found, library = pcall(require, "lfs")
+  if not found then
+    return finding("lua-filesystem", "no", "missing",
+      "a lab needs it, and so does what else is looked at here: `apt-get install lua-filesystem`")
+  end
+  lfs, lab = library, require("corolua.lab")
+  limits, programs = require("corolua.lab.limits"), require("corolua.lab.programs")
+  return finding("lua-filesystem", "ok", lfs._VERSION:match("%d[%d.]*") or lfs._VERSION)
+end
+
+local function see_json()
+  local found, json = pcall(require, "corolua.json")
+  if not found then return finding("JSON", "lack", "missing", json) end
+  return finding("JSON", "ok", ("%s %s"):format(json.library, json.version))
 end
 
 local function see_corosync()
@@ -143,7 +160,7 @@ local function see_netem()
 end
 
 local TOUCHLESS = {
-  see_corosync, see_cores, see_memory, see_descriptors, see_memlock, see_rmem, see_rights,
+  see_json, see_corosync, see_cores, see_memory, see_descriptors, see_memlock, see_rmem, see_rights,
   see_limit("user", "a user namespace"), see_limit("net", "a network namespace"),
   see_switch("kernel.unprivileged_userns_clone", "0"),
   see_switch("kernel.apparmor_restrict_unprivileged_userns", "1"),
@@ -163,7 +180,8 @@ end
 --- program stays in its user namespace afterwards.
 ---@return corolua.doctor.Finding[] findings, boolean can whether a lab runs as it is by default
 function doctor.examine()
-  local findings = {}
+  local findings = { see_lfs() }
+  if not lfs then return findings, false end
   for _, see in ipairs(TOUCHLESS) do findings[#findings + 1] = see() end
   local switch = try_lab("a lab on the switch", "switch")
   findings[#findings + 1] = switch
@@ -201,7 +219,7 @@ about it. The exit status is 0 when a lab can run, and 1 when it cannot.
 ---@param word string?
 ---@return integer status
 function doctor.main(word)
-  if word == "--help" then
+  if word == "--help" or word == "-h" then
     io.stdout:write(HELP)
     return 0
   end

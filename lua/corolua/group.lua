@@ -5,6 +5,7 @@
 
 local backlog = require("corolua.group.backlog")
 local codec = require("corolua.codec")
+local forgotten = require("corolua.group.forgotten")
 local form = require("corolua.group.form")
 local gate = require("corolua.group.gate")
 local handlers = require("corolua.handlers")
@@ -66,6 +67,7 @@ function group.new(place, name, given, level)
   form.init(self, checked)
   self.intake = intake.new(self)
   gate.set_state(self, "new")
+  forgotten.note(self)
   return self
 end
 

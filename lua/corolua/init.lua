@@ -1,5 +1,6 @@
 --- corolua: groups, quorum and tasks; what scripts use every day.
 
+local condition_variable = require("corolua.scheduler.condition_variable")
 local group = require("corolua.group")
 local handling = require("corolua.group.handling")
 local names = require("corolua.names")
@@ -13,6 +14,7 @@ local corolua = {
   every = scheduler.every,
   now = scheduler.now,
   wait = scheduler.wait,
+  condition = condition_variable.new,
   stop = scheduler.stop,
   run = scheduler.run,
 }

@@ -87,7 +87,8 @@ end
 ---@param options? corolua.JournalOptions
 ---@return corolua.Journal? journal
 ---@return string? message
----@return string? code "ERR_BUSY": in use; "ERR_CORRUPT"; "ERR_NO_SPACE"; "ERR_FAILED_OPERATION"
+---@return string? code "ERR_BUSY": in use; "ERR_CORRUPT"; "ERR_VERSION"; "ERR_NO_SPACE";
+--- "ERR_ACCESS"; "ERR_FAILED_OPERATION"
 function journal.open(dir, options)
   if type(dir) ~= "string" or dir == "" or #dir > 4000 or dir:find("\0", 1, true) then
     error("journal.open: dir must be the path of a folder", 2)
@@ -180,6 +181,9 @@ local function check_snapshot(index, snapshot, meta, name, level)
     error(("%s: snapshot must be a string or nil, got %s"):format(name, type(snapshot)), level + 1)
   elseif meta ~= nil and type(meta) ~= "string" then
     error(("%s: meta must be a string or nil, got %s"):format(name, type(meta)), level + 1)
+  elseif meta and #meta > journal.MAX_RECORD then
+    error(("%s: meta must have at most %d bytes, got %d"):format(
+      name, journal.MAX_RECORD, #meta), level + 1)
   elseif not is_integer(index, 0, 1 << 62) then
     error(("%s: index must be an integer from 0 on, got %s"):format(name, tostring(index)),
       level + 1)
@@ -272,10 +276,12 @@ function methods:records(from)
   end
 end
 
---- Waits until all is on the disk, and lets the folder go. May be repeated.
+--- Waits until all is on the disk, the end of the file included, and lets the
+--- folder go. May be repeated.
 ---@return boolean? done
 ---@return string? message
----@return string? code why not all is on the disk
+---@return string? code why not all is on the disk: "ERR_NO_SPACE", "ERR_ACCESS",
+--- "ERR_FAILED_OPERATION"
 function methods:close()
   if self.is_closed then return true end
   self.is_closed = true

@@ -2,6 +2,8 @@
 --- of one group may differ in that, so what the two would make different of a
 --- value, or would change in silence, is refused before either sees it.
 
+local needs = require("corolua.needs")
+
 local json = {}
 
 local DEPTH = 100
@@ -26,14 +28,12 @@ local function use_dkjson(dkjson)
   return dkjson.encode, decode, dkjson.null
 end
 
-local found, library = pcall(require, "cjson")
-if found then
-  json.library = "cjson"
-else
-  library = require("dkjson")
-  json.library = "dkjson"
-end
-local to_json, from_json, null = (found and use_cjson or use_dkjson)(library)
+local library, name = needs('codec "json"', { "cjson", "lua-cjson" }, { "dkjson", "lua-dkjson" })
+local use = name == "cjson" and use_cjson or use_dkjson
+local to_json, from_json, null = use(library)
+
+--- Which of the two it is, and its version.
+json.library, json.version = name, library._VERSION or library.version
 
 --- What stands for null, in both directions.
 json.null = null

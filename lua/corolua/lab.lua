@@ -1,7 +1,7 @@
 --- Private clusters on this machine: real corosync daemons, each in a network
 --- and a mount namespace of its own, without root.
 
-local lfs = require("lfs")
+local lfs = require("corolua.needs")("the lab", { "lfs", "lua-filesystem" })
 local faults = require("corolua.lab.faults")
 local nemesis = require("corolua.lab.nemesis")
 local limits = require("corolua.lab.limits")
@@ -126,7 +126,7 @@ function lab.start(given)
   local cluster = setmetatable({ config = config, closed = false, ready = false }, cluster_mt)
   faults.prepare(cluster)
   local _ <close> = abandon(cluster)
-  cluster.exit = scheduler.at_exit(function() cluster:close() end)
+  cluster.exit = scheduler.at_exit(function() cluster:close() end, 2) -- after its groups
   ok, why, code = build(cluster)
   if not ok then return nil, why, code end
   cluster.ready = true

@@ -62,16 +62,26 @@ local function run_lua_init(environment)
   end
 end
 
-local function run_script(environment, name, arg, is_stdin)
-  local chunk, problem = loadfile(not is_stdin and name or nil, "bt", environment)
-  return loaded(chunk, problem)(table.unpack(arg))
+local function run_stdin(environment, _, arg)
+  return loaded(loadfile(nil, "bt", environment))(table.unpack(arg))
 end
 
--- A script of such a name is ./lab.
-local COMMANDS = { lab = "corolua.lab.command", doctor = "corolua.doctor" }
-
 local function run_command(name, arg)
-  scheduler.exit(require(COMMANDS[name]).main(table.unpack(arg)))
+  local found, command = pcall(require, options.commands[name])
+  if not found then
+    complain(describe(command))
+    scheduler.exit(1)
+  end
+  scheduler.exit(command.main(table.unpack(arg)))
+end
+
+-- A word that names no file may be a command that was misspelt.
+local function run_word(environment, name, arg)
+  local chunk, problem = loadfile(name, "bt", environment)
+  if not chunk and problem:find("^cannot open") then
+    problem = problem .. options.hint(name, options.commands, "corolua ")
+  end
+  return loaded(chunk, problem)(table.unpack(arg))
 end
 
 -- What the main task does, in the order of standalone lua.
@@ -84,10 +94,11 @@ local function run_all(parsed, words, arg)
   if parsed.script then
     local name = words[parsed.script]
     local is_literal = words[parsed.script - 1] == "--"
-    if COMMANDS[name] and not is_literal then return run_command(name, arg) end
-    run_script(environment, name, arg, name == "-" and not is_literal)
+    if options.commands[name] and not is_literal then return run_command(name, arg) end
+    local run = name == "-" and not is_literal and run_stdin or run_word
+    run(environment, name, arg)
   elseif #parsed.actions == 0 and not parsed.version then
-    run_script(environment, nil, arg, true)
+    run_stdin(environment, nil, arg)
   end
 end
 
@@ -106,10 +117,20 @@ local function watch_signals()
   end)):unref()
 end
 
--- The traceback of a script ends where ours begins.
-local function without_own_frames(text)
-  text = text:gsub("\n\t[^\n]*corolua/main%.lua:%d+: in [^\n]*", "")
-  return (text:gsub("\n\t%(%.%.%.tail calls%.%.%.%)$", ""))
+-- The log of a service is read where its standard error is not.
+local function tell(level, text)
+  complain(text)
+  if host.logging ~= "syslog" then return end
+  for line in text:gmatch("[^\n]+") do host.log(level, line) end
+end
+
+-- A script that ends well because nothing ever happened looks like one that did
+-- its work.
+local function tell_forgotten()
+  if not package.loaded["corolua.group"] then return end
+  for _, name in ipairs(require("corolua.group.forgotten").names()) do
+    tell("warning", ("group '%s' has handlers and was never joined: see room:join()"):format(name))
+  end
 end
 
 local function exit_status(code)
@@ -127,13 +148,17 @@ local function prepare(parsed)
   if parsed.no_environment then host.ignore_environment() end
   if parsed.log_level then
     host.log_open(parsed.log_level, parsed.log_target)
-    host.logging = true
+    host.logging = parsed.log_target
   end
   if parsed.memory_limit then host.set_memory_limit(parsed.memory_limit) end
   if parsed.handler_limit > 0 then assert(host.set_handler_limit(parsed.handler_limit)) end
-  rawset(os, "exit", function(code) scheduler.exit(exit_status(code)) end)
+  rawset(os, "exit", function(code)
+    local status = exit_status(code)
+    host.end_if_forked(status)
+    scheduler.exit(status)
+  end)
   watch_signals()
-  scheduler.at_exit(leave)
+  scheduler.at_exit(leave, 3) -- after the groups, and the labs
 end
 
 local function run(parsed, program, words)
@@ -144,8 +169,10 @@ local function run(parsed, program, words)
   local ok, problem = pcall(scheduler.run, run_all, parsed, words, arg)
   local status = scheduler.exit_status()
   if not ok and not status then
-    complain(without_own_frames(describe(problem)))
+    tell("error", describe(problem))
     status = 1
+  elseif not status then
+    tell_forgotten()
   end
   log("info", "end with status %d", status or 0)
   return status or 0

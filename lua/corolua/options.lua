@@ -8,12 +8,13 @@ options.help = [==[
 usage: corolua [options] [script [args]]
        corolua lab [-n N] [options] script [args]    (see corolua lab --help)
        corolua doctor
+       corolua help [command]
 Runs a Lua script as a member of a corosync cluster; `lab` runs it on every node
 of a private cluster, `doctor` says whether this machine can have one.
 
   -e CHUNK               run the text CHUNK
   -l MOD, -l NAME=MOD    require the library MOD into the global MOD or NAME
-  -v                     print the version
+  -v, --version          print the version
   -W                     turn warnings on
   -E                     ignore the environment (LUA_INIT, LUA_PATH, LUA_CPATH)
   -i                     interactive mode (comes in a later version)
@@ -24,13 +25,21 @@ of a private cluster, `doctor` says whether this machine can have one.
                          CPU time of one call of a handler; default 1, 0 is off
   --log-level LEVEL      log events of this level and above: emerg, alert, crit,
                          error, warning, notice, info, debug, trace
-  --log-target TARGET    stderr (default) or syslog
+  --log-target TARGET    stderr (default) or syslog; without a level, notice
   --no-strict            let undeclared globals be nil
-  --help                 print this text
+  -h, --help             print this text
+
+An error ends with a traceback of the script's own functions; with
+COROLUA_TRACEBACK=full in the environment, of all of them.
 
 The exit status is 0, also after a first SIGINT or SIGTERM; 1 after an error; 2
 for bad usage; n after os.exit(n); 128 + n after a second signal n.
 ]==]
+
+--- The modules of the commands. A script of such a name is ./lab.
+options.commands = {
+  doctor = "corolua.doctor", help = "corolua.help", lab = "corolua.lab.command",
+}
 
 local LEVELS = {
   emerg = true, alert = true, crit = true, error = true, warning = true,
@@ -41,8 +50,12 @@ local UNITS = { [""] = 1, K = 1 << 10, M = 1 << 20, G = 1 << 30 }
 
 local function bad(...) error({ usage = string.format(...) }, 0) end
 
--- What follows the name of something unknown.
-local function hint(word, known, prefix)
+--- What follows the name of something unknown: whether a known one was meant.
+---@param word string
+---@param known table its keys are the known names
+---@param prefix string what stands before them
+---@return string
+function options.hint(word, known, prefix)
   local near = require("corolua.names").nearest(word, known)
   return near and (", did you mean '%s%s'?"):format(prefix, near) or ""
 end
@@ -66,7 +79,7 @@ end
 
 local function parse_level(text)
   if LEVELS[text] then return text end
-  bad("--log-level '%s' is not known%s", text, hint(text, LEVELS, ""))
+  bad("--log-level '%s' is not known%s", text, options.hint(text, LEVELS, ""))
 end
 
 local function parse_target(text)
@@ -82,15 +95,16 @@ local LONG = {
   ["log-target"] = { "log_target", parse_target },
   ["no-strict"] = { "no_strict" },
   ["help"] = { "help" },
+  ["version"] = { "version" },
 }
 
-local FLAGS = { v = "version", E = "no_environment", i = "interactive" }
+local FLAGS = { v = "version", h = "help", E = "no_environment", i = "interactive" }
 
 local function parse_long(parsed, word, argument)
   local name, value = word:match("^%-%-([^=]+)=?(.*)$")
   local option = LONG[name]
   if not option then
-    bad("unknown option '--%s'%s", name, hint(name, LONG, "--"))
+    bad("unknown option '--%s'%s", name, options.hint(name, LONG, "--"))
   end
   local has_value = word:find("=", 1, true) ~= nil
   local field, parse = option[1], option[2]
@@ -126,7 +140,7 @@ end
 ---@param words string[]
 ---@return table # by name, with `actions` in order, and `script`, the index of the script
 function options.parse(words)
-  local parsed = { actions = {}, handler_limit = 1, log_target = "stderr" }
+  local parsed = { actions = {}, handler_limit = 1 }
   local i = 1
   while i <= #words do
     local word = words[i]
@@ -139,6 +153,8 @@ function options.parse(words)
     i = i + parse(parsed, word, words[i + 1])
   end
   parsed.script = words[i] and i or nil
+  if parsed.log_target then parsed.log_level = parsed.log_level or "notice" end
+  parsed.log_target = parsed.log_target or "stderr"
   return parsed
 end
 

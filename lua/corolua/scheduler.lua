@@ -9,8 +9,10 @@
 local checks = require("corolua.scheduler.checks")
 local conditions = require("corolua.scheduler.conditions")
 local describe = require("corolua.describe")
+local ending = require("corolua.scheduler.ending")
 local exits = require("corolua.scheduler.exits")
 local failures = require("corolua.scheduler.failures")
+local limit = require("corolua.limit")
 local loop = require("corolua.loop")
 local timers = require("corolua.scheduler.timers")
 local turn_ends = require("corolua.scheduler.turn_ends")
@@ -23,14 +25,17 @@ local scheduler = {}
 -- go on in one turn, the rest in the next.
 local TURN_MAX = 256
 
--- How long tasks may go on after a stop before they are closed.
-local STOP_GRACE = 1
-
 local NO_VALUES, WOKEN = { n = 0 }, { n = 1, true }
 local INTERRUPTED = { n = 3, nil, "stopping", "ERR_INTERRUPT" }
 
 ---@class corolua.Task
----@field private co thread
+---@field co thread
+---@field number integer in the order of making
+---@field results table? once it has ended
+---@field waiting integer? the wait it is in
+---@field deaf boolean? a stop does not end that wait
+---@field resume function? how it goes on, if not by `limit.step`
+---@field has_left boolean? it called `exit`, and is not to go on
 local methods = {}
 local task_mt = { __name = "corolua.task", __index = methods }
 
@@ -41,9 +46,11 @@ local alive_count = 0
 local ready, first, last = {}, 1, 0
 
 local current -- the task that runs
+local made = 0 -- how many tasks there ever were
 local running = false -- inside `run`
 local stopping = false
-local ended -- why the loop is to be left: "failed", "exit", "idle"
+local the_end -- how all this ends
+local ended -- why the loop is to be left: "failed", "exit", "idle", "late"
 local exit_status -- what `exit` was called with
 local goes_on -- tells whether the loop has something left to wait for
 local again -- a timer of no length that continues a long turn
@@ -52,7 +59,7 @@ local pack, unpack = table.pack, table.unpack
 
 local function leave_loop(why)
   ended = ended or why
-  if running then loop.stop() end
+  if running then loop.stop(failures.text()) end
 end
 
 local function push_ready(task, values)
@@ -77,18 +84,23 @@ local function drop_wait(task)
   if cancel then cancel() end
 end
 
+-- Whether anybody waited for it, and was told.
 local function finish(task, ...)
   alive[task] = nil
   alive_count = alive_count - 1
   task.results = pack(...)
-  local waiters = task.waiters
-  if not waiters then return end
-  for i = 1, #waiters do wake(waiters[i].task, waiters[i].id, NO_VALUES) end
+  local waiters, is_told = task.waiters, false
+  if not waiters then return false end
+  for i = 1, #waiters do
+    is_told = wake(waiters[i].task, waiters[i].id, NO_VALUES) or is_told
+  end
+  return is_told
 end
 
 -- Called where the error is raised, before its stack is gone. An error that
 -- came out of a task waited for keeps the traceback it had there.
 local function note_problem(problem)
+  if rawequal(problem, limit.STOPPED) then return problem end
   local from = current.awaited
   if from and from.failed and rawequal(from.problem, problem) then
     current.trace = from.trace
@@ -102,12 +114,15 @@ end
 -- when it raises.
 local function body(fn, ...) return xpcall(fn, note_problem, ...) end
 
+-- The stop's own error is none of the task's. Others are raised by whoever waits
+-- for the task, or else end the run.
 local function fail(task, problem)
+  if rawequal(problem, limit.STOPPED) then return finish(task, unpack(INTERRUPTED, 1, 3)) end
   task.failed, task.problem = true, problem
   task.trace = task.trace or describe(problem)
-  local waited_for = task.waiters and #task.waiters > 0
-  finish(task)
-  if waited_for or ended == "exit" then return end
+  local is_told = finish(task)
+  if exit_status then return end
+  if is_told then return failures.hand_on(task) end
   failures.add(task.trace)
   leave_loop("failed")
 end
@@ -124,7 +139,7 @@ local function step(task)
   local values = task.values
   task.values = nil
   current = task
-  local resume = task.resume or coroutine.resume
+  local resume = task.resume or limit.step
   settle(task, resume(task.co, unpack(values, 1, values.n)))
   current = nil
 end
@@ -160,7 +175,7 @@ local function drive(condition)
   loop.timer(0, function() end)
   repeat
     local ok, problem = pcall(loop.run)
-    if not ok and ended ~= "exit" then
+    if not ok and not exit_status then
       failures.add(problem)
       ended = "failed"
     end
@@ -184,17 +199,23 @@ end
 
 local last_id = 0
 
+-- Whether a stop ends the waits of a task: those of one that it has interrupted
+-- go on, until it is too late for them as well.
+local function is_interrupted(task)
+  return stopping and (the_end.is_overdue or not limit.is_told(task.co))
+end
+
 -- Waits for `resume` to be called. `kind` is "deaf" for a wait that a stop
 -- does not end.
 local function await(task, start, timeout, kind)
   last_id = last_id + 1
   local id = last_id
-  task.waiting, task.deaf = id, kind == "deaf" or task.exempt
+  task.waiting, task.deaf = id, kind == "deaf"
   local function resume(...)
     if task.waiting ~= id then return false end
     return wake(task, id, select("#", ...) == 0 and NO_VALUES or pack(...))
   end
-  if stopping and not task.deaf then
+  if not task.deaf and is_interrupted(task) then
     wake(task, id, INTERRUPTED)
   else
     task.cancel = start(resume, id)
@@ -245,8 +266,8 @@ end
 function scheduler.park()
   local task = waiting_task("park")
   last_id = last_id + 1
-  task.waiting, task.deaf, task.parked = last_id, task.exempt, true
-  if stopping and not task.exempt then wake(task, last_id, INTERRUPTED) end
+  task.waiting, task.deaf, task.parked = last_id, false, true
+  if is_interrupted(task) then wake(task, last_id, INTERRUPTED) end
   return coroutine.yield()
 end
 
@@ -276,8 +297,9 @@ function scheduler.at_turn_end(fn) turn_ends.add(fn) end
 ---@return corolua.Task
 function scheduler.spawn(fn, ...)
   check_function(fn, "spawn")
-  local task = setmetatable({ co = coroutine.create(body) }, task_mt)
-  task.exempt = current and current.exempt
+  made = made + 1
+  local task = setmetatable({ co = coroutine.create(body), number = made }, task_mt)
+  if stopping and current and limit.is_told(current.co) then limit.excuse(task.co) end
   alive[task] = true
   alive_count = alive_count + 1
   push_ready(task, pack(fn, ...))
@@ -304,7 +326,10 @@ function methods:wait(timeout)
     end
     if code then return nil, message, code end
   end
-  if self.failed then error(self.problem, 0) end
+  if self.failed then
+    failures.take_over(self)
+    error(self.problem, 0)
+  end
   return unpack(self.results, 1, self.results.n)
 end
 
@@ -333,27 +358,7 @@ function scheduler.now() return loop.now() end
 ---@return number
 function scheduler.clock() return loop.clock() end
 
---- Calls the function once, as a task, after so many seconds.
----@param seconds number
----@param fn function
----@return corolua.Timer
-function scheduler.after(seconds, fn)
-  check_seconds(seconds, "after")
-  check_function(fn, "after")
-  return timers.once(scheduler, seconds, fn)
-end
-
---- Calls the function again and again, as a task; a call begins when the one
---- before has returned. Turns that it has missed meanwhile are left out.
----@param seconds number
----@param fn function
----@return corolua.Timer
-function scheduler.every(seconds, fn)
-  check_seconds(seconds, "every")
-  check_function(fn, "every")
-  if seconds == 0 then error("every: seconds must be more than 0", 2) end
-  return timers.repeated(scheduler, seconds, fn)
-end
+timers.add_to(scheduler)
 
 --- Calls the condition now and after every event, until it returns a true
 --- value. It must not wait itself.
@@ -375,46 +380,42 @@ function scheduler.wait(condition, timeout)
   return unpack(result, 2, result.n)
 end
 
-local function close_task(task)
+-- Those alive, in the order they were made.
+local function tasks_alive()
+  local tasks = {}
+  for task in pairs(alive) do tasks[#tasks + 1] = task end
+  table.sort(tasks, function(a, b) return a.number < b.number end)
+  return tasks
+end
+
+-- Closes a task where it is, which runs its <close> variables; they cannot wait.
+local function close(task)
   task.waiting = nil
   drop_wait(task)
   local closed, problem = coroutine.close(task.co)
-  finish(task)
-  if not closed and not rawequal(problem, exits.RAISED) then
-    failures.add("while a task was closed: " .. describe(problem))
-  end
-end
-
--- Closes the tasks, which runs their <close> variables; all of them, or only
--- those that are in no wait which a stop leaves alone.
-local function close_tasks(all)
-  local tasks = {}
-  for task in pairs(alive) do
-    if all or not (task.deaf and task.waiting) then tasks[#tasks + 1] = task end
-  end
-  for _, task in ipairs(tasks) do close_task(task) end
-  if all and next(alive) then return close_tasks(true) end
-end
-
-local function end_grace()
-  close_tasks(false)
-  if alive_count > 0 then loop.timer(STOP_GRACE, end_grace):unref() end
+  finish(task, unpack(INTERRUPTED, 1, 3))
+  if not closed then return problem end
 end
 
 local function interrupt(task)
-  local id = task.waiting
-  if id and not task.deaf then wake(task, id, INTERRUPTED) end
+  if task.waiting and not task.deaf and is_interrupted(task) then
+    wake(task, task.waiting, INTERRUPTED)
+  end
 end
 
+the_end = ending.new({
+  tasks = tasks_alive, close = close, drive = drive, interrupt = interrupt, leave = leave_loop,
+  count = function() return alive_count end,
+  spawn = scheduler.spawn,
+})
+
 --- Ends the program: sleeps return false, other waits "ERR_INTERRUPT", timers
---- end. Tasks that go on longer than a second are closed. Then the work that
---- `at_exit` was given is done.
+--- end. Tasks that go on longer than a second get an error, and are closed if
+--- they are not over 5 s after the stop. Then the work that `at_exit` was given
+--- is done.
 function scheduler.stop()
-  if stopping then return end
   stopping = true
-  timers.cancel_all()
-  for task in pairs(alive) do interrupt(task) end
-  if running then loop.timer(STOP_GRACE, end_grace):unref() end
+  the_end:stop(running)
 end
 
 --- Whether the program is stopping.
@@ -422,19 +423,20 @@ end
 function scheduler.is_stopping() return stopping end
 
 --- Has the function called when the program ends in whatever way short of a
---- second signal: the last one given first, each as a task that may wait, and
---- that a stop does not interrupt.
+--- second signal: as a task that may wait, and that a stop does not interrupt.
+--- All of one rank run side by side, under one deadline; ranks follow each other.
 ---@param fn function
+---@param rank integer? 1 unless told; higher for what others need until they are over
 ---@return corolua.AtExit
-function scheduler.at_exit(fn)
+function scheduler.at_exit(fn, rank)
   check_function(fn, "at_exit")
-  return exits.add(fn)
+  return exits.add(fn, rank or 1)
 end
 
 --- Ends the run with this error, as a task that raises does.
 ---@param message string with its traceback
 function scheduler.fail(message)
-  if ended == "exit" then return end
+  if exit_status then return end
   failures.add(message)
   leave_loop("failed")
 end
@@ -445,30 +447,15 @@ end
 function scheduler.exit(status)
   exit_status = exit_status or status
   leave_loop("exit")
-  if scheduler.can_wait() then coroutine.yield() end
+  if scheduler.can_wait() then
+    current.has_left = true
+    coroutine.yield()
+  end
   error(exits.RAISED, 0)
 end
 
 local function program_goes_on()
   return loop.pending() > 0 and (alive_count > 0 or not stopping)
-end
-
-local function run_at_exit(fn)
-  local task = scheduler.spawn(fn)
-  task.exempt = true
-  local why = drive(function() return not task.results and loop.pending() > 0 end)
-  if why == "idle" and not task.results then failures.add_stuck(alive, alive_count) end
-end
-
-local function wind_up(why)
-  if why == "idle" and alive_count > 0 and not stopping then
-    failures.add_stuck(alive, alive_count)
-  end
-  stopping = true
-  timers.cancel_all()
-  close_tasks(true)
-  for fn in exits.take do run_at_exit(fn) end
-  close_tasks(true)
 end
 
 --- Runs the function as a task, and the loop until nothing is left to wait
@@ -481,8 +468,11 @@ function scheduler.run(fn, ...)
   if running then return fn(...) end
   running, stopping, exit_status = true, false, nil
   failures.clear()
+  the_end:reset()
   local main = scheduler.spawn(fn, ...)
-  wind_up(drive(program_goes_on))
+  local why = drive(program_goes_on)
+  stopping = true
+  the_end:wind_up(why)
   running = false
   local failure = failures.text()
   if failure and not exit_status then error(failure, 0) end
@@ -494,5 +484,9 @@ end
 function scheduler.exit_status() return exit_status end
 
 loop.after_each(turn)
+
+-- Stock lua5.4 found this file where all the others are.
+local folder = debug.getinfo(1, "S").source:match("^(@.*)scheduler%.lua$")
+if folder then limit.set_own(folder) end
 
 return scheduler

@@ -19,7 +19,7 @@ end
 local sanitizer = find_sanitizer()
 
 --- The setting of the environment that puts a stub in front of the libraries.
----@param name string? "stub" unless told, or "delay"
+---@param name string? "stub" unless told; "delay", "disk" or "fork"
 ---@return string
 function support.preload_stub(name)
   local stub = ("%s/spec/%s.so"):format(support.build, name or "stub")
@@ -62,6 +62,21 @@ end
 ---@param timeout? number seconds, 10 if not given
 function support.comes(condition, timeout)
   assert(scheduler.wait(condition, timeout or 10))
+end
+
+--- A test that draws from math.random. When it fails it says what draws the same
+--- again: the setting of the environment that gives it its seed.
+---@param test fun(seed: integer)
+---@return fun() test
+function support.draws(test)
+  return function()
+    local seed = math.tointeger(tonumber(os.getenv("COROLUA_SEED"))) or os.time()
+    math.randomseed(seed)
+    local ok, problem = pcall(test, seed)
+    if ok then return end
+    io.stderr:write(("\nCOROLUA_SEED=%d draws the same again\n"):format(seed))
+    error(problem, 0)
+  end
 end
 
 --- Waits until a descriptor is readable.

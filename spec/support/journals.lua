@@ -32,6 +32,15 @@ function journals.collect(book)
   return list
 end
 
+--- From now on its file is neither marked nor sealed, so that it is as long after
+--- the last write as right behind it.
+---@param book corolua.Journal
+function journals.keep_open(book)
+  local log = book.writer.log
+  function log.mark() return true end
+  log.seal = log.mark
+end
+
 --- The bytes of a file.
 ---@param path string
 ---@return string

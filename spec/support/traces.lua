@@ -2,6 +2,7 @@
 -- environment, which what it started has inherited, and those in the network
 -- namespaces that it told of, which keep these.
 local lfs = require("lfs")
+local place = require("corolua.lab.place")
 local scheduler = require("corolua.scheduler")
 local sys = require("corolua.sys")
 local loop = require("corolua.loop")
@@ -45,12 +46,18 @@ function traces.processes(program)
   return found
 end
 
---- Mounts and shared memory, as one text to compare.
+--- The mounts where a lab makes its own, and libqb's files there, as one text to
+--- compare. All else comes and goes with other programs.
 function traces.places()
-  local names = {}
-  for name in lfs.dir("/dev/shm") do names[#names + 1] = name end
-  table.sort(names)
-  return slurp("/proc/self/mounts") .. table.concat(names, "\n")
+  local found = {}
+  for mount in slurp("/proc/self/mounts"):gmatch("[^\n]+") do
+    if mount:match("^%S+ (%S+)") == place.folder then found[#found + 1] = mount end
+  end
+  for name in lfs.dir(place.folder) do
+    if name:find("^qb%-") then found[#found + 1] = name end
+  end
+  table.sort(found)
+  return table.concat(found, "\n")
 end
 
 --- Waits for something outside of the program, which no event tells of.

@@ -13,7 +13,9 @@ local function tell_spaces(cluster)
   print("spaces " .. table.concat(inodes, " "))
 end
 
-local way = arg[1]
+-- The way, and the seed of the faults.
+local way, seed = arg[1], arg[2]
+math.randomseed(tonumber(seed) or 1)
 local cluster = assert(lab.start({ nodes = 3 }))
 tell_spaces(cluster)
 scheduler.spawn(function() cluster[1]:tool("sh", "-c", CROWD) end)
@@ -23,7 +25,7 @@ local script = assert(cluster[2]:run("-e", ([[
 ]]):format(CROWD)))
 assert(script:next(10))
 if way == "nested" then
-  local inner = assert(cluster[3]:run(arg[0], "faults"))
+  local inner = assert(cluster[3]:run(arg[0], "faults", seed or "1"))
   repeat
     local line = assert(inner:next(20))
     print(line)

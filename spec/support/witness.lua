@@ -86,13 +86,13 @@ end
 
 -- Reads the handle whenever there is something, until its daemon dies. What one
 -- call has read and not told, its descriptor does not show.
-local function follow(self, handle, events)
+local function follow(self, handle, events, head)
   local watch
   watch = loop.fd(assert(handle:fd_get()), "r", function()
     local ok, more, code
     repeat ok, more, code = handle:dispatch("all") until not ok or not more
     if ok == nil then
-      add(events, { kind = "down", text = "down " .. code })
+      add(events, { kind = "down", text = head .. code })
       watch:cancel()
     end
   end)
@@ -110,8 +110,8 @@ function witness.new(node, options)
       assert(quorum.initialize(quorum_callbacks(self)))
   end)
   assert(self.votes:trackstart("changes"))
-  follow(self, self.handle, self.events)
-  follow(self, self.votes, self.rings)
+  follow(self, self.handle, self.events, "down ")
+  follow(self, self.votes, self.rings, "quorum down ")
   return self
 end
 

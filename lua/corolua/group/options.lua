@@ -1,6 +1,7 @@
 --- What `corolua.group` takes, checked at the caller's line.
 
 local names = require("corolua.names")
+local shown = require("corolua.shown")
 
 ---@class corolua.GroupOptions
 ---@field quorum "required"|"ignore"|nil whether sending needs quorum; "required" unless told
@@ -73,7 +74,7 @@ function options.check(given, level)
     else
       local ok, expected = rule[1](value)
       if not ok then
-        error(("option '%s' must be %s, got %s"):format(key, expected, tostring(value)), level + 1)
+        error(("option '%s' must be %s, got %s"):format(key, expected, shown(value)), level + 1)
       end
     end
     checked[key] = value
@@ -129,7 +130,7 @@ end
 function options.check_timeout(seconds, otherwise, level)
   if seconds == nil then return otherwise end
   if type(seconds) == "number" and seconds >= 0 then return seconds end
-  error("timeout must be a number of seconds that is not negative, got " .. tostring(seconds),
+  error("timeout must be a number of seconds that is not negative, got " .. shown(seconds),
     level + 1)
 end
 

@@ -1,6 +1,7 @@
 --- The groups that are joined or about to be: by place, then by name. A process
 --- can be in a group of a daemon once.
 
+local forgotten = require("corolua.group.forgotten")
 local gate = require("corolua.group.gate")
 local handling = require("corolua.group.handling")
 
@@ -19,6 +20,7 @@ function registry.take(room, level)
     error(("%s is joined already on this node by this program"):format(tostring(room)), level + 1)
   end
   here[room.name] = room
+  forgotten.clear(room)
 end
 
 --- The group is over, in whatever way; it may join again.

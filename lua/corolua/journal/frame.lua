@@ -1,6 +1,7 @@
---- The bytes of a journal's file, as docs/journal.md has them: a head, then
---- frames. The checksum of a frame covers where it stands and which file it
---- belongs to, so that nothing that a record holds passes for a frame.
+--- The bytes of a journal's file, as docs/journal.md has them: a head and two
+--- notes of the end, each in a block of its own, then frames. The checksum of a
+--- note and of a frame covers where it stands and which file it belongs to, so
+--- that nothing that a record holds passes for one.
 
 local file = require("corolua.file")
 
@@ -9,17 +10,35 @@ local frame = {}
 local crc32 = file.crc32
 
 local MAGIC = "corolog"
-local VERSION = 1
+local VERSION = 2
 local HEAD = "<c7BI8I4"
 local FRAME = "<c4BxxxI4I4I8I4"
 local MARK = "\xC5frm"
+local NOTE = "<c4i8"
+local NOTE_MARK = "\xC5end"
 
---- The length of the head of a file, and of that of a frame.
-frame.FILE_HEAD = string.packsize(HEAD)
+--- What shares a block with bytes that could not be written is no longer known
+--- either.
+frame.BLOCK = 4096
+
+--- Where the two notes of the end stand, and the first frame.
+frame.NOTES = { frame.BLOCK, 2 * frame.BLOCK }
+frame.FIRST = 3 * frame.BLOCK
+
+--- In a note: the file goes on being written, its end is not known.
+frame.OPEN = -1
+
+--- The length of the head of a frame.
 frame.HEAD = string.packsize(FRAME) + 4
 
+local FILE_HEAD = string.packsize(HEAD)
+local NOTE_SIZE = string.packsize(NOTE) + 4
+
+--- The longest payload that is read: longer than any that is written.
+frame.LONGEST = 1 << 30
+
 --- What a frame is, by number in the file.
-frame.KINDS = { "base", "piece", "records", "cut", "seal" }
+frame.KINDS = { "base", "piece", "records", "cut" }
 
 local numbers = {}
 for number, kind in ipairs(frame.KINDS) do numbers[kind] = number end
@@ -36,20 +55,60 @@ end
 ---@param bytes string
 ---@return integer? id
 ---@return string? why
+---@return string? code "ERR_CORRUPT"; "ERR_VERSION": a journal of another version
 function frame.unpack_head(bytes)
-  if #bytes < frame.FILE_HEAD then return nil, "the file has no head" end
+  if #bytes < FILE_HEAD then return nil, "the file has no head", "ERR_CORRUPT" end
   local magic, version, id, sum = string.unpack(HEAD, bytes)
-  if magic ~= MAGIC then return nil, "this is no journal" end
-  if crc32(bytes:sub(1, frame.FILE_HEAD - 4)) ~= sum then
-    return nil, "the checksum of the head is wrong"
+  if magic ~= MAGIC then return nil, "this is no journal", "ERR_CORRUPT" end
+  if crc32(bytes:sub(1, FILE_HEAD - 4)) ~= sum then
+    return nil, "the checksum of the head is wrong", "ERR_CORRUPT"
   elseif version ~= VERSION then
-    return nil, ("version %d of the format is not known"):format(version)
+    return nil, ("it is written in version %d of the format, and this program reads version %d "
+      .. "alone: use the program that wrote it, or remove the folder"):format(version, VERSION),
+      "ERR_VERSION"
   end
   return id
 end
 
-local function head_sum(id, offset, head)
-  return crc32(head, crc32(string.pack("<I8I8", id, offset)))
+local function sum_in_place(id, offset, bytes)
+  return crc32(bytes, crc32(string.pack("<I8I8", id, offset)))
+end
+
+--- A note that is to stand at an offset of the file with this id.
+---@param id integer
+---@param offset integer
+---@param stop integer where the file ends, or `frame.OPEN`
+---@return string
+function frame.pack_note(id, offset, stop)
+  local bytes = string.pack(NOTE, NOTE_MARK, stop)
+  return bytes .. string.pack("<I4", sum_in_place(id, offset, bytes))
+end
+
+--- What the note at an offset says; nil if it is damaged.
+---@param id integer
+---@param offset integer
+---@param bytes string of the file, from its beginning
+---@return integer? stop
+function frame.unpack_note(id, offset, bytes)
+  local note = bytes:sub(offset + 1, offset + NOTE_SIZE)
+  if #note < NOTE_SIZE then return nil end
+  local mark, stop, after = string.unpack(NOTE, note)
+  if mark ~= NOTE_MARK then return nil end
+  if string.unpack("<I4", note, after) ~= sum_in_place(id, offset, note:sub(1, after - 1)) then
+    return nil
+  end
+  return stop
+end
+
+--- The first offset before the frames, behind the head and between the notes, at
+--- which there is anything but zeros; nil if there is none.
+---@param bytes string of the file, from its beginning
+---@return integer?
+function frame.find_stray(bytes)
+  for block, used in ipairs({ FILE_HEAD, NOTE_SIZE, NOTE_SIZE }) do
+    local stray = bytes:find("[^\0]", (block - 1) * frame.BLOCK + used + 1)
+    if stray and stray <= math.min(block * frame.BLOCK, #bytes) then return stray - 1 end
+  end
 end
 
 ---@class corolua.journal.Frame
@@ -69,7 +128,7 @@ end
 ---@return string
 function frame.pack(id, offset, kind, index, count, payload)
   local head = string.pack(FRAME, MARK, numbers[kind], #payload, count, index, crc32(payload))
-  return head .. string.pack("<I4", head_sum(id, offset, head)) .. payload
+  return head .. string.pack("<I4", sum_in_place(id, offset, head)) .. payload
 end
 
 --- The head of a frame at an offset, from bytes at a position; nil if there is
@@ -83,9 +142,8 @@ function frame.unpack(id, offset, bytes, position)
   if #bytes - position + 1 < frame.HEAD then return nil end
   local mark, number, length, count, index, sum, after = string.unpack(FRAME, bytes, position)
   if mark ~= MARK then return nil end
-  if string.unpack("<I4", bytes, after) ~= head_sum(id, offset, bytes:sub(position, after - 1)) then
-    return nil
-  end
+  local sum_of_head = sum_in_place(id, offset, bytes:sub(position, after - 1))
+  if string.unpack("<I4", bytes, after) ~= sum_of_head then return nil end
   return { kind = frame.KINDS[number], index = index, count = count, length = length, sum = sum }
 end
 
@@ -122,14 +180,40 @@ function frame.pack_records(records)
   return table.concat(parts)
 end
 
---- The records of a payload.
+--- The records of a payload; nil if it does not hold so many.
 ---@param payload string
 ---@param count integer
----@return string[]
+---@return string[]?
 function frame.unpack_records(payload, count)
   local records, position = {}, 1
-  for i = 1, count do records[i], position = string.unpack("<s4", payload, position) end
-  return records
+  for i = 1, count do
+    if #payload - position + 1 < 4 then return nil end
+    local length = string.unpack("<I4", payload, position)
+    if length > #payload - position - 3 then return nil end
+    records[i] = payload:sub(position + 4, position + 3 + length)
+    position = position + 4 + length
+  end
+  return position == #payload + 1 and records or nil
+end
+
+--- The payload of a base.
+---@param base corolua.journal.Base
+---@return string
+function frame.pack_base(base)
+  local snapshot = base.snapshot
+  return string.pack("<i8s4", snapshot and #snapshot or -1, base.meta)
+end
+
+--- The length of the snapshot, -1 without one, and what is kept with it; nil if
+--- the payload is none of a base.
+---@param payload string
+---@return integer? size
+---@return string? meta
+function frame.unpack_base(payload)
+  if #payload < 12 then return nil end
+  local size, length = string.unpack("<i8I4", payload)
+  if size < -1 or #payload ~= 12 + length then return nil end
+  return size, payload:sub(13)
 end
 
 return frame

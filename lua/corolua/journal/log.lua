@@ -2,14 +2,11 @@
 --- before the next one is begun. So a frame that is whole says that all before
 --- it was on the disk.
 
+local ends = require("corolua.journal.ends")
 local frame = require("corolua.journal.frame")
 local spans = require("corolua.journal.spans")
 
 local log = {}
-
--- What shares a block with bytes that could not be written is no longer known
--- either, so a write begins with all of the block that it goes on in.
-local BLOCK = 4096
 
 -- The longest piece of a snapshot.
 local PIECE = 1 << 20
@@ -24,6 +21,7 @@ local PIECE = 1 << 20
 ---@field id integer
 ---@field stop integer where the next frame goes
 ---@field tail string the bytes before it, from the start of a block
+---@field ends corolua.journal.Ends
 ---@field last integer number of the last record
 ---@field spans corolua.journal.Spans
 local methods = {}
@@ -36,17 +34,22 @@ local mt = { __index = methods }
 ---@return corolua.journal.Log
 function log.new(disk, slot, id)
   return setmetatable({
-    disk = disk, slot = slot, id = id, stop = 0, tail = "", last = 0, spans = spans.new(),
+    disk = disk, slot = slot, id = id, stop = frame.FIRST, tail = "", last = 0,
+    ends = ends.new(disk, slot, id), spans = spans.new(),
   }, mt)
 end
 
+-- A write begins with all of the block that it goes on in. Before it, what the
+-- file says of its end must be taken back.
 local function add(self, bytes)
+  local is_open, why, why_code = self.ends:take_back()
+  if not is_open then return nil, why, why_code end
   local data = self.tail .. bytes
   local done, message, code =
     self.disk:call("write", self.slot, self.stop - #self.tail, data, true)
   if not done then return nil, message, code end
   self.stop = self.stop + #bytes
-  self.tail = data:sub(#data - self.stop % BLOCK + 1)
+  self.tail = data:sub(#data - self.stop % frame.BLOCK + 1)
   return true
 end
 
@@ -86,15 +89,23 @@ function methods:add(kind, index, count, payload)
   return true
 end
 
---- What was added so far is marked as written: from now on damage to it is told
---- from a write that was not finished.
+--- What was added so far is noted as written: from now on damage to it is told
+--- from a write that was not finished, wherever it is.
 ---@return boolean? done
 ---@return string? message
 ---@return string? code
-function methods:seal()
-  local done, message, code = self:add("seal", self.last, 0, "")
-  return done, message, code
-end
+function methods:mark() return self.ends:mark(self.stop) end
+
+--- The file ends here: from now on it is damaged if it does not, until something
+--- is added.
+---@return boolean? done
+---@return string? message
+---@return string? code
+function methods:seal() return self.ends:record(self.stop) end
+
+--- Whether the file says where it ends.
+---@return boolean
+function methods:is_sealed() return self.ends.is_recorded end
 
 local function random_id()
   local source <close> = assert(io.open("/dev/urandom", "rb"))
@@ -111,11 +122,11 @@ local function add_snapshot(self, index, snapshot)
 end
 
 local function add_base(self, base)
-  local done, message, code = add(self, frame.pack_head(self.id))
+  local done, message, code =
+    self.disk:call("write", self.slot, 0, frame.pack_head(self.id), false)
   if not done then return nil, message, code end
   local snapshot = base.snapshot
-  local payload = string.pack("<i8s4", snapshot and #snapshot or -1, base.meta)
-  done, message, code = self:add("base", base.index, 0, payload)
+  done, message, code = self:add("base", base.index, 0, frame.pack_base(base))
   if not done or not snapshot then return done, message, code end
   return add_snapshot(self, base.index, snapshot)
 end
@@ -153,7 +164,8 @@ function methods:frames(bytes, span)
     if not frame.is_whole(head, payload) then return 0 end
     position = stop
     if head.kind ~= "records" then return step() end
-    return head.index, frame.unpack_records(payload, head.count)
+    local records = frame.unpack_records(payload, head.count)
+    return records and head.index or 0, records
   end
   return step
 end

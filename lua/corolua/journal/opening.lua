@@ -9,6 +9,9 @@ local opening = {}
 --- The slots of the lock and of the log that is opened.
 opening.LOCK, opening.LOG = 1, 2
 
+-- What the lock holds once there is a log: a folder without one has lost it.
+local NOTE = "the log is begun\n"
+
 local function make_folder(disk, path)
   local done, message, code = disk:call("mkdir", path)
   if not done then return code == "EEXIST", message, code end
@@ -26,15 +29,17 @@ local function make_folders(disk)
   return make_folder(disk, path)
 end
 
+-- Gives whether the folder is known to have a log.
 local function lock(disk)
   local size, message, code = disk:call("open", opening.LOCK, disk:path("lock"), "lock")
   if not size then return nil, message, code end
   local done
   done, message, code = disk:call("lock", opening.LOCK)
+  if done then return size >= #NOTE end
   if code == "EAGAIN" then
     return nil, "it is in use by another journal or process", "ERR_BUSY"
   end
-  return done, message, code
+  return nil, message, code
 end
 
 -- What a replacement that was not finished has left.
@@ -53,24 +58,41 @@ local function begin(disk)
   return { log = made, base = base, cut = 0 }
 end
 
+local function read(disk, size)
+  -- The rename that made it may not be on the disk yet.
+  local done, message, code = disk:call("sync_folder", disk.folder)
+  if not done then return nil, message, code end
+  return recover.read(disk, opening.LOG, size)
+end
+
+local function find(disk, has_log)
+  local size, message, code = disk:call("open", opening.LOG, disk:path("log"), "old")
+  if size then return read(disk, size) end
+  if code ~= "ENOENT" then return nil, message, code end
+  if has_log then return nil, disk:path("log") .. ": it is gone, and was there", "ERR_CORRUPT" end
+  return begin(disk)
+end
+
 --- What the folder holds, once it is ours.
 ---@param disk corolua.journal.Disk
 ---@return corolua.journal.Found? found
 ---@return string? message
 ---@return string? code
 function opening.open(disk)
-  for _, step in ipairs({ make_folders, lock, tidy }) do
-    local done, message, code = step(disk)
-    if not done then return nil, message, code end
-  end
-  local size, message, code = disk:call("open", opening.LOG, disk:path("log"), "old")
-  if code == "ENOENT" then return begin(disk) end
-  if not size then return nil, message, code end
-  -- The rename that made it may not be on the disk yet.
-  local done
-  done, message, code = disk:call("sync_folder", disk.folder)
+  local done, has_log, message, code
+  done, message, code = make_folders(disk)
   if not done then return nil, message, code end
-  return recover.read(disk, opening.LOG, size)
+  has_log, message, code = lock(disk)
+  if has_log == nil then return nil, message, code end
+  local found
+  found, message, code = find(disk, has_log)
+  if not found then return nil, message, code end
+  done, message, code = tidy(disk)
+  if done and not has_log then
+    done, message, code = disk:call("write", opening.LOCK, 0, NOTE, true)
+  end
+  if not done then return nil, message, code end
+  return found
 end
 
 return opening

@@ -1,5 +1,6 @@
 --- Reads a journal's file when it is opened: every frame is checked, what an
---- unfinished write has left at the end is cut off, all other damage is told.
+--- unfinished write has left at the end is cut off, all other damage is told. A
+--- file that was closed, or sealed, has no such end: it is whole, or damaged.
 
 local frame = require("corolua.journal.frame")
 local log = require("corolua.journal.log")
@@ -37,7 +38,7 @@ local function read_frame(found, offset)
   local bytes, message, code = view(found.window, offset, frame.HEAD)
   if not bytes then return nil, message, code end
   local head = frame.unpack(found.log.id, offset, bytes, 1)
-  if not head then return false end
+  if not head or head.length > frame.LONGEST then return false end
   local payload
   payload, message, code = view(found.window, offset + frame.HEAD, head.length)
   if not payload then return nil, message, code end
@@ -49,14 +50,19 @@ local takers = {}
 
 function takers.base(found, head, payload)
   if found.base then return "a second base" end
-  local size, meta = string.unpack("<i8s4", payload)
+  local size, meta = frame.unpack_base(payload)
+  if not size then return "the base is none" end
   found.base = { index = head.index, meta = meta }
   found.missing = size
   if size >= 0 then found.pieces = {} end
 end
 
-function takers.piece(found, _, payload)
-  if not found.pieces then return "a piece of a snapshot where none is due" end
+local function is_founded(found) return found.base and found.missing <= 0 end
+
+function takers.piece(found, head, payload)
+  if is_founded(found) or head.count ~= #found.pieces or #payload > found.missing then
+    return "a piece of a snapshot where none is due"
+  end
   table.insert(found.pieces, payload)
   found.missing = found.missing - #payload
 end
@@ -73,14 +79,13 @@ function takers.cut(found, head)
   end
 end
 
-function takers.seal() end
-
-local function is_founded(found) return found.base and found.missing <= 0 end
+local BEFORE = { base = true, piece = true }
 
 local function take(found, head, payload, offset, stop)
   local taker = takers[head.kind]
   local due = found.base ~= nil or head.kind == "base"
   local why = not taker and "a frame of an unknown kind" or not due and "the base is missing"
+    or due and not is_founded(found) and not BEFORE[head.kind] and "the snapshot is not whole"
     or taker(found, head, payload)
   if why then return why end
   found.log:note(head.kind, head.index, head.count, offset, stop)
@@ -100,8 +105,12 @@ local function find_later(found, offset)
   return false
 end
 
--- A frame that is not whole: the end of the log, if nothing was written later.
+-- A frame that is not whole: the end of the log, if it was not noted as written
+-- and nothing was written later.
 local function judge(found, offset)
+  if offset < found.noted then
+    return corrupt(found.disk, offset, "what stands here has changed since it was on the disk")
+  end
   if not is_founded(found) then
     return corrupt(found.disk, offset, "the snapshot that the log begins with is damaged")
   end
@@ -133,27 +142,73 @@ local function read_all(found, offset)
   return true
 end
 
--- The last frame is written again with what comes next: one whose write failed
--- may be seen in memory and not be on the disk.
-local function settle(found)
+-- The last frame is written again: one whose write failed may be seen in memory
+-- and not be on the disk.
+local function settle_end(found)
   local file, stop = found.log, found.stop
   if stop < found.window.size then
     local done, message, code = found.disk:call("truncate", file.slot, stop)
     if not done then return nil, message, code end
   end
-  local from = found.begin - found.begin % 4096
-  local tail, message, code = view(found.window, from, stop - from)
-  if not tail then return nil, message, code end
-  file.stop, file.tail = stop, tail
-  return file:seal()
+  local from = found.begin - found.begin % frame.BLOCK
+  local bytes, message, code = view(found.window, from, stop - from)
+  if not bytes then return nil, message, code end
+  return found.disk:call("write", file.slot, from, bytes, true)
 end
 
-local function read_head(disk, slot, size)
-  local bytes, message, code = view(window(disk, slot, size), 0, frame.FILE_HEAD)
+-- The file is what it was read as, also after a power failure, and says so. The
+-- first note is the one that the last write may have left unknown on the disk,
+-- so it is made certain before the second one is touched.
+local function settle(found)
+  local file, stop = found.log, found.stop
+  local done, message, code = file.ends:restate(found.is_closed and stop or frame.OPEN)
+  if done and not found.is_closed then done, message, code = settle_end(found) end
+  if not done then return nil, message, code end
+  local from = stop - stop % frame.BLOCK
+  local tail
+  tail, message, code = view(found.window, from, stop - from)
+  if not tail then return nil, message, code end
+  file.stop, file.tail = stop, tail
+  return found.is_whole or file:seal()
+end
+
+-- What the notes say of the end. A write of one that a crash has interrupted
+-- leaves the other one, and the state before or after it.
+local function read_notes(found, bytes)
+  local id, size = found.log.id, found.window.size
+  local first = frame.unpack_note(id, frame.NOTES[1], bytes)
+  local second = frame.unpack_note(id, frame.NOTES[2], bytes)
+  local stray = frame.find_stray(bytes)
+  if stray then
+    return corrupt(found.disk, stray, "there are bytes where the file has none")
+  elseif not first and not second then
+    return corrupt(found.disk, frame.NOTES[1], "both notes of the end are damaged")
+  end
+  found.is_closed = first ~= frame.OPEN
+  found.is_whole = found.is_closed and first == second
+  found.noted = found.is_closed and first or second or 0
+  if found.is_closed and second and second ~= found.noted then
+    return corrupt(found.disk, frame.NOTES[2], "the two notes of the end differ")
+  elseif size < found.noted or found.is_closed and size > found.noted then
+    return corrupt(found.disk, size, ("the file ends here, and %d bytes of it were on the disk")
+      :format(found.noted))
+  end
+  return true
+end
+
+-- What stands before the frames.
+local function begin(disk, slot, size)
+  local file = window(disk, slot, size)
+  local bytes, message, code = view(file, 0, frame.FIRST)
   if not bytes then return nil, message, code end
-  local id, why = frame.unpack_head(bytes)
-  if not id then return corrupt(disk, 0, why) end
-  return id
+  local id, why, why_code = frame.unpack_head(bytes)
+  if why_code == "ERR_CORRUPT" then return corrupt(disk, 0, why) end
+  if not id then return nil, ("%s: %s"):format(disk:path("log"), why), why_code end
+  local found = { disk = disk, log = log.new(disk, slot, id), window = file }
+  local done
+  done, message, code = read_notes(found, bytes)
+  if not done then return nil, message, code end
+  return found
 end
 
 ---@class corolua.journal.Found
@@ -167,13 +222,12 @@ end
 ---@param size integer
 ---@return corolua.journal.Found? found
 ---@return string? message
----@return string? code "ERR_CORRUPT", or that of the system
+---@return string? code "ERR_CORRUPT", "ERR_VERSION", or that of the system
 function recover.read(disk, slot, size)
-  local id, message, code = read_head(disk, slot, size)
-  if not id then return nil, message, code end
-  local found = { disk = disk, log = log.new(disk, slot, id), window = window(disk, slot, size) }
+  local found, message, code = begin(disk, slot, size)
+  if not found then return nil, message, code end
   local done
-  done, message, code = read_all(found, frame.FILE_HEAD)
+  done, message, code = read_all(found, frame.FIRST)
   if not done then return nil, message, code end
   if not is_founded(found) then
     return corrupt(disk, found.stop, "the snapshot that the log begins with is not whole")

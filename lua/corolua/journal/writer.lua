@@ -14,7 +14,8 @@ local BATCH = 1 << 20
 -- A write that failed is tried again after so many seconds, doubled each time.
 local FIRST_PAUSE, LONGEST_PAUSE = 0.01, 1
 
--- So long after the last write it is sealed.
+-- So long after the last write the log is sealed, and so often it is marked
+-- while writing goes on.
 local SEAL_AFTER = 1
 
 local CODES = {
@@ -135,7 +136,7 @@ local function write_records(self)
     return self.log:add("records", items[1].index, #items, payload)
   end)
   if not done then return end
-  self.is_unsealed = true
+  self.wrote_at = scheduler.now()
   self.settled = self.settled + #items
   self.owner.settle(items)
 end
@@ -148,11 +149,24 @@ local function write_other(self)
   self.settled = self.settled + item.weight
 end
 
+-- Has it noted how far the log is on the disk: as its end, or as a place on the
+-- way if more is written.
+local function push_note(self, method)
+  self:push({
+    weight = 1,
+    write = function()
+      return self:persist(function() return self.log[method](self.log) end)
+    end,
+  })
+end
+
 local function start_seal(self)
-  if not self.is_unsealed or self.seal_timer or self.failed then return end
+  if self.seal_timer or self.failed or self.log:is_sealed() then return end
   self.seal_timer = loop.timer(SEAL_AFTER, function()
     self.seal_timer = nil
-    if self.is_unsealed and not self.is_running and not self.failed then self:seal() end
+    if self.failed or self.log:is_sealed() then return end
+    local idle = scheduler.now() - (self.wrote_at or 0)
+    push_note(self, (self.is_running or idle < SEAL_AFTER) and "mark" or "seal")
   end)
   self.seal_timer:unref()
 end
@@ -160,10 +174,10 @@ end
 local function run(self)
   while self.first < self.after and not self.failed do
     if self.queue[self.first].bytes then write_records(self) else write_other(self) end
+    start_seal(self)
     wake(self)
   end
   self.is_running = false
-  start_seal(self)
 end
 
 --- Puts an item behind the others: a record has `bytes` and
@@ -176,15 +190,6 @@ function methods:push(item)
   if self.is_running then return end
   self.is_running = true
   scheduler.spawn(run, self)
-end
-
---- Has a frame written that says that all before it is on the disk.
-function methods:seal()
-  self.is_unsealed = false
-  self:push({
-    weight = 1,
-    write = function() return self:persist(function() return self.log:seal() end) end,
-  })
 end
 
 --- Waits until all that was pushed is on the disk.
@@ -201,14 +206,14 @@ function methods:sync(timeout)
   end, timeout)
 end
 
---- Waits until all is on the disk, and marked as such. Nothing is sealed later.
+--- Waits until all is on the disk, and the log is sealed.
 ---@return boolean? done
 ---@return string? message
 ---@return string? code
 function methods:finish()
   local done, message, code = self:sync()
-  if done and self.is_unsealed then
-    self:seal()
+  if done and not self.log:is_sealed() then
+    push_note(self, "seal")
     done, message, code = self:sync()
   end
   if self.seal_timer then self.seal_timer:cancel() end

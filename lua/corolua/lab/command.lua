@@ -2,68 +2,67 @@
 --- shell on one of them.
 
 local lab = require("corolua.lab")
+local crew = require("corolua.lab.crew")
 local lfs = require("lfs")
+local lists = require("corolua.lists")
 local loop = require("corolua.loop")
 local place = require("corolua.lab.place")
 local programs = require("corolua.lab.programs")
 local scheduler = require("corolua.scheduler")
 local sys = require("corolua.sys")
-local terminal = require("corolua.lab.terminal")
+local typing = require("corolua.lab.typing")
 local words = require("corolua.lab.words")
 
 local command = {}
 
--- So long scripts have to leave their groups after Ctrl-C.
-local STOP_GRACE = 6
+-- As timeout(1) has it.
+local TIMED_OUT = 124
 
 local function complain(text) io.stderr:write("corolua lab: ", text, "\n") end
 
--- One script; `crew` counts those that run, and keeps the first bad status.
-local function start_script(crew, node, line)
-  local script, why = node:run(table.unpack(line))
-  if not script then return nil, why end
-  local mark = terminal.mark(node.nodeid, crew.is_coloured)
-  crew.running[script] = true
-  function script.on.line(text)
-    io.stdout:write(mark, text, "\n")
-    io.stdout:flush()
-  end
-  function script.on.exit(status)
-    crew.running[script] = nil
-    if status ~= 0 and not crew.status then crew.status = status end
-    if not next(crew.running) and crew.wake then crew.wake(true) end
-  end
-  return true
+-- What the program on each node is told to run.
+local function words_of(parsed)
+  local line = { table.unpack(parsed.actions) }
+  line[#line + 1] = parsed.script
+  lists.append(line, parsed.args)
+  return line
 end
 
-local function wait_crew(crew, timeout, options)
-  if not next(crew.running) then return true end
-  return scheduler.await(function(resume)
-    crew.wake = resume
-    return function() crew.wake = nil end
-  end, timeout, options)
+-- Whose scripts read what is typed: those of all nodes on a terminal, where that
+-- is not given to one alone or is the script itself.
+local function input_of(parsed)
+  if parsed.script == "-" then return "script" end
+  if parsed.stdin then return "one" end
+  return sys.is_terminal(0) and "typed" or nil
 end
 
--- After Ctrl-C the scripts are asked to stop, and waited for, though not for
--- ever.
-local function stop_crew(crew)
-  for running in pairs(crew.running) do running:kill("TERM") end
-  wait_crew(crew, STOP_GRACE, { interruptible = false })
+local function begin_input(kind, running, parsed)
+  if kind == "script" then
+    for _, script in ipairs(running.scripts) do
+      script.input:write(parsed.text)
+      script.input:finish()
+    end
+    return true
+  elseif kind == "one" then
+    local script = running.scripts[parsed.stdin]
+    return not script or typing.to_one(script)
+  end
+  return kind ~= "typed" or typing.by_node(running.scripts, complain)
 end
 
 local function run_scripts(cluster, parsed)
-  local crew = { running = {}, is_coloured = terminal.is_coloured() }
-  local line = table.move(parsed.args, 1, #parsed.args, 2, { parsed.script })
-  for _, node in ipairs(cluster) do
-    local ok, why = start_script(crew, node, line)
-    if not ok then
-      complain(why)
-      crew.status = crew.status or 1
-    end
-  end
-  local _, _, code = wait_crew(crew)
-  if code == "ERR_INTERRUPT" then stop_crew(crew) end
-  return crew.status or 0
+  local kind = input_of(parsed)
+  local running = crew.start(cluster, words_of(parsed), {
+    takes_input = function(id) return kind and (kind ~= "one" or id == parsed.stdin) end,
+    fail_fast = parsed.fail_fast, complain = complain,
+  })
+  local reads, problem = begin_input(kind, running, parsed)
+  if not reads then complain("cannot read the input: " .. problem) end
+  local _, _, code = running:wait(parsed.time_limit)
+  running:stop()
+  if code ~= "ERR_TIMEOUT" then return running.status or 0 end
+  complain(("stopped after %g s (--time-limit)"):format(parsed.time_limit))
+  return TIMED_OUT
 end
 
 -- The line that enters a node from another terminal. Root needs no user
@@ -81,10 +80,22 @@ local function tell_entrances(cluster, id)
   end
 end
 
+-- The prompt, and whatever else asks for the host's name, tells the node; where
+-- such a name is refused, the prompt alone does.
+local NAMED = [[
+  if unshare --uts true 2>/dev/null; then
+    exec unshare --uts /bin/sh -c 'hostname "$0"; exec "$@"' "$0" "$@"
+  fi
+  exec "$@"
+]]
+
 local function start_shell(node, has_terminal)
-  return sys.spawn({ os.getenv("SHELL") or "/bin/sh" }, {
+  local name, shell = "n" .. node.nodeid, os.getenv("SHELL") or "/bin/sh"
+  local own = (programs.corolua() or ""):match("^(.*)/")
+  return sys.spawn({ "/bin/sh", "-c", NAMED, name, shell }, {
     net = node.space, inherit = true, guard = place.guard,
-    placement = has_terminal and "terminal" or "group", env = { "PATH=" .. programs.path() },
+    placement = has_terminal and "terminal" or "group",
+    env = { "PATH=" .. (own and own .. ":" or "") .. programs.path(), "PS1=" .. name .. "$ " },
   })
 end
 
@@ -119,8 +130,17 @@ local function start_lab(parsed)
   return cluster
 end
 
+-- Said before anything is started. What comes on standard input is for all nodes.
+local function cannot_read(parsed)
+  if parsed.script == "-" then
+    parsed.text = io.read("a") or ""
+    return false
+  end
+  return parsed.script and lfs.attributes(parsed.script, "mode") ~= "file"
+end
+
 local function run(parsed)
-  if parsed.script and lfs.attributes(parsed.script, "mode") ~= "file" then
+  if cannot_read(parsed) then
     complain(("cannot read %s"):format(parsed.script))
     return 1
   end

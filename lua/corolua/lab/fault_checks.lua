@@ -2,13 +2,14 @@
 --- script that called the method which checks.
 
 local options = require("corolua.lab.options")
+local shown = require("corolua.shown")
 
 local checks = {}
 
 -- The levels of errors are counted from the function that raises.
 local function check_node(cluster, id, name, level)
   if math.type(id) ~= "integer" or id < 1 or id > #cluster then
-    error(("%s: there are nodes 1 to %d, got %s"):format(name, #cluster, tostring(id)), level)
+    error(("%s: there are nodes 1 to %d, got %s"):format(name, #cluster, shown(id)), level)
   end
 end
 

@@ -3,6 +3,7 @@
 
 local checks = require("corolua.lab.fault_checks")
 local cuts = require("corolua.lab.cuts")
+local picture = require("corolua.lab.picture")
 local scheduler = require("corolua.scheduler")
 local shapes = require("corolua.lab.shapes")
 
@@ -22,7 +23,7 @@ end
 ---@param cluster corolua.lab.Cluster
 ---@param text string
 function faults.record(cluster, text)
-  table.insert(cluster.log, { at = scheduler.now(), text = text })
+  table.insert(cluster.log, { at = scheduler.now(), clock = scheduler.clock(), text = text })
 end
 
 -- Why the switch cannot do anything, or nil.
@@ -278,7 +279,7 @@ end
 --- What was done to the cluster, in order, as an array of { at =, text = }.
 ---@return table[]
 function methods:history()
-  return table.move(self.log, 1, #self.log, 1, {})
+  return picture.history(self.log)
 end
 
 --- The switch's counters: `counters[from][to].lost` and so on.

@@ -5,6 +5,7 @@
 local check_keys = require("corolua.names").check_keys
 local plan = require("corolua.lab.plan")
 local scheduler = require("corolua.scheduler")
+local shown = require("corolua.shown")
 
 local nemesis = {}
 
@@ -27,6 +28,7 @@ end
 ---@class corolua.lab.Nemesis
 ---@field list corolua.lab.Plan what is carried out
 ---@field seed integer? from which the list was drawn
+---@field again string what repeats it: a line of a script
 ---@field taken table<string, integer> how often each fault was put in force
 ---@field frames table<string, integer> what that did to the frames on the cables, by the
 --- switch's counters: blocked, lost, duplicated, reordered, corrupted, delayed
@@ -43,7 +45,7 @@ local function check_entries(cluster, list, level)
     local id = entry[1]
     if ON_NODE[entry.fault] and not (math.type(id) == "integer" and cluster[id]) then
       error(("entry %d of the list, %s, names node %s; there are nodes 1 to %d")
-        :format(i, entry.fault, tostring(id), #cluster), level + 1)
+        :format(i, entry.fault, shown(id), #cluster), level + 1)
     end
   end
 end
@@ -218,9 +220,10 @@ end
 ---@return corolua.lab.Nemesis
 function nemesis.start(cluster, given)
   check_open(cluster, "nemesis", 2)
-  local list, seed = plan.draw(cluster.config, given or {}, 2)
+  given = given or {}
+  local list, seed = plan.draw(cluster.config, given, 2)
   local self = start(cluster, list, given)
-  self.seed = seed
+  self.seed, self.again = seed, plan.call(given, seed)
   return self
 end
 
@@ -233,7 +236,9 @@ function nemesis.replay(cluster, list, given)
   check_open(cluster, "replay", 2)
   list = plan.read(list, 2)
   check_entries(cluster, list, 2)
-  return start(cluster, list, given)
+  local self = start(cluster, list, given)
+  self.again = "cluster:replay(nemesis.list)"
+  return self
 end
 
 --- Waits until the list has been carried out, everything has been mended and
@@ -268,7 +273,8 @@ local function summary(taken)
 end
 
 function nemesis_mt:__tostring()
-  return ("%d faults taken (%s), %d failed"):format(self.total, summary(self.taken), #self.failed)
+  return ("%d faults taken (%s), %d failed; again: %s")
+    :format(self.total, summary(self.taken), #self.failed, self.again)
 end
 
 return nemesis

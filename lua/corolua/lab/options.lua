@@ -1,6 +1,7 @@
 --- The options of `lab.start`: what is allowed, and what holds otherwise.
 
 local names = require("corolua.names")
+local shown = require("corolua.shown")
 
 local options = {}
 
@@ -126,12 +127,6 @@ end
 --- The names of the options of `lab.start`, sorted.
 ---@return string[]
 function options.names() return sorted_keys(checks) end
-
--- A string is told from a number, and an address tells nobody anything.
-local function shown(value)
-  if type(value) == "string" then return ("%q"):format(value) end
-  return type(value) == "table" and "a table" or tostring(value)
-end
 
 --- Raises, at `level`, if a value is not what its check wants.
 ---@param given table

@@ -36,4 +36,26 @@ function picture.draw(cluster)
   return table.concat(lines, "\n")
 end
 
+local history_mt = { __name = "corolua.lab.history" }
+
+-- As corosync writes the time into its logs, to the millisecond.
+local function time_of(clock)
+  local seconds = math.floor(clock)
+  return ("%s.%03d"):format(os.date("%b %d %H:%M:%S", seconds), math.floor((clock - seconds) * 1e3))
+end
+
+function history_mt:__tostring()
+  local lines = {}
+  for i, event in ipairs(self) do lines[i] = time_of(event.clock) .. "  " .. event.text end
+  return table.concat(lines, "\n")
+end
+
+--- A copy of what was done to a cluster; it prints with the clock of the daemons'
+--- logs.
+---@param log { at: number, clock: number, text: string }[]
+---@return { at: number, clock: number, text: string }[]
+function picture.history(log)
+  return setmetatable(table.move(log, 1, #log, 1, {}), history_mt)
+end
+
 return picture

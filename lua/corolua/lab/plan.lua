@@ -6,6 +6,7 @@ local dice = require("corolua.lab.dice")
 local kinds = require("corolua.lab.kinds")
 local check_keys = require("corolua.names").check_keys
 local options = require("corolua.lab.options")
+local shown = require("corolua.shown")
 
 local plan = {}
 
@@ -43,7 +44,7 @@ local function check_weight(name, weight, cluster, level)
   local kind = kinds.all[name]
   if type(weight) ~= "number" or not (weight >= 0 and weight < math.huge) then
     error(("the weight of fault '%s' must be a number from 0, got %s")
-      :format(name, tostring(weight)), level + 1)
+      :format(name, shown(weight)), level + 1)
   end
   if weight > 0 and cluster.nodes < kind.least then
     error(("fault '%s' needs %d nodes, the cluster has %d")
@@ -131,8 +132,21 @@ end
 
 function write(value)
   if type(value) == "table" then return write_table(value) end
+  if math.type(value) == "integer" then return tostring(value) end
   if type(value) == "number" then return ("%.14g"):format(value) end
   return type(value) == "string" and ("%q"):format(value) or tostring(value)
+end
+
+--- The line of a script that draws the same plan again, for as many nodes.
+---@param given corolua.lab.PlanOptions
+---@param seed integer
+---@return string
+function plan.call(given, seed)
+  local options_given = { seed = seed }
+  for name, value in pairs(given) do
+    if type(value) ~= "function" then options_given[name] = value end
+  end
+  return "cluster:nemesis(" .. write(options_given) .. ")"
 end
 
 --- One entry as Lua source.

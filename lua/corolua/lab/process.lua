@@ -1,5 +1,6 @@
 --- A program that runs on a node, in a process group of its own.
 
+local feed = require("corolua.lab.feed")
 local limits = require("corolua.lab.limits")
 local loop = require("corolua.loop")
 local place = require("corolua.lab.place")
@@ -7,9 +8,15 @@ local programs = require("corolua.lab.programs")
 local scheduler = require("corolua.scheduler")
 local sys = require("corolua.sys")
 
+---@class corolua.lab.ProcessEvents
+---@field output fun(bytes: string)
+---@field ended fun(process: corolua.lab.Process)
+---@field takes_input boolean? through `input`; else it reads /dev/null
+
 ---@class corolua.lab.Process
 ---@field pid integer
 ---@field ended { kind: string, status: integer }?
+---@field input corolua.lab.Feed? its standard input, if it takes any
 local methods = {}
 local process_mt = { __name = "corolua.lab.process", __index = methods }
 
@@ -32,6 +39,7 @@ local function has_ended(self, kind, status)
   self.watch = nil
   sys.kill_group(self.pid, "KILL")
   place.guard:forget(self.pid)
+  if self.input then self.input:close() end
   drain(self)
   self.on_end(self)
 end
@@ -42,24 +50,34 @@ local function read(self)
   if bytes then self.reading:cancel() end
 end
 
+-- The two ends of what the program reads: /dev/null, unless it takes input.
+local function make_input(takes_input)
+  if not takes_input then return nil, nil end
+  local reading, writing = assert(sys.pipe())
+  return reading, feed.new(writing)
+end
+
 --- Starts a program on a node; both its output and its errors are told of.
 ---@param space userdata the node's network
 ---@param command string[] the program and its arguments
----@param on { output: fun(bytes: string), ended: fun(process: corolua.lab.Process) }
+---@param on corolua.lab.ProcessEvents
 ---@return corolua.lab.Process? process, string? message, string? code
 function process.start(space, command, on)
   local pipe, writing = assert(sys.pipe())
+  local reading, input = make_input(on.takes_input)
   local pid, why, code = sys.spawn(command, {
-    net = space, stdout = writing, stderr = writing, guard = place.guard,
+    net = space, stdin = reading, stdout = writing, stderr = writing, guard = place.guard,
     env = { "PATH=" .. programs.path() },
   })
   writing:close()
+  if reading then reading:close() end
   if not pid then
     pipe:close()
+    if input then input:close() end
     return limits.explain_process(why, code)
   end
   pipe:nonblocking()
-  local self = setmetatable({ pid = pid, pipe = pipe }, process_mt)
+  local self = setmetatable({ pid = pid, pipe = pipe, input = input }, process_mt)
   self.on_output, self.on_end = on.output, on.ended
   self.reading = loop.fd(pipe:fileno(), "r", function() read(self) end)
   self.watch = loop.child(pid, function(...) has_ended(self, ...) end)

@@ -5,9 +5,15 @@ local process = require("corolua.lab.process")
 local programs = require("corolua.lab.programs")
 local scheduler = require("corolua.scheduler")
 
+--- Called in a task, one at a time.
+---@class corolua.lab.ScriptEvents
+---@field line fun(line: string)?
+---@field exit fun(status: integer, ended: { kind: "exit"|"signal", status: integer })?
+
 ---@class corolua.lab.Script
 ---@field pid integer
----@field on { line: fun(line: string)?, exit: fun(status: integer)? } called in a task
+---@field on corolua.lab.ScriptEvents
+---@field input corolua.lab.Feed? what it reads, if it takes any
 local methods = {}
 local script_mt = { __name = "corolua.lab.script", __index = methods }
 
@@ -30,7 +36,7 @@ local function pump(self)
   self.pumping = false
   if self.process.ended and on.exit and not self.told then
     self.told = true
-    on.exit(self.process:status())
+    on.exit(self.process:status(), self.process.ended)
   end
 end
 
@@ -68,13 +74,15 @@ end
 ---@param space userdata the node's network
 ---@param words string[] the script and its arguments
 ---@param list table in which the process stands while it runs
+---@param takes_input boolean? through `input`; else it reads /dev/null
 ---@return corolua.lab.Script? script, string? message, string? code
-function script.start(space, words, list)
+function script.start(space, words, list, takes_input)
   local program, why, code = programs.corolua()
   if not program then return nil, why, code end
   local self = setmetatable({ lines_kept = {}, first = 1, last = 0, rest = "" }, script_mt)
   self.on = setmetatable({}, handlers_mt)
   self.process, why, code = process.start(space, { program, table.unpack(words) }, {
+    takes_input = takes_input,
     output = function(bytes) split(self, bytes) end,
     ended = function(ended)
       list[ended] = nil
@@ -82,7 +90,7 @@ function script.start(space, words, list)
     end,
   })
   if not self.process then return nil, why, code end
-  self.pid = self.process.pid
+  self.pid, self.input = self.process.pid, self.process.input
   list[self.process] = true
   return self
 end
@@ -96,6 +104,10 @@ function methods:take()
   self.first = self.first + 1
   return line
 end
+
+--- Whether it has ended.
+---@return boolean
+function methods:has_ended() return self.process.ended ~= nil end
 
 local function await_change(self, timeout)
   return scheduler.await(function(resume)

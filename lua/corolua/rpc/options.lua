@@ -2,6 +2,7 @@
 
 local codec = require("corolua.codec")
 local names = require("corolua.names")
+local shown = require("corolua.shown")
 local wire = require("corolua.rpc.wire")
 
 ---@class corolua.rpc.Options
@@ -24,12 +25,12 @@ local targets = { all = true, majority = true }
 local function check_timeout(seconds, what, level)
   if type(seconds) == "number" and seconds >= 0 and seconds <= LONGEST then return seconds end
   error(("%s: timeout must be seconds of 0 to %d, got %s"):format(what, LONGEST,
-    tostring(seconds)), level + 1)
+    shown(seconds)), level + 1)
 end
 
 local function check_running(count, level)
   if math.type(count) == "integer" and count >= 1 then return count end
-  error(("rpc.open: max_running must be a positive integer, got %s"):format(tostring(count)),
+  error(("rpc.open: max_running must be a positive integer, got %s"):format(shown(count)),
     level + 1)
 end
 

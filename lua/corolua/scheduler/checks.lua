@@ -1,6 +1,8 @@
 --- Checks of arguments that a function of the scheduler calls first: they raise
 --- at the line of its caller.
 
+local shown = require("corolua.shown")
+
 local checks = {}
 
 --- Whether it can be called.
@@ -10,7 +12,7 @@ function checks.callable(fn, name)
   if type(fn) == "function" then return end
   local mt = getmetatable(fn)
   if type(mt) == "table" and mt.__call then return end
-  error(("bad argument #1 to '%s' (a function was expected, got %s)"):format(name, type(fn)), 3)
+  error(("bad argument #1 to '%s' (a function was expected, got %s)"):format(name, shown(fn)), 3)
 end
 
 --- A number that is not negative.
@@ -21,7 +23,7 @@ function checks.seconds(seconds, name, optional)
   if optional and seconds == nil then return end
   if type(seconds) == "number" and seconds >= 0 then return end
   error(("%s: seconds must be a number that is not negative, got %s")
-    :format(name, tostring(seconds)), 3)
+    :format(name, shown(seconds)), 3)
 end
 
 --- Raises, at the caller of the function that waits, unless its task may.

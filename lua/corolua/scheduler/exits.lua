@@ -1,4 +1,6 @@
---- The work for the end of the program, the last given first.
+--- exits
+--- The work for the end of the program. What others rest on has a higher rank
+--- and waits for them; within a rank all is begun at once, the last given first.
 
 local exits = {}
 
@@ -9,6 +11,7 @@ exits.RAISED = setmetatable({}, {
 })
 
 local list = {}
+local rank -- that is being done
 
 ---@class corolua.AtExit
 local exit_methods = {}
@@ -22,18 +25,28 @@ function exit_methods:cancel()
 end
 
 ---@param fn function
+---@param its_rank integer
 ---@return corolua.AtExit
-function exits.add(fn)
-  local handle = setmetatable({ fn = fn }, exit_mt)
+function exits.add(fn, its_rank)
+  local handle = setmetatable({ fn = fn, rank = its_rank }, exit_mt)
   list[#list + 1] = handle
   return handle
 end
 
---- The function that comes next, or nil.
+--- The rank that comes next, or nil.
+---@return integer?
+function exits.next_rank()
+  rank = nil
+  for _, handle in ipairs(list) do rank = math.min(rank or handle.rank, handle.rank) end
+  return rank
+end
+
+--- The next function of that rank, or nil.
 ---@return function?
 function exits.take()
-  local handle = table.remove(list)
-  return handle and handle.fn
+  for i = #list, 1, -1 do
+    if list[i].rank == rank then return table.remove(list, i).fn end
+  end
 end
 
 return exits

@@ -1,6 +1,9 @@
 --- Timers that call a function as a task, once or again and again.
 
+local checks = require("corolua.scheduler.checks")
 local loop = require("corolua.loop")
+
+local check_function, check_seconds = checks.callable, checks.seconds
 
 local timers = {}
 
@@ -10,11 +13,17 @@ local alive = setmetatable({}, { __mode = "k" })
 local timer_methods = {}
 local timer_mt = { __name = "corolua.timer", __index = timer_methods }
 
---- The function is not called any more; may be repeated.
+--- The function is not called any more, also where its task is about to begin;
+--- may be repeated.
 function timer_methods:cancel()
   if self.watch then self.watch:cancel() end
   self.watch = nil
   self.cancelled = true
+end
+
+-- A task begins some time after the timer has fired.
+local function call_once(timer)
+  if not timer.cancelled then return timer.fn() end
 end
 
 local function start(timer, seconds, fire)
@@ -23,30 +32,20 @@ local function start(timer, seconds, fire)
   return timer
 end
 
---- Calls the function as a task, after so many seconds.
----@param tasks table with spawn
----@param seconds number
----@param fn function
----@return corolua.Timer
-function timers.once(tasks, seconds, fn)
-  local timer = setmetatable({}, timer_mt)
+local function once(tasks, seconds, fn)
+  local timer = setmetatable({ fn = fn }, timer_mt)
   return start(timer, seconds, function()
     timer.watch = nil
-    tasks.spawn(fn)
+    tasks.spawn(call_once, timer)
   end)
 end
 
---- Calls the function as a task each time the call before has returned and the
---- next multiple of the seconds is due.
----@param tasks table with spawn and is_stopping
----@param seconds number
----@param fn function
----@return corolua.Timer
-function timers.repeated(tasks, seconds, fn)
+local function repeated(tasks, seconds, fn)
   local timer = setmetatable({}, timer_mt)
   local due = loop.now() + seconds
   local function fire() end
   local function call()
+    if timer.cancelled then return end
     fn()
     if timer.cancelled or tasks.is_stopping() then return end
     local late = loop.now() - due
@@ -60,7 +59,33 @@ function timers.repeated(tasks, seconds, fn)
   return start(timer, seconds, fire)
 end
 
---- Cancels all timers there are.
+--- Gives the scheduler its functions that make timers.
+---@param scheduler table with spawn and is_stopping
+function timers.add_to(scheduler)
+  --- Calls the function once, as a task, after so many seconds.
+  ---@param seconds number
+  ---@param fn function
+  ---@return corolua.Timer
+  function scheduler.after(seconds, fn)
+    check_seconds(seconds, "after")
+    check_function(fn, "after")
+    return once(scheduler, seconds, fn)
+  end
+
+  --- Calls the function again and again, as a task; a call begins when the one
+  --- before has returned. Turns that it has missed meanwhile are left out.
+  ---@param seconds number
+  ---@param fn function
+  ---@return corolua.Timer
+  function scheduler.every(seconds, fn)
+    check_seconds(seconds, "every")
+    check_function(fn, "every")
+    if seconds == 0 then error("every: seconds must be more than 0", 2) end
+    return repeated(scheduler, seconds, fn)
+  end
+end
+
+--- Cancels all timers there are; in no order, as nobody is called.
 function timers.cancel_all()
   for timer in pairs(alive) do timer:cancel() end
 end

@@ -13,6 +13,12 @@ function host.ignore_environment() end
 ---@return table[]
 function host.handles() end
 
+--- Ends a child made by fork at once, with nothing left or closed that is its
+--- parent's; does nothing elsewhere.
+---@param status integer
+---@return nil
+function host.end_if_forked(status) end
+
 --- Whether standard input is a terminal.
 ---@return boolean
 function host.is_terminal() end

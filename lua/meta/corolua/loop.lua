@@ -58,9 +58,11 @@ function loop.child(pid, fn) end
 ---@return nil
 function loop.run() end
 
---- Has run return after the event at hand; before run, at once.
+--- Has run return after the event at hand; before run, at once. A child made by
+--- fork ends instead, with the problem as its last words.
+---@param problem string?
 ---@return nil
-function loop.stop() end
+function loop.stop(problem) end
 
 --- Seconds of a clock that never goes back.
 ---@return number
