@@ -111,10 +111,10 @@ describe("replica.machine", function()
     local given = { apply = print, snapshot = print, restore = tostring, initial = "" }
     assert.same({ nil,
       "the log is of version 1 of the replicas' format, and this program reads version 2",
-      "ERR_NOT_SUPPORTED" }, { machines.new(given, old):build() })
+      "ERR_VERSION" }, { machines.new(given, old):build() })
     old:replace(9, "snapshot", "\2\0rest")
     local one_of_old = machines.new(given, old)
-    assert.equal("ERR_NOT_SUPPORTED", (select(3, one_of_old:build())))
+    assert.equal("ERR_VERSION", (select(3, one_of_old:build())))
   end)
 end)
 
@@ -162,6 +162,6 @@ describe("replica.round_file", function()
     write(sealed(string.pack("<I8I4", 5, 0xffffffff)))
     local _, message, code = round_file.load(dir)
     assert.matches("it is of version 1 of the replicas' files", message)
-    assert.equal("ERR_NOT_SUPPORTED", code)
+    assert.equal("ERR_VERSION", code)
   end)
 end)

@@ -245,7 +245,7 @@ describe("replica in trouble", function()
       { apply = count, dir = dir })
     assert.is_nil(opened_old)
     assert.matches("/round': it is of version 1 of the replicas' files", message)
-    assert.equal("ERR_NOT_SUPPORTED", code)
+    assert.equal("ERR_VERSION", code)
   end)
 
   it("acknowledges beside a member that tells of no votes, and counts its messages", function()

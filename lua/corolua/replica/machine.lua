@@ -197,7 +197,7 @@ end
 
 local function build(self)
   if not self.is_stale then return true end
-  if is_old(self) then return nil, OLD, "ERR_NOT_SUPPORTED" end
+  if is_old(self) then return nil, OLD, "ERR_VERSION" end
   local made, message, code = build_beside(self)
   if not made then return nil, message, code end
   put_in_place(self, made)

@@ -25,7 +25,7 @@ local function is_number(value) return value >= 0 and value <= wire.MAX end
 
 -- What cannot be read is no reason to give up: it says so, and is lost.
 local function parse(bytes)
-  if #bytes == OLD_LENGTH and is_whole(bytes) then return nil, OLD, "ERR_NOT_SUPPORTED" end
+  if #bytes == OLD_LENGTH and is_whole(bytes) then return nil, OLD, "ERR_VERSION" end
   if #bytes ~= LENGTH or not is_whole(bytes) then return { lost = "the checksum is wrong" } end
   local mark, seq, round = string.unpack(FORM, bytes)
   if mark ~= MARK then return { lost = "it is none of a replica" } end
@@ -69,7 +69,7 @@ end
 --- What was saved; false if nothing was, and `lost` says why it cannot be read.
 ---@param dir string
 ---@return { seq: integer, round: integer, lost: string? }|false|nil saved
----@return string? message, string? code "ERR_NOT_SUPPORTED": of an older version
+---@return string? message, string? code "ERR_VERSION": of an older version
 function round_file.load(dir)
   local saved, message, code = with_disk(dir, read)
   if saved and saved.lost then saved.lost = ("'%s/%s': %s"):format(dir, NAME, saved.lost) end
