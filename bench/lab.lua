@@ -1,7 +1,7 @@
 -- How long a lab takes to start, to notice a node that is cut off, killed, and to
 -- merge again, for several sizes; prints the table of docs/performance.md.
 --
---   corolua bench/lab.lua [RUNS [TRANSPORT]]
+--   corolua bench/lab.lua [RUNS [TRANSPORT [NODES ...]]]
 
 local corolua = require("corolua")
 local lab = require("corolua.lab")
@@ -11,8 +11,9 @@ package.path = arg[0]:match("^(.*)/[^/]*$") .. "/?.lua;" .. package.path
 
 local figures = require("figures")
 
-local SIZES = { 3, 5, 9, 16 }
-local TIMEOUT = 30
+local sizes = arg[3] and {} or { 3, 5, 9, 16 }
+for i = 3, #arg do sizes[i - 2] = tonumber(arg[i]) end
+local TIMEOUT = 120
 
 -- Milliseconds until node 1 has quorum in a ring of so many.
 local function time_until(cluster, count)
@@ -26,15 +27,17 @@ end
 
 local function measure(nodes, times)
   local begin = corolua.now()
-  local cluster <close> = assert(lab.start({ nodes = nodes, transport = transport }))
+  local cluster <close> = assert(lab.start({
+    nodes = nodes, transport = transport, timeout = TIMEOUT,
+  }))
   table.insert(times.start, (corolua.now() - begin) * 1000)
-  assert(cluster:settle())
+  assert(cluster:settle(TIMEOUT))
   assert(cluster:isolate(nodes))
   table.insert(times.cut, time_until(cluster, nodes - 1))
-  assert(cluster:settle())
+  assert(cluster:settle(TIMEOUT))
   assert(cluster:heal())
   table.insert(times.heal, time_until(cluster, nodes))
-  assert(cluster:settle())
+  assert(cluster:settle(TIMEOUT))
   assert(cluster[nodes]:kill())
   table.insert(times.kill, time_until(cluster, nodes - 1))
 end
@@ -48,7 +51,7 @@ print(("%s, %d runs: median (least to most), ms"):format(transport, runs))
 print()
 print("| nodes | start to quorate | cut to new view | kill to new view | heal to whole view |")
 print("| --- | --- | --- | --- | --- |")
-for _, nodes in ipairs(SIZES) do
+for _, nodes in ipairs(sizes) do
   local times = { start = {}, cut = {}, kill = {}, heal = {} }
   for _ = 1, runs do measure(nodes, times) end
   print(("| %d | %s | %s | %s | %s |"):format(nodes, cell(times.start), cell(times.cut),

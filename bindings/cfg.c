@@ -230,7 +230,8 @@ static int control_ring_status_get(lua_State *L)
  * handle:node_status_get(nodeid) -> table | nil, message, code
  *
  * Whether a node is reached, with the protocol versions and the links to it. A
- * node that nobody knows is one that is not reached.
+ * node that nobody knows is one that is not reached; with knet it is
+ * "ERR_FAILED_OPERATION".
  */
 static int control_node_status_get(lua_State *L)
 {

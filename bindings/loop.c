@@ -11,6 +11,7 @@
 #include "watch.h"
 
 #include <lauxlib.h>
+#include <qb/qbutil.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -487,6 +488,16 @@ static const luaL_Reg functions[] = {
 	{NULL, NULL},
 };
 
+/* That of libqb is the one at hand, that of Lua the one this was built with. */
+static void push_versions(lua_State *L)
+{
+	lua_createtable(L, 0, 2);
+	lua_pushstring(L, qb_ver_str);
+	lua_setfield(L, -2, "libqb");
+	lua_pushliteral(L, LUA_RELEASE);
+	lua_setfield(L, -2, "lua");
+}
+
 MODULE(corolua_loop)
 {
 	luaL_newmetatable(L, WATCH_NAME);
@@ -497,5 +508,7 @@ MODULE(corolua_loop)
 	luaL_newlibtable(L, functions);
 	push_loop(L);
 	luaL_setfuncs(L, functions, 1);
+	push_versions(L);
+	lua_setfield(L, -2, "versions");
 	return 1;
 }

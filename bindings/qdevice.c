@@ -4,8 +4,6 @@
  */
 #include "qdevice.h"
 
-#include <corosync/votequorum.h>
-
 #include "args.h"
 #include "handle.h"
 #include "status.h"
@@ -112,17 +110,38 @@ int qdevice_master_wins(lua_State *L)
 }
 
 #if HAVE_VOTEQUORUM_QDEVICE_EXTRA_INFO
-/* handle:get_qdevice_extra_info(nodeid) -> string | nil, message, code */
+/*
+ * For an unknown node, or where a device may not operate, the daemon answers
+ * with a length that nobody wrote, and the library copies so much. What fails
+ * for a name that no device has, and for a node, says so before.
+ */
+static cs_error_t check_extra_info(votequorum_handle_t id, unsigned int nodeid)
+{
+	struct roomy_info roomy;
+	cs_error_t err = votequorum_qdevice_master_wins(id, "", 0);
+
+	if (err != CS_ERR_NOT_EXIST && err != CS_ERR_INVALID_PARAM)
+		return err;
+	return votequorum_getinfo(id, nodeid, &roomy.info);
+}
+
+/*
+ * handle:get_qdevice_extra_info(nodeid) -> string | nil, message, code
+ *
+ * Node 0 raises: corosync takes it for the device itself, which has none.
+ */
 int qdevice_extra_info_get(lua_State *L)
 {
 	const struct handle *handle = check_handle(L);
 	unsigned int nodeid =
-		(unsigned int)check_range(L, 2, "nodeid", 0, UINT32_MAX);
+		(unsigned int)check_range(L, 2, "nodeid", 1, UINT32_MAX);
 	char bytes[VOTEQUORUM_QDEVICE_EXTRA_NODEINFO_MAXSIZE];
 	uint32_t length = 0;
-	cs_error_t err = votequorum_get_qdevice_extra_info(handle->id, nodeid,
-							   &length, bytes);
+	cs_error_t err = check_extra_info(handle->id, nodeid);
 
+	if (err == CS_OK)
+		err = votequorum_get_qdevice_extra_info(handle->id, nodeid,
+							&length, bytes);
 	if (err != CS_OK)
 		return push_failure(L, "votequorum_get_qdevice_extra_info",
 				    err);

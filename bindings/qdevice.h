@@ -1,7 +1,17 @@
 #ifndef COROLUA_QDEVICE_H
 #define COROLUA_QDEVICE_H
 
+#include <corosync/votequorum.h>
 #include <lua.h>
+
+/*
+ * For an unknown node the library copies a name without an end, out of memory
+ * that nobody wrote, behind the struct: the slack takes it.
+ */
+struct roomy_info {
+	struct votequorum_info info;
+	char slack[4096];
+};
 
 /* Methods of votequorum handles for a quorum device. */
 int qdevice_register(lua_State *L);

@@ -56,16 +56,17 @@ static const char **push_field_list(lua_State *L, const char *key)
 
 static bool is_overridden(const char *entry, const char *const *overrides)
 {
-	size_t length = strcspn(entry, "=") + 1;
+	size_t length = strcspn(entry, "=");
 
 	for (; *overrides != NULL; overrides++)
-		if (strncmp(entry, *overrides, length) == 0)
+		if (strcspn(*overrides, "=") == length &&
+		    strncmp(entry, *overrides, length) == 0)
 			return true;
 	return false;
 }
 
 /* The program's own environment, with the entries of the option instead of
- * those of the same name. */
+ * those of the same name; a name alone takes the variable away. */
 static const char **push_environment(lua_State *L)
 {
 	const char **overrides = push_field_list(L, "env");
@@ -82,7 +83,8 @@ static const char **push_environment(lua_State *L)
 		if (!is_overridden(*entry, overrides))
 			list[count++] = *entry;
 	for (; *overrides != NULL; overrides++)
-		list[count++] = *overrides;
+		if (strchr(*overrides, '=') != NULL)
+			list[count++] = *overrides;
 	return list;
 }
 

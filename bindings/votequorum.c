@@ -90,15 +90,6 @@ struct extra_info {
 };
 #endif
 
-/*
- * For an unknown node the library copies a name without an end, out of memory
- * that nobody wrote, behind the struct: the slack takes it.
- */
-struct roomy_info {
-	struct votequorum_info info;
-	char slack[4096];
-};
-
 static void push_node(lua_State *L, const votequorum_node_t *node)
 {
 	lua_createtable(L, 0, 2);

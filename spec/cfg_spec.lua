@@ -5,6 +5,18 @@ local support = require("spec.support")
 local thin = require("spec.support.thin")
 local traces = require("spec.support.traces")
 
+-- What the daemon says of its links, and of a node that nobody knows, differs
+-- between transports.
+local LINK_STATUS = { udpu = "^OK$", knet = "^n[13]+$" }
+local UNKNOWN_NODE = {
+  udpu = { 77, false, {} },
+  knet = { "corosync_cfg_node_status_get: operation failed", "ERR_FAILED_OPERATION" },
+}
+
+local function shape(status, why, code)
+  return status and { status.nodeid, status.reachable, status.links } or { why, code }
+end
+
 describe("corosync.cfg", function()
   local cluster
 
@@ -86,7 +98,7 @@ describe("corosync.cfg", function()
         local rings = assert(handle:ring_status_get())
         assert.same(1, #rings)
         assert.matches(address, rings[1].interface, 1, true)
-        assert.same("OK", rings[1].status)
+        assert.matches(LINK_STATUS[cluster.config.transport], rings[1].status)
       end
     end)
 
@@ -102,8 +114,7 @@ describe("corosync.cfg", function()
     it("is reached when it is a member, and is not when nobody knows it", function()
       local handle <close> = open(1)
       assert.is_true(handle:node_status_get(2).reachable)
-      local status = assert(handle:node_status_get(77))
-      assert.same({ 77, false, {} }, { status.nodeid, status.reachable, status.links })
+      assert.same(UNKNOWN_NODE[cluster.config.transport], shape(handle:node_status_get(77)))
     end)
 
     it("reads its configuration again, and opens its log again", function()
@@ -114,6 +125,13 @@ describe("corosync.cfg", function()
   end)
 
   describe("a node of knet", function()
+    it("says of each link how it stands to each node, and knows no others", function()
+      local knet <close> = assert(lab.start({ nodes = 2, transport = "knet" }))
+      local handle <close> = assert(knet[1]:enter(cfg.initialize))
+      support.eventually(function() return handle:ring_status_get()[1].status == "n3" end)
+      assert.same(UNKNOWN_NODE.knet, shape(handle:node_status_get(77)))
+    end)
+
     it("says by which links it reaches the others", function()
       local knet <close> = assert(lab.start({ nodes = 2, transport = "knet", links = 2 }))
       local handle <close> = assert(knet[1]:enter(cfg.initialize))

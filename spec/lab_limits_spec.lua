@@ -36,6 +36,15 @@ support.describe_user("lab.start, refused by the machine", function()
       "setpriv --bounding-set=-sys_admin,-setfcap --inh-caps=-sys_admin,-setfcap ",
       "Root without CAP_SETFCAP may not: run as an ordinary user, or give the container that "
         .. "capability.\tEPERM" },
+    { "no user namespaces inside of a sandbox", limit("user", 1),
+      "unshare -U --map-user=1000 --map-group=1000 ",
+      "cannot make a user namespace: the sandbox or container around this program allows no more "
+        .. "of them (bubblewrap's --disable-userns does so). Start the program without it, or "
+        .. "outside.\tENOSPC" },
+    { "no way into a network", "true", "env STUB=setns=1 " .. support.preload_stub() .. " ",
+      "cannot enter a network namespace of its own (setns: Operation not permitted): a sandbox or "
+        .. "container forbids it. Start that with a seccomp profile that allows setns, or the "
+        .. "program outside of it.\tEPERM" },
     { "too few open files", "ulimit -n 40", "",
       ": `ulimit -n 1024` in the shell before it\tEMFILE" },
     { "no corosync", "mount --bind /dev/null /usr/sbin/corosync", "env PATH=/usr/bin ",

@@ -143,10 +143,10 @@ describe("corolua.lab", function()
   describe("start", function()
     local wrong = {
       { { nodse = 3 }, "unknown lab option 'nodse', did you mean 'nodes'?" },
-      { { nodes = 0 }, "'nodes' must be an integer of 1 to 32, got 0" },
-      { { nodes = 33 }, "'nodes' must be an integer of 1 to 32, got 33" },
-      { { nodes = 2.5 }, "'nodes' must be an integer of 1 to 32, got 2.5" },
-      { { nodes = "3" }, "'nodes' must be an integer of 1 to 32, got \"3\" (a string)" },
+      { { nodes = 0 }, "'nodes' must be an integer of 1 to 64, got 0" },
+      { { nodes = 65 }, "'nodes' must be an integer of 1 to 64, got 65" },
+      { { nodes = 2.5 }, "'nodes' must be an integer of 1 to 64, got 2.5" },
+      { { nodes = "3" }, "'nodes' must be an integer of 1 to 64, got \"3\" (a string)" },
       { { transport = "udp" }, "'transport' must be one of \"udpu\", \"knet\", got \"udp\"" },
       { { token = 10 }, "'token' must be an integer of 30" },
       { { timeout = "long" }, "'timeout' must be a number of seconds" },
@@ -196,6 +196,18 @@ describe("corolua.lab", function()
     it("raises outside of a task", function()
       local co = coroutine.wrap(function() lab.start() end)
       assert.error_matches(co, "lab.start waits, which only a task can")
+    end)
+
+    it("leaves the service manager of the program to the program", function()
+      local pipe <close> = assert(io.popen(("NOTIFY_SOCKET=@nobody '%s' -e '%s' 2>&1"):format(
+        support.program, [[
+          local cluster <close> = assert(require("corolua.lab").start({ nodes = 1 }))
+          local path = ("/proc/%d/environ"):format(cluster[1].daemon.pid)
+          local daemon = io.lines(path, "a")():match("NOTIFY_SOCKET")
+          local tool = cluster[1]:tool("printenv", "NOTIFY_SOCKET").output
+          print(daemon, #tool, os.getenv("NOTIFY_SOCKET"))
+        ]])))
+      assert.same("nil\t0\t@nobody\n", pipe:read("a"))
     end)
 
     it("works for one node", function()

@@ -139,7 +139,7 @@ describe("--memory-limit", function()
       local output = pipe:read("a")
       local _, how, status = pipe:close()
       assert.same({ "exit", 1 }, { how, status }, output)
-      assert.matches("^corolua: [^\n]*not enough memory\n", output)
+      assert.matches("corolua: [^\n]*not enough memory\n", output)
     end
   end)
 end)

@@ -115,6 +115,21 @@ local PROGRAMS = {
       corolua.sleep(10)]],
     "^corolua: [^\n]*second.*\nthen[^\n]*\n[^\n]*handed on[^\n]*\nstack traceback:"
     .. "\n[^\n]*\n[^\n]*\n$", 1 },
+  { "unparks no task that a stop has woken, and that waits for something else", [[
+      local parked = corolua.spawn(function()
+        print(select(3, scheduler.park()))
+        local _ <close> = closing(function() print(corolua.sleep(0.2)) end)
+        while true do corolua.sleep(10) end
+      end)
+      corolua.spawn(function()
+        local _ <close> = closing(function()
+          corolua.sleep(0.05)
+          print(scheduler.unpark(parked, "early"))
+        end)
+        while true do corolua.sleep(10) end
+      end)
+      corolua.after(0.05, stop)]],
+    "^ERR_INTERRUPT\nfalse\ntrue\n$", 0 },
   { "gives no results of a task that the stop ended", [[
       local task = corolua.spawn(function() while true do corolua.sleep(10) end end)
       corolua.spawn(function()

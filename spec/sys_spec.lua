@@ -68,6 +68,12 @@ describe("corolua.sys", function()
       assert.same("/nowhere:42:path\n", output)
     end)
 
+    it("takes variables away whose name alone is given, and no others", function()
+      local output = output_of({ "sh", "-c", "echo ${HOME-none}:${PATH:+path}" },
+        { env = { "HOME", "PAT", "PATHS" } })
+      assert.same("none:path\n", output)
+    end)
+
     it("hands on no descriptor but the three", function()
       local keep <close> = assert(sys.open("/dev/null", "r"))
       assert.is_true(keep:fileno() > 2)

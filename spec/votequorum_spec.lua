@@ -29,6 +29,17 @@ local function watch(cluster, node)
   return handle, last
 end
 
+-- Changes the configuration of a node, and lets its daemon read it again.
+local function reload(node, pattern, replacement)
+  local path = node.daemon.files.conf
+  local text = io.lines(path, "a")()
+  local file <close> = assert(io.open(path, "w"))
+  assert(file:write((text:gsub(pattern, replacement))))
+  file:close()
+  local control <close> = assert(node:cfg())
+  assert(control:reload_config())
+end
+
 local function states(nodes)
   local by_node = {}
   for _, node in ipairs(nodes) do by_node[node.nodeid] = node.state end
@@ -52,9 +63,9 @@ describe("corosync.votequorum", function()
     qdevice_master_wins = { "q", true },
   }
   local has_extra_info = thin.methods("corosync.votequorum").get_qdevice_extra_info ~= nil
-  local extra_info -- nil where the library knows of none
+  local no_extra_info -- the flag, which only newer corosync has
   if has_extra_info then
-    extra_info = false
+    no_extra_info = false
     calls.get_qdevice_extra_info, calls.set_qdevice_extra_info = { 1 }, { "x" }
   end
 
@@ -113,7 +124,7 @@ describe("corosync.votequorum", function()
           quorate = true, two_node = false, wait_for_all = false, last_man_standing = false,
           auto_tie_breaker = false, allow_downscale = false, qdevice_registered = false,
           qdevice_alive = false, qdevice_cast_vote = false, qdevice_master_wins = false,
-          qdevice_has_extra_info = extra_info,
+          qdevice_has_extra_info = no_extra_info,
         },
       }, handle:getinfo(0))
     end)
@@ -203,6 +214,63 @@ describe("corosync.votequorum", function()
       assert.same("ERR_NOT_EXIST", (select(3, handle:qdevice_poll("renamed", true, last.ring))))
     end)
   end)
+
+  if has_extra_info then
+    describe("the extra info of a quorum device", function()
+      -- A handle that tracks, and what it was told last.
+      local function listen(node)
+        local told = {}
+        local handle = open(cluster, node, {
+          qdevice_extra_info = function(_, nodeid, info) told.nodeid, told.info = nodeid, info end,
+        })
+        assert(handle:trackstart("changes"))
+        return handle, told
+      end
+
+      it("reaches every node, until the device takes it back", function()
+        local device <close>, own = listen(1)
+        local other <close>, told = listen(3)
+        assert.same("ERR_NOT_EXIST", (select(3, device:set_qdevice_extra_info("x"))))
+        assert(device:qdevice_register("device"))
+        for _, info in ipairs({ "a\0b", ("x"):rep(4096), "" }) do
+          assert(device:set_qdevice_extra_info(info))
+          support.dispatch_until(device, function() return own.info == info end)
+          support.dispatch_until(other, function() return told.info == info end)
+          assert.same({ 1, 1 }, { own.nodeid, told.nodeid })
+          assert.same(info, other:get_qdevice_extra_info(1))
+          assert.same(info ~= "", other:getinfo(1).flags.qdevice_has_extra_info)
+        end
+        assert(device:qdevice_unregister("device"))
+      end)
+
+      it("says ERR_NOT_EXIST for an unknown node, and gives no garbage", function()
+        local handle <close> = open(cluster, 1)
+        for _ = 1, 50 do
+          assert.same({ nil, "votequorum_get_qdevice_extra_info: does not exist", "ERR_NOT_EXIST" },
+            { handle:get_qdevice_extra_info(77) })
+        end
+      end)
+
+      it("says ERR_ACCESS where a reload put a device beside two_node", function()
+        local pair <close> = assert(lab.start({ nodes = 2, two_node = true }))
+        local handle <close> = open(pair, 1)
+        reload(pair[1], "two_node: 1", "%0\n  device {\n    model: net\n    votes: 1\n  }")
+        for _ = 1, 50 do
+          assert.same("ERR_ACCESS", (select(3, handle:get_qdevice_extra_info(2))))
+        end
+        assert.same("ERR_ACCESS", (select(3, handle:set_qdevice_extra_info("x"))))
+      end)
+    end)
+
+    describe("bad extra info", function()
+      thin.refuses(function() return open(cluster, 1) end, {
+        { "get_qdevice_extra_info", { 0 }, "nodeid must be an integer of 1 to 4294967295, got 0" },
+        { "set_qdevice_extra_info", { ("x"):rep(4097) },
+          "extra info must have at most 4096 bytes, got 4097" },
+        { "set_qdevice_extra_info", {}, "extra info must be a string, got no value" },
+      })
+    end)
+  end
 
   describe(":setexpected", function()
     it("takes what leaves the quorum, tells every node, and refuses the rest", function()

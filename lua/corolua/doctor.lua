@@ -1,6 +1,7 @@
 --- What this machine can and cannot do for a lab, found by trying, and what to
 --- do about it: the command `corolua doctor`.
 
+local loop = require("corolua.loop")
 local scheduler = require("corolua.scheduler")
 
 ---@class corolua.doctor.Finding
@@ -13,7 +14,7 @@ local scheduler = require("corolua.scheduler")
 local doctor = {}
 
 -- What the lab is made of, once its library has been seen.
-local lab, lfs, limits, programs
+local features, lab, lfs, limits, programs
 
 local CAP_SYS_ADMIN = 21
 local NAMESPACES_LEAST = 64
@@ -32,19 +33,13 @@ local function read(path)
   return file and file:read("a") or ""
 end
 
-local function version_of(path)
-  local pipe <close> = io.popen(("'%s' -v 2>&1"):format(path))
-  local text = pipe and pipe:read("a") or ""
-  return text:match("version '([^']+)'") or "of an unknown version"
-end
-
 local function see_lfs()
   local found, library = pcall(require, "lfs")
   if not found then
     return finding("lua-filesystem", "no", "missing",
       "a lab needs it, and so does what else is looked at here: `apt-get install lua-filesystem`")
   end
-  lfs, lab = library, require("corolua.lab")
+  lfs, lab, features = library, require("corolua.lab"), require("corolua.lab.features")
   limits, programs = require("corolua.lab.limits"), require("corolua.lab.programs")
   return finding("lua-filesystem", "ok", lfs._VERSION:match("%d[%d.]*") or lfs._VERSION)
 end
@@ -58,8 +53,21 @@ end
 local function see_corosync()
   local path, why = programs.find("corosync")
   if not path then return finding("corosync", "no", "missing", why) end
-  return finding("corosync", "ok", ("%s at %s"):format(version_of(path), path))
+  local found = features.of(path)
+  return finding("corosync", "ok", ("%s at %s, with %s%s"):format(
+    found.version or "of an unknown version", path, found.udpu and "udpu and knet" or "knet",
+    found.unencrypted and "" or ", encrypted"))
 end
+
+local function see_libknet()
+  local path = programs.find("corosync")
+  local library = path and features.library(path, "libknet")
+  return library and finding("libknet", "ok", library)
+end
+
+local function see_libqb() return finding("libqb", "ok", loop.versions.libqb) end
+
+local function see_lua() return finding("Lua", "ok", loop.versions.lua:match("%d%S*")) end
 
 local function see_cores()
   local list = read("/proc/self/status"):match("Cpus_allowed_list:%s*(%S+)") or "0"
@@ -160,7 +168,8 @@ local function see_netem()
 end
 
 local TOUCHLESS = {
-  see_json, see_corosync, see_cores, see_memory, see_descriptors, see_memlock, see_rmem, see_rights,
+  see_json, see_corosync, see_libqb, see_libknet, see_lua,
+  see_cores, see_memory, see_descriptors, see_memlock, see_rmem, see_rights,
   see_limit("user", "a user namespace"), see_limit("net", "a network namespace"),
   see_switch("kernel.unprivileged_userns_clone", "0"),
   see_switch("kernel.apparmor_restrict_unprivileged_userns", "1"),

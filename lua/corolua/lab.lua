@@ -3,6 +3,7 @@
 
 local lfs = require("corolua.needs")("the lab", { "lfs", "lua-filesystem" })
 local faults = require("corolua.lab.faults")
+local features = require("corolua.lab.features")
 local nemesis = require("corolua.lab.nemesis")
 local limits = require("corolua.lab.limits")
 local network = require("corolua.lab.network")
@@ -111,6 +112,13 @@ local function abandon(cluster)
   end })
 end
 
+-- Completes the options by what is installed.
+local function fit(config)
+  local program, why, code = programs.find("corosync")
+  if not program then return nil, why, code end
+  return options.complete(config, features.of(program))
+end
+
 --- Starts a cluster, and waits until all its nodes are in one ring and know
 --- their quorum state.
 ---@param given table? options, see docs/lab.md; { nodes = 3 } and more
@@ -120,7 +128,8 @@ function lab.start(given)
   if not scheduler.can_wait() then
     error("lab.start waits, which only a task can: call it from corolua.spawn or corolua.run", 2)
   end
-  local ok, why, code = limits.check_descriptors(config.nodes)
+  local ok, why, code = fit(config)
+  if ok then ok, why, code = limits.check_descriptors(config.nodes) end
   if ok then ok, why, code = place.enter() end
   if not ok then return nil, why, code end
   local cluster = setmetatable({ config = config, closed = false, ready = false }, cluster_mt)

@@ -1,11 +1,10 @@
 --- The last thing a program does: its thin cpg handles leave their groups, are
---- drained until they have left, and are finalized with all the others. A thread
---- asks the daemon for that, as one that hangs never answers.
+--- drained until they have left, and are finalized with all the others.
 
 local host = require("corolua.host")
 local scheduler = require("corolua.scheduler")
 
--- For all handles together, to leave, to have left, and to be finalized each.
+-- For all handles together.
 local DRAIN_SECONDS = 1
 local STEP_SECONDS = 0.005
 
@@ -14,19 +13,10 @@ local function state_of(handle)
   return ok and state or nil
 end
 
--- Calls the function with each handle, side by side.
-local function with_each(handles, fn)
-  local tasks = {}
-  for i, handle in ipairs(handles) do tasks[i] = scheduler.spawn(fn, handle) end
-  for _, task in ipairs(tasks) do task:wait() end
-end
-
-local function leave_all(handles, blocking)
-  with_each(handles, function(handle)
-    if state_of(handle) == "joined" then blocking.call(handle, "leave", nil, DRAIN_SECONDS) end
-  end)
+local function leave_all(handles)
   local leaving = {}
   for _, handle in ipairs(handles) do
+    if state_of(handle) == "joined" then pcall(handle.leave, handle) end
     if state_of(handle) == "leaving" then leaving[#leaving + 1] = handle end
   end
   return leaving
@@ -51,10 +41,8 @@ end
 
 local function leave()
   local handles = host.handles()
-  if #handles == 0 then return end
-  local blocking = require("corolua.blocking")
-  drain_all(leave_all(handles, blocking))
-  with_each(handles, function(handle) blocking.finalize(handle, DRAIN_SECONDS) end)
+  drain_all(leave_all(handles))
+  for _, handle in ipairs(handles) do pcall(handle.finalize, handle) end
 end
 
 return leave

@@ -266,7 +266,7 @@ end
 function scheduler.park()
   local task = waiting_task("park")
   last_id = last_id + 1
-  task.waiting, task.deaf, task.parked = last_id, false, true
+  task.waiting, task.deaf, task.parked = last_id, false, last_id
   if is_interrupted(task) then wake(task, last_id, INTERRUPTED) end
   return coroutine.yield()
 end
@@ -276,9 +276,8 @@ end
 ---@param ... any what `park` returns
 ---@return boolean
 function scheduler.unpark(task, ...)
-  local id = task.parked and task.waiting
-  task.parked = nil
-  if not id then return false end
+  local id = task.parked
+  if not id or task.waiting ~= id then return false end
   return wake(task, id, ... == true and select("#", ...) == 1 and WOKEN or pack(...))
 end
 

@@ -81,12 +81,15 @@ local function call_all(self)
   while self.first <= self.last do call_next(self) end
 end
 
-local function note(problem) return debug.traceback(describe(problem), 2) end
+local function note(problem)
+  if rawequal(problem, limit.STOPPED) then return problem end
+  return debug.traceback(describe(problem), 2)
+end
 
 local function run(self)
   local ok, problem = limit.pcall(note, call_all, self)
   self.is_running = false
-  if ok then return end
+  if ok or rawequal(problem, limit.STOPPED) then return end
   scheduler.fail(("%s, handler of '%s': %s"):format(self.name, self.telling, problem))
 end
 

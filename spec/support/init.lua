@@ -1,7 +1,9 @@
 -- What the specs share: waiting for conditions on thin handles, and the
 -- program that runs them.
+local features = require("corolua.lab.features")
 local lfs = require("lfs")
 local loop = require("corolua.loop")
+local programs = require("corolua.lab.programs")
 local scheduler = require("corolua.scheduler")
 
 local support = {}
@@ -27,6 +29,13 @@ function support.preload_stub(name)
 end
 
 local CHROOT = "In a chroot the kernel forbids it to all but root with CAP_SYS_ADMIN"
+
+--- The transports of the installed corosync.
+---@return string[]
+function support.transports()
+  local found = features.of(assert(programs.find("corosync")))
+  return found.udpu and { "udpu", "knet" } or { "knet" }
+end
 
 --- Describes what needs a user namespace. A chroot allows none, whoever asks:
 --- there it is described that the program says so.

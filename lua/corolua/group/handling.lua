@@ -158,6 +158,7 @@ end
 
 -- Where the script's own frames end, ours begin, which say nothing.
 local function note(problem)
+  if rawequal(problem, limit.STOPPED) then return problem end
   local trace = debug.traceback(describe(problem), 2)
   return (trace:gsub("\n\t[^\n]*corolua/group/handling%.lua.*$", ""))
 end
@@ -168,11 +169,12 @@ local function is_forgiven(room, problem)
   return on_error ~= nil and on_error(problem, room, room.handling) == true
 end
 
--- Handles what there is; false if an error ends the program.
+-- Handles what there is; false if an error ends the program, or a stop the handler.
 local function handle_guarded(room)
   while true do
     local ok, problem = limit.pcall(note, handle_all, room)
     if ok then return true end
+    if rawequal(problem, limit.STOPPED) then return false end
     problem = ("group '%s', handler of '%s': %s"):format(room.name, room.handling, problem)
     if not is_forgiven(room, problem) then
       scheduler.fail(problem)

@@ -91,11 +91,11 @@ local NAMED = [[
 
 local function start_shell(node, has_terminal)
   local name, shell = "n" .. node.nodeid, os.getenv("SHELL") or "/bin/sh"
-  local own = (programs.corolua() or ""):match("^(.*)/")
+  local env = programs.environment((programs.corolua() or ""):match("^(.*)/"))
+  table.insert(env, "PS1=" .. name .. "$ ")
   return sys.spawn({ "/bin/sh", "-c", NAMED, name, shell }, {
     net = node.space, inherit = true, guard = place.guard,
-    placement = has_terminal and "terminal" or "group",
-    env = { "PATH=" .. (own and own .. ":" or "") .. programs.path(), "PS1=" .. name .. "$ " },
+    placement = has_terminal and "terminal" or "group", env = env,
   })
 end
 

@@ -86,7 +86,7 @@ function methods:start()
   local pid
   pid, why, code = sys.spawn({ program, "-f", "-c", self.files.conf }, {
     net = self.space, binds = { self.files.run, "/run" }, placement = "session",
-    stderr = errors, guard = place.guard,
+    stderr = errors, guard = place.guard, env = programs.environment(),
   })
   if not pid then return limits.explain_process(why, code) end
   self.pid, self.ended, self.is_meant = pid, nil, false

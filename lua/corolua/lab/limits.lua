@@ -31,6 +31,12 @@ function limits.sysctl(key)
   return file and file:read("l")
 end
 
+-- Whether the program stands in a user namespace that is not the machine's own.
+local function is_inside()
+  local file <close> = io.open("/proc/self/uid_map")
+  return not (file and file:read("a") or ""):match("^%s*0%s+0%s+4294967295%s*$")
+end
+
 local function refused_by_limit(what)
   for _, kind in ipairs(KINDS) do
     local key = "user.max_" .. kind .. "_namespaces"
@@ -39,6 +45,11 @@ local function refused_by_limit(what)
       return ("cannot make %s (limit %s is %d). Ask root for `sysctl -w %s=15000`, or run as root.")
         :format(what, key, value, key)
     end
+  end
+  if is_inside() then
+    return ("cannot make %s: the sandbox or container around this program allows no more of them "
+      .. "(bubblewrap's --disable-userns does so). Start the program without it, or outside.")
+      :format(what)
   end
   return ("cannot make %s: a limit on namespaces is reached (user.max_net_namespaces, "
     .. "user.max_user_namespaces). End other labs, or ask root to raise it."):format(what)
@@ -78,6 +89,16 @@ function limits.explain(what, message, code)
   if code == "EPERM" or code == "EACCES" then return nil, refused_by_right(what), code end
   if code == "EINVAL" or code == "ENOSYS" then return nil, refused_as_such(what), code end
   return nil, ("cannot make %s: %s"):format(what, message), code
+end
+
+--- The failure to enter a network that the program made itself.
+---@param message string of the failed call
+---@param code string "EPERM" …
+---@return nil, string message, string code
+function limits.explain_setns(message, code)
+  return nil, ("cannot enter a network namespace of its own (%s): a sandbox or container forbids "
+    .. "it. Start that with a seccomp profile that allows setns, or the program outside of it.")
+    :format(message), code
 end
 
 local function open_descriptors()

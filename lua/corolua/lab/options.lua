@@ -5,6 +5,9 @@ local shown = require("corolua.shown")
 
 local options = {}
 
+--- A lab of more nodes was never tried.
+options.MOST_NODES = 64
+
 local function integer(min, max)
   return function(value)
     if math.type(value) == "integer" and value >= min and value <= max then return true end
@@ -49,7 +52,7 @@ local milliseconds = integer(30, 600000)
 local boolean = of_type("boolean")
 
 local checks = {
-  nodes = integer(1, 32),
+  nodes = integer(1, options.MOST_NODES),
   transport = one_of("udpu", "knet"),
   links = integer(1, 2),
   crypto = crypto,
@@ -84,22 +87,24 @@ local checks = {
 -- A token that many nodes can pass round in time, on few processors too. knet
 -- has its pings to handle besides.
 local function default_token(nodes, transport)
+  if nodes > 48 then return 4000 end
   if nodes > 24 then return 1000 end
   return transport == "knet" and nodes > 8 and 500 or 300
 end
 
+-- A link whose pong is not there within one turn of knet's own clock would go
+-- up and down; since 1.28 knet refuses less.
+local KNET_CLOCK = 200
+
 local function defaults(nodes, transport)
   local ping = math.max(20, 4 * nodes)
   return {
-    nodes = nodes,
-    transport = transport,
-    links = 1,
     token = default_token(nodes, transport),
     token_coefficient = 0,
-    join = 30,
+    join = nodes > 48 and 300 or 30,
     merge = 50,
     knet_ping_interval = ping,
-    knet_ping_timeout = 3 * ping,
+    knet_ping_timeout = math.max(KNET_CLOCK, 3 * ping),
     knet_pong_count = 1,
     port = 5405,
     provider = "corosync_votequorum",
@@ -168,13 +173,15 @@ local function check_votes(given, nodes, level)
   for id in pairs(given) do check_node(id, nodes, "lab option 'votes'", level + 1) end
 end
 
-local function check_sense(given, config, level)
-  if config.transport == "udpu" and config.links > 1 then
-    error("lab option 'links' of 2 needs transport = \"knet\"", level + 1)
-  end
-  for _, key in ipairs(config.transport == "udpu" and KNET_ONLY or {}) do
-    if given[key] then
-      error(("lab option '%s' needs transport = \"knet\""):format(key), level + 1)
+local function check_sense(config, level)
+  if config.transport ~= "knet" then
+    if config.links > 1 then
+      error("lab option 'links' of 2 needs transport = \"knet\"", level + 1)
+    end
+    for _, key in ipairs(KNET_ONLY) do
+      if config[key] then
+        error(("lab option '%s' needs transport = \"knet\""):format(key), level + 1)
+      end
     end
   end
   if config.network == "bridge" and config.pcap then
@@ -190,30 +197,68 @@ end
 
 local function check_crypto(config, level)
   if config.crypto == true then config.crypto = {} end
-  if not config.crypto then config.crypto = nil return end
+  if not config.crypto then return end
   options.check_values(config.crypto, crypto_checks, "key of crypto", level + 1)
   config.crypto = {
-    cipher = config.crypto.cipher or "aes128", hash = config.crypto.hash or "sha256",
+    cipher = config.crypto.cipher or "aes256", hash = config.crypto.hash or "sha256",
   }
 end
 
---- The configuration of a lab: what was given, checked, over the defaults.
+--- What was given to `lab.start`, checked and copied.
 ---@param given table?
 ---@param level integer as in `error`: whom a wrong option is blamed on
----@return table
+---@return table config for `options.complete`
 function options.check(given, level)
   given = given or {}
   if type(given) ~= "table" then
     error("lab.start takes a table of options, got " .. type(given), level + 1)
   end
   options.check_values(given, checks, "lab option", level + 1)
-  local config = defaults(given.nodes or 3, given.transport or "udpu")
+  local config = { nodes = 3, links = 1 }
   for key, value in pairs(given) do config[key] = value end
   config.initial = config.initial or all_nodes(config.nodes)
   check_initial(config.initial, config.nodes, level + 1)
   check_votes(config.votes, config.nodes, level + 1)
-  check_sense(given, config, level + 1)
+  check_sense(config, level + 1)
   check_crypto(config, level + 1)
+  return config
+end
+
+local function is_plain(wanted)
+  return wanted == false or wanted and (wanted.cipher == "none" or wanted.hash == "none")
+end
+
+-- Options that the corosync at hand was built to refuse.
+local function refused(config, features)
+  if config.transport == "udpu" and not features.udpu then
+    return "has no transport udpu: leave 'transport' out, or give \"knet\""
+  end
+  if is_plain(config.crypto) and not features.unencrypted then
+    return "runs with encryption only: leave 'crypto' out, or give true"
+  end
+end
+
+--- Puts in what was not given: what this corosync allows, and what is best for
+--- so many nodes. udpu without encryption where it is allowed, else knet, and
+--- that encrypted where it has to be.
+---@param config table from `options.check`
+---@param features corolua.lab.Features
+---@return table? config, string? message, string? code "ERR_NOT_SUPPORTED"
+function options.complete(config, features)
+  local why = refused(config, features)
+  if why then
+    return nil, ("corosync %s was built so that it %s")
+      :format(features.version or "of an unknown version", why), "ERR_NOT_SUPPORTED"
+  end
+  local plain = features.udpu and features.unencrypted
+  config.transport = config.transport or (plain and "udpu" or "knet")
+  if config.transport == "knet" and config.crypto == nil and not features.unencrypted then
+    config.crypto = { cipher = "aes256", hash = "sha256" }
+  end
+  config.crypto = config.crypto or nil
+  for key, value in pairs(defaults(config.nodes, config.transport)) do
+    if config[key] == nil then config[key] = value end
+  end
   return config
 end
 

@@ -67,7 +67,7 @@ function process.start(space, command, on)
   local reading, input = make_input(on.takes_input)
   local pid, why, code = sys.spawn(command, {
     net = space, stdin = reading, stdout = writing, stderr = writing, guard = place.guard,
-    env = { "PATH=" .. programs.path() },
+    env = programs.environment(),
   })
   writing:close()
   if reading then reading:close() end

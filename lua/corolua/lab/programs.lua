@@ -7,20 +7,26 @@ local programs = {}
 -- Where daemons are, which the PATH of an ordinary user often leaves out.
 local EXTRA = "/usr/local/sbin:/usr/sbin:/sbin"
 
---- The PATH for what runs on nodes.
----@return string
-function programs.path() return (os.getenv("PATH") or "/usr/bin:/bin") .. ":" .. EXTRA end
+local function search_path() return (os.getenv("PATH") or "/usr/bin:/bin") .. ":" .. EXTRA end
+
+--- How the environment of what runs on nodes differs from the program's own. A
+--- service manager waits for word of the program, and not of a node's corosync.
+---@param first string? a folder to find programs in before all others
+---@return string[] env as `sys.spawn` takes it
+function programs.environment(first)
+  return { "PATH=" .. (first and first .. ":" or "") .. search_path(), "NOTIFY_SOCKET" }
+end
 
 --- The full path of a program.
 ---@param name string
 ---@return string? path, string? message, string? code
 function programs.find(name)
-  for folder in programs.path():gmatch("[^:]+") do
+  for folder in search_path():gmatch("[^:]+") do
     local path = folder .. "/" .. name
     if lfs.attributes(path, "mode") == "file" then return path end
   end
   return nil, ("%s is not installed, or not in %s: on Debian, `apt-get install %s`")
-    :format(name, programs.path(), name), "ENOENT"
+    :format(name, search_path(), name), "ENOENT"
 end
 
 -- Read before a lab changes the mounts: in a chroot it names no file after it.

@@ -27,12 +27,12 @@ how it ended, if that was not well. On a terminal, `2 hello` types hello on node
 2, and Ctrl-D ends the input of all. With --shell it opens $SHELL on node i (1
 unless told), where corosync's own tools, and corolua, see that node.
 
-  -n N, --nodes N        how many nodes, 1 to 32; default 3
+  -n N, --nodes N        how many nodes, 1 to 64; default 3
   -e CHUNK, -l MOD       as of corolua, on every node; the script may be left out
   --fail-fast            stop all as soon as one fails
   --time-limit SECONDS   stop all after that time
   --stdin N              the input is for node N alone
-  --transport NAME       udpu (default) or knet
+  --transport NAME       udpu (default where corosync has it) or knet
   --links N              links of knet, 1 or 2
   --crypto               encrypt (knet)
   --token MS             token timeout; also --join, --merge, --consensus,

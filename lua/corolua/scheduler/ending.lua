@@ -15,8 +15,8 @@ local ending = {}
 -- Seconds that tasks may go on after a stop before they are interrupted.
 local GRACE = 1
 
--- Seconds from the stop until all is to be over, and what the work for the end
--- has of that at the least.
+-- Seconds from the stop until all is to be over, and what the work of a rank has
+-- at the least.
 local DEADLINE = 5
 local EXITS_LEAST = 1
 
@@ -150,7 +150,8 @@ local function end_tasks(self)
 end
 
 -- The work of one rank, side by side.
-local function do_exits(self, time)
+local function do_exits(self)
+  local time = math.max(self.stop_at + DEADLINE, loop.now() + EXITS_LEAST)
   local tasks = {}
   for fn in exits.take do
     local task = self.spawn(fn)
@@ -176,8 +177,7 @@ function methods:wind_up(why)
   end
   if not self.stop_at then begin(self, 0) end
   end_tasks(self)
-  local time = math.max(self.stop_at + DEADLINE, loop.now() + EXITS_LEAST)
-  while exits.next_rank() do do_exits(self, time) end
+  while exits.next_rank() do do_exits(self) end
   end_tasks(self)
   if self.clock then self.clock:cancel() end
   if self.deadline then self.deadline:cancel() end

@@ -4,6 +4,10 @@
 
 local loop = {}
 
+--- libqb as it is installed, "2.0.6", and what the module was built with, "Lua 5.4.4".
+---@type { libqb: string, lua: string }
+loop.versions = {}
+
 --- Something watched. While it is active it is called and keeps the program
 --- running, whether anybody refers to it or not.
 ---@class corolua.Watch

@@ -81,7 +81,7 @@ function guard:close() end
 ---@field stderr? corolua.Descriptor
 ---@field inherit? boolean what is not given of the three is the program's own
 ---@field cwd? string
----@field env? string[] "NAME=value", in place of the program's own of that name
+---@field env? string[] "NAME=value", in place of the program's own of that name; "NAME" takes it away
 ---@field guard? corolua.Guard told of the process group before the program runs
 
 --- Runs a program as a child that dies with the thread that started it.

@@ -1,7 +1,8 @@
 ---@meta corolua.worker
 
 --- The calls of the libraries that wait for the daemon, each made by a thread of
---- its own. A handle is closed while a call of it runs.
+--- its own. A handle is closed while a call of it runs, connects once in its
+--- life, and makes one call at a time.
 local worker = {}
 
 ---@class corolua.worker.Call
@@ -18,7 +19,9 @@ local Call = {}
 ---@return string|nil code
 function worker.start(handle, call, network, done, ...) end
 
---- The next call that is over: its `done` and what it returned; or nothing.
+--- The next call that is over: its `done` and what it returned; or nothing. A
+--- handle that was finalized meanwhile gives "ERR_BAD_HANDLE", and its connection
+--- is finalized; without memory for what the call returned it is "ERR_NO_MEMORY".
 ---@return function|nil done
 ---@return any ...
 function worker.take() end
@@ -32,8 +35,8 @@ function worker.fd() end
 ---@return boolean
 function worker.is_open(handle) end
 
---- Nobody waits for it any more; its connection is finalized once the daemon has
---- answered. Harmless when repeated.
+--- Nobody waits for it any more: its handle is closed for good, and the
+--- connection is finalized once the daemon has answered. Harmless when repeated.
 ---@return nil
 function Call:abandon() end
 
