@@ -46,13 +46,22 @@ local function restore(bytes)
   return state
 end
 
+-- The same for equal states, which a snapshot is not.
+local function digest(state)
+  local names = {}
+  for key in pairs(state.registers) do table.insert(names, key) end
+  table.sort(names)
+  for i, key in ipairs(names) do names[i] = key .. "=" .. state.registers[key] end
+  return table.concat(names, " ") .. "\n" .. table.concat(state.log, "\n")
+end
+
 -- Until corosync is there and the folder is free.
 local function open(durable)
   while true do
     local opened, message, code = replica.open("soak-" .. durable, {
       initial = { log = {}, registers = {} }, apply = apply, snapshot = snapshot,
-      restore = restore, dir = ("%s/%s"):format(folder, durable), durable = durable,
-      snapshot_after = SNAPSHOT_AFTER,
+      restore = restore, digest = digest, snapshot_after = SNAPSHOT_AFTER,
+      dir = ("%s/%s"):format(folder, durable), durable = durable,
     })
     if opened then return opened end
     if code ~= "ERR_LIBRARY" and code ~= "ERR_TRY_AGAIN" and code ~= "ERR_TIMEOUT" then
@@ -102,6 +111,9 @@ end
 local function serve(durable)
   local machine = open(durable)
   function machine.on.failed(message, code) say("x", "failed", code, message) end
+  function machine.on.diverged(member, index)
+    say("x", "diverged", tostring(member), index)
+  end
   for client = 1, CLIENTS do corolua.spawn(run_client, machine, durable, client) end
   repeat
     tell(machine, durable)

@@ -26,8 +26,8 @@ local model = {}
 local model_mt = { __index = model }
 
 local function new_member(nodeid)
-  local key = wire.key({ nodeid = nodeid, pid = 100 })
-  return { key = key, line = line.new(), ring = 0, is_up = false }
+  local id = { nodeid = nodeid, pid = 100 }
+  return { id = id, key = wire.key(id), line = line.new(), ring = 0, is_up = false }
 end
 
 local function new_model()
@@ -62,7 +62,7 @@ function model:change_ring(members)
   end
   local last, cut = self.log or {}, furthest[self.seq] or math.huge
   self.seq = self.seq + 4
-  self.log, self.sent, self.group = {}, {}, {}
+  self.log, self.sent, self.group, self.stranger = {}, {}, {}, nil
   for _, member in ipairs(self.members) do
     if has(members, member) then
       member.before, member.ring, member.at = member.ring, self.seq, 0
@@ -86,7 +86,7 @@ end
 function model:speak(member, again)
   local message = member.line:next_message(again)
   while message do
-    self:send(member, wire.encode(message))
+    self:send(member, wire.encode(message, member.id))
     member.line:has_said(message)
     message = member.line:next_message()
   end
@@ -112,7 +112,9 @@ end
 
 function model:hear(member, event)
   if is_lost(member, event) then return end
-  member.line:hear(event.from.key, assert(wire.decode(event.bytes)))
+  local message = wire.decode(event.bytes, event.from.id)
+  assert(message or event.from.is_stranger)
+  if message then member.line:hear(event.from.key, message) end
   self:check_leader(member)
 end
 
@@ -133,12 +135,20 @@ end
 
 local function by_key(a, b) return a.key < b.key end
 
+-- The keys of all who are there, the stranger included.
+function model:keys()
+  local all = { table.unpack(self.group) }
+  table.insert(all, self.stranger)
+  table.sort(all, by_key)
+  return keys_of(all)
+end
+
 function model:join(member)
   member.is_up, member.is_away, member.line, member.lost = true, true, line.new(), {}
   table.insert(self.group, member)
   table.sort(self.group, by_key)
   member.at = #self.log
-  self:append({ joined = member, keys = keys_of(self.group) })
+  self:append({ joined = member, keys = self:keys() })
 end
 
 function model:leave(member)
@@ -146,7 +156,7 @@ function model:leave(member)
   for i, one in ipairs(self.group) do
     if one == member then table.remove(self.group, i) break end
   end
-  self:append({ keys = keys_of(self.group) })
+  self:append({ keys = self:keys() })
 end
 
 local function pick(list) return list[math.random(#list)] end
@@ -155,6 +165,65 @@ local function some_of(list, least)
   local copy, count = { table.unpack(list) }, math.random(least, #list)
   while #copy > count do table.remove(copy, math.random(#copy)) end
   return copy
+end
+
+-- A member that is none of an election comes, as the first by its key or the last.
+function model:invite()
+  self.stranger = new_member(pick({ 0, MEMBERS + 1 }))
+  self.stranger.is_stranger, self.stranger.before = true, {}
+  self:append({ keys = self:keys() })
+end
+
+function model:dismiss()
+  self.stranger = nil
+  self:append({ keys = self:keys() })
+end
+
+local function shuffled(list)
+  local copy = { table.unpack(list) }
+  for i = #copy, 2, -1 do
+    local j = math.random(i)
+    copy[i], copy[j] = copy[j], copy[i]
+  end
+  return copy
+end
+
+local function any_counter()
+  return pick({ 0, math.random(1000), 1 << 20, 1 << 33, 1 << 34, (1 << 38) - 1 })
+end
+
+-- What it says is in order by its form, and anything else is as it comes.
+function model:lie()
+  local keys = self:keys()
+  local from = self.stranger
+  local message = {
+    kind = pick({ "state", "line", "claim" }), nodeid = 1, seq = self.seq,
+    kept = pick({ 0, self.seq, 1 << 62 }), keys = some_of(shuffled(keys), 1),
+    fresh = math.random(2) == 1, settled = math.random(2) == 1, seniors = math.random(0, 9),
+    ticks = any_counter(), counter = any_counter(), leader = pick(keys),
+    heard = math.random(2) == 1 and keys or some_of(keys, 1),
+  }
+  if math.random(3) == 1 then message.keys = shuffled(keys) end
+  local bytes = wire.encode(message, from.id)
+  local heard = self.log[math.random(#self.log)]
+  if heard and heard.bytes and math.random(4) == 1 then bytes = heard.bytes end
+  self:send(from, bytes)
+end
+
+function model:meddle()
+  if #self.group == 0 then return end
+  if not self.stranger then return self:invite() end
+  if math.random(20) == 1 then return self:dismiss() end
+  self:lie()
+end
+
+-- Whether another one is in line. Where a group begins anew within its ring only
+-- clocks keep terms apart, and a stranger may have led them ahead of all clocks.
+function model:is_known_without(member)
+  for _, other in ipairs(self.group) do
+    if other ~= member and other.line.is_in then return true end
+  end
+  return false
 end
 
 function model:disturb()
@@ -166,7 +235,7 @@ function model:disturb()
   elseif member.ring ~= self.seq then
     return
   elseif member.is_up then
-    self:leave(member)
+    if not self.has_stranger or self:is_known_without(member) then self:leave(member) end
   else
     self:join(member)
   end
@@ -214,19 +283,22 @@ function model:check_order()
   for _, member in ipairs(self.group) do member.is_away = false end
 end
 
-local function play(seed)
+local function play(seed, has_stranger)
   math.randomseed(seed)
   local self = new_model()
+  self.has_stranger = has_stranger
   self:change_ring(self.members)
   for _ = 1, PHASES do
     for _ = 1, math.random(STEPS_MAX) do
       if math.random() < 0.06 then self:disturb() end
+      if has_stranger and math.random() < 0.3 then self:meddle() end
       self:step()
     end
+    if self.stranger then self:dismiss() end
     if #self.group == 0 then self:change_ring(self.members) end
     if #self.group == 0 then self:join(pick(self.members)) end
     self:settle()
-    self:check_order()
+    if not has_stranger then self:check_order() end
   end
   return self.highest
 end
@@ -243,14 +315,20 @@ describe("election.line", function()
 
   teardown(function() term.ticks = ticks end)
 
-  it("agrees, and gives no term to two, in a thousand histories", function()
+  local function play_thousand(has_stranger)
     local elected = 0
     for seed = 1, 1000 do
       now = 0
-      local ok, problem = pcall(play, seed)
+      local ok, problem = pcall(play, seed, has_stranger)
       assert(ok, ("seed %d: %s"):format(seed, tostring(problem)))
       if problem > 0 then elected = elected + 1 end
     end
     assert.equal(1000, elected)
+  end
+
+  it("agrees, and gives no term to two, in a thousand histories", function()
+    play_thousand(false)
   end)
+
+  it("does so whatever a stranger says, once that has left", function() play_thousand(true) end)
 end)

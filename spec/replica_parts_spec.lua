@@ -3,6 +3,7 @@
 local durability = require("corolua.replica.durability")
 local origins = require("corolua.replica.origins")
 local rounds = require("corolua.replica.rounds")
+local seal = require("corolua.seal")
 local segments = require("corolua.replica.segments")
 local submits = require("corolua.replica.submits")
 local wire = require("corolua.replica.wire")
@@ -49,14 +50,10 @@ end)
 describe("replica.durability", function()
   local a, b, c, twin = member(1), member(2), member(3), member(1, 2)
 
-  local function statuses(votes, expected)
-    local list = {}
-    for one, count in pairs(votes) do list[one] = { votes = count, expected = expected } end
-    return list
-  end
+  local function votes(by_nodeid, expected) return { votes = by_nodeid, expected = expected } end
 
   it("counts the votes of nodes against those that are expected", function()
-    local equal = statuses({ [a] = 1, [b] = 1, [c] = 1 }, 3)
+    local equal = votes({ 1, 1, 1 }, 3)
     local cases = {
       { "majority", equal, { a, b, c }, { [a] = 9, [b] = 5, [c] = 0 }, 5 },
       { "all", equal, { a, b, c }, { [a] = 9, [b] = 5, [c] = 4 }, 4 },
@@ -64,11 +61,11 @@ describe("replica.durability", function()
       { "all", equal, { a, b }, { [a] = 9, [b] = 5 }, 5 },
       { "majority", equal, { a }, { [a] = 9 }, 0 },
       { "all", equal, { a }, { [a] = 9 }, 0 },
-      { "majority", statuses({ [a] = 3, [b] = 1, [c] = 1 }, 5), { a, b, c }, { [a] = 9 }, 9 },
-      { "majority", statuses({ [a] = 1, [b] = 1 }, 5), { a, b }, { [a] = 9, [b] = 9 }, 0 },
-      { "majority", statuses({ [a] = 1, [b] = 1 }, 0), { a, b }, { [a] = 9, [b] = 7 }, 7 },
-      { "majority", statuses({ [a] = 1, [twin] = 1, [b] = 1 }, 3), { a, twin, b },
-        { [a] = 9, [twin] = 3, [b] = 9 }, 3 },
+      { "majority", votes({ 3, 1, 1 }, 5), { a, b, c }, { [a] = 9 }, 9 },
+      { "majority", votes({ 1, 1 }, 5), { a, b }, { [a] = 9, [b] = 9 }, 0 },
+      { "majority", { expected = 0 }, { a, b }, { [a] = 9, [b] = 7 }, 7 },
+      { "majority", votes({ 1, 1 }, 3), { a, twin, b }, { [a] = 9, [twin] = 3, [b] = 9 }, 3 },
+      { "majority", votes({ 1 }, 1), { b }, { [b] = 9 }, 0 },
     }
     for i, case in ipairs(cases) do
       local level, of, members, written, expected = table.unpack(case)
@@ -77,38 +74,53 @@ describe("replica.durability", function()
   end)
 
   it("takes half of the votes for no majority", function()
-    local all = statuses({ [a] = 1, [b] = 1 }, 4)
-    assert.is_false(durability.is_majority(all, { a, b }, { a, b }))
-    assert.is_true(durability.is_majority(statuses({ [a] = 2, [b] = 1 }, 4), { a, b }, { a, b }))
-    assert.is_false(durability.is_majority(statuses({ [a] = 1, [twin] = 1 }, 3),
-      { a, twin }, { a, twin }))
+    assert.is_false(durability.is_majority(votes({ 1, 1 }, 4), { a, b }, { a, b }))
+    assert.is_true(durability.is_majority(votes({ 2, 1 }, 4), { a, b }, { a, b }))
+    assert.is_false(durability.is_majority(votes({ 1, 1 }, 3), { a, twin }, { a, twin }))
+  end)
+
+  it("counts a node only with all of its members", function()
+    local three = votes({ 1, 1, 1 }, 3)
+    assert.is_true(durability.is_majority(three, { a, twin, b, c }, { a, twin, b }))
+    assert.is_false(durability.is_majority(three, { a, twin, b, c }, { a, b }))
   end)
 end)
 
 describe("replica.origins", function()
   it("refuses what was applied already, and survives being packed", function()
     local one = origins.new()
-    assert.is_true(one:note(7, 1, 10))
-    assert.is_true(one:note(-8, 5, 11))
-    assert.is_false(one:note(7, 1, 12))
-    assert.is_true(one:note(7, 3, 13))
+    assert.is_true(one:note(7, 1, 10, 1, 100))
+    assert.is_true(one:note(-8, 5, 11, 2, 100))
+    assert.is_false(one:note(7, 1, 12, 1, 100))
+    assert.is_true(one:note(7, 3, 13, 1, 100))
     local other, at = origins.unpack("head" .. one:pack() .. "tail", 5)
     assert.equal(#("head" .. one:pack()) + 1, at)
-    assert.same({ 3, 5, 0 }, { other:last(7), other:last(-8), other:last(9) })
-    assert.is_false(other:note(7, 2, 14))
+    assert.same({ 3, 5, 0 },
+      { other:last(7, 1, 100), other:last(-8, 2, 100), other:last(9, 1, 100) })
+    assert.is_false(other:note(7, 2, 14, 1, 100))
+    assert.equal(one:pack(), origins.unpack(one:pack(), 1):pack())
+  end)
+
+  it("lets no member use up the numbers of another one", function()
+    local one = origins.new()
+    assert.is_true(one:note(7, 1, 10, 1, 100))
+    assert.is_true(one:note(7, 1000, 11, 2, 100))
+    for origin = 1, 1000 do one:note(origin, 1, 11 + origin, 2, 100) end
+    assert.equal(1, one:last(7, 1, 100))
+    assert.is_true(one:note(7, 2, 2000, 1, 100))
   end)
 
   it("forgets the ones that were silent for longest, wherever it was unpacked", function()
     local one = origins.new()
-    for origin = 1, 400 do one:note(origin, 1, origin) end
+    for pid = 1, 400 do one:note(5, 1, pid, 1, pid) end
     local other = origins.unpack(one:pack(), 1)
-    for origin = 401, 700 do
-      one:note(origin, 1, origin)
-      other:note(origin, 1, origin)
+    for pid = 401, 700 do
+      one:note(5, 1, pid, 1, pid)
+      other:note(5, 1, pid, 1, pid)
     end
-    assert.same(one.numbers, other.numbers)
-    assert.equal(0, one:last(1))
-    assert.equal(1, one:last(700))
+    assert.same(one.entries, other.entries)
+    assert.equal(0, one:last(5, 1, 1))
+    assert.equal(1, one:last(5, 1, 700))
   end)
 end)
 
@@ -128,6 +140,24 @@ describe("replica.rounds", function()
     assert.equal(2, rounds.new(saved, save):enter(9))
     assert.equal("ERR_NO_SPACE", (select(3,
       rounds.new(nil, function() return nil, "full", "ERR_NO_SPACE" end):enter(1))))
+  end)
+
+  it("has no round above the highest, and says so", function()
+    local one = rounds.new({ seq = 5, round = wire.MAX }, function() error("saved") end)
+    assert.equal("ERR_OVERLOAD", (select(3, one:enter(5))))
+  end)
+
+  it("decides nothing in the ring in which it has lost count", function()
+    local saved = 0
+    local one = rounds.new(nil, function()
+      saved = saved + 1
+      return true
+    end, "the checksum is wrong")
+    assert.equal(1, one:enter(5))
+    assert.equal(2, one:enter(5))
+    assert.same({ false, 0 }, { one:may_decide(5), saved })
+    assert.equal(1, one:enter(9))
+    assert.same({ true, 1 }, { one:may_decide(9), saved })
   end)
 end)
 
@@ -172,47 +202,100 @@ describe("replica.submits", function()
 end)
 
 describe("replica.wire", function()
-  it("reads what it writes", function()
-    local a, b = member(1, 7), member(2, 8)
-    local nonce = -5
-    local kind, status = wire.read(wire.status({
+  local a, b = member(1, 7), member(2, 8)
+  local nonce = -5
+
+  local function status(changes)
+    local fields = {
       seq = 9, is_synced = true, is_strict = false, has_accepted = true, round = 2,
-      nonce = nonce, last_seq = 8,
-      last_round = 1, last_nonce = 6, last = 100, written = 90, votes = 1, expected = 3,
+      nonce = nonce, last_seq = 9, last_round = 2, last_nonce = nonce, last = 100, written = 90,
       heard = { a, b },
-    }))
+    }
+    for key, value in pairs(changes or {}) do fields[key] = value end
+    return fields
+  end
+
+  it("reads what it writes", function()
+    local kind, fields = wire.read(wire.status(a, status()), a)
     assert.equal("status", kind)
-    assert.same({
-      seq = 9, is_synced = true, is_strict = false, has_accepted = true, round = 2,
-      nonce = nonce, last_seq = 8,
-      last_round = 1, last_nonce = 6, last = 100, written = 90, votes = 1, expected = 3,
-      heard = { ["1/7"] = true, ["2/8"] = true },
-    }, status)
-    assert.same({ nonce, 3, 4 }, { wire.read_command(wire.command(nonce, 3, 4, "x")) })
-    local _, want = wire.read(wire.want(9, a, 5, {
+    assert.same(status({ heard = { ["1/7"] = true, ["2/8"] = true } }), fields)
+    local command = wire.command(a, nonce, 3, 4, "x")
+    assert.equal("command", (wire.read(command, a)))
+    assert.same({ nonce, 3, 4 }, { wire.read_command(command) })
+    assert.equal("x", wire.command_bytes(command))
+    local _, want = wire.read(wire.want(b, 9, a, 5, {
       base = 1, last = 2, segments = { { first = 1, seq = 2, round = 3, nonce = nonce } },
-    }))
+    }), b)
     assert.same({ first = 1, seq = 2, round = 3, nonce = nonce }, want.segments[1])
-    local _, piece = wire.read(wire.piece(9, a, 5, 6, "last", "bytes"))
+    local _, piece = wire.read(wire.piece(a, 9, a, 5, 6, "last", "bytes"), a)
     assert.equal("bytes", wire.piece_bytes(piece))
     assert.is_true(piece.is_last)
+    local _, digest = wire.read(wire.digest(a, 9, nonce, 7, "sum"), a)
+    assert.same({ seq = 9, nonce = nonce, index = 7, digest = "sum" }, digest)
+    assert.same({ "mark", { seq = 9, nonce = nonce } }, { wire.read(wire.mark(a, 9, nonce), a) })
   end)
 
-  it("raises for nothing that others may send", function()
-    local whole = {
-      wire.status({
-        seq = 9, round = 2, nonce = 0, last_seq = 8, last_round = 1, last_nonce = 6, last = 100,
-        written = 90,
-        votes = 1, expected = 3, heard = { member(1) },
-      }),
-      wire.want(9, member(1), 5, { base = 1, last = 2, segments = { { first = 1, seq = 2,
-        round = 3, nonce = 4 } } }),
-      wire.piece(9, member(1), 5, 6, "more", ""), wire.got(9, member(1), 5, 6),
-      wire.ack(9, 1, 2, 3), "", "?", "c",
-    }
+  local whole = {
+    wire.status(a, status()), wire.command(a, 1, 2, 3, "bytes"),
+    wire.decision(a, {
+      seq = 9, round = 2, last_seq = 8, last_round = 1, last_nonce = 6, last = 100, nonce = 1,
+      members = { a, b },
+    }),
+    wire.want(a, 9, a, 5, { base = 1, last = 2, segments = { { first = 1, seq = 2,
+      round = 3, nonce = 4 } } }),
+    wire.piece(a, 9, a, 5, 6, "more", ""), wire.got(a, 9, a, 5, 6), wire.ack(a, 9, 1, 2, 3),
+    wire.mark(a, 9, 1), wire.digest(a, 9, 1, 2, "sum"),
+  }
+
+  it("takes nothing that is cut short, changed, or sent by another", function()
     for _, bytes in ipairs(whole) do
-      for length = 0, #bytes - 1 do assert.is_nil((wire.read(bytes:sub(1, length)))) end
+      assert.is_string((wire.read(bytes, a)))
+      assert.is_nil((wire.read(bytes, b)))
+      for length = 0, #bytes - 1 do assert.is_nil((wire.read(bytes:sub(1, length), a))) end
+      for at = 1, #bytes do
+        local other = bytes:sub(1, at - 1) .. string.char(bytes:byte(at) ~ 1) .. bytes:sub(at + 1)
+        assert.is_nil((wire.read(other, a)))
+      end
     end
-    assert.is_nil(wire.read_command("c123"))
+    for _, bytes in ipairs({ "", "?", "c", ("x"):rep(99) }) do
+      assert.is_nil((wire.read(bytes, a)))
+    end
+  end)
+
+  -- Whoever can write a seal can write any number behind it.
+  it("raises for no bytes behind a right seal", function()
+    local seed = 7
+    math.randomseed(seed)
+    for _ = 1, 20000 do
+      local bytes = whole[math.random(#whole)]:sub(1, -seal.SIZE - 1)
+      for _ = 1, math.random(3) do
+        local at = math.random(2, #bytes)
+        bytes = bytes:sub(1, at - 1) .. string.char(math.random(0, 255)) .. bytes:sub(at + 1)
+      end
+      local ok, kind, why = pcall(wire.read, seal.close(bytes, a), a)
+      assert(ok, ("seed %d: %s"):format(seed, tostring(kind)))
+      assert(kind or type(why) == "string", ("seed %d"):format(seed))
+    end
+  end)
+
+  it("refuses numbers that cannot be", function()
+    local wrong = {
+      { round = 0 }, { round = -1 }, { last = -1 }, { last = math.maxinteger }, { written = 101 },
+      { written = -1 }, { last_seq = -3 }, { last_round = -3 }, { last_nonce = 1 },
+      { last_seq = 8 }, { last_round = 1 }, { seq = -1 },
+    }
+    for i, changes in ipairs(wrong) do
+      local kind, why = wire.read(wire.status(a, status(changes)), a)
+      assert.is_nil(kind, i)
+      assert.equal("a status cannot have these numbers", why)
+    end
+    assert.equal("status", (wire.read(wire.status(a, status({ round = wire.MAX,
+      last_round = wire.MAX })), a)))
+  end)
+
+  it("says of a version before that it is one", function()
+    local kind, why = wire.read(string.pack("<c1I8B", "s", 9, 1), a)
+    assert.is_nil(kind)
+    assert.equal("it is of version 1 of the replicas' format, and this is version 2", why)
   end)
 end)

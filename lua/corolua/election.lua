@@ -7,12 +7,14 @@ local names = require("corolua.names")
 local options = require("corolua.group.options")
 local scheduler = require("corolua.scheduler")
 local service = require("corolua.service")
+local strangers = require("corolua.strangers")
 local term = require("corolua.election.term")
 local wire = require("corolua.election.wire")
 
 ---@class corolua.Election
 ---@field group corolua.Group its own: nobody else sets handlers of it
----@field on table<string, function> `elected(term)`, `deposed(term)`, `changed(leader, term)`
+---@field on table<string, function> `elected(term)`, `deposed(term)`, `changed(leader, term)`,
+--- `malformed(bytes, from, why)`
 ---@field leader userdata? the member that leads, as far as was read
 ---@field term integer of the leader, or of the last one; 0 before the first
 local methods = {}
@@ -102,7 +104,7 @@ function advance(self, again)
   local agreed = self.agreed
   if not agreed.ring or not may_lead(self) then return end
   local message = agreed:next_message(again)
-  while message and self.group:try_send(wire.encode(message)) do
+  while message and self.group:try_send(wire.encode(message, self.group.me)) do
     agreed:has_said(message)
     if message.kind == "claim" then self.claimed_at = scheduler.now() end
     message = agreed:next_message()
@@ -116,7 +118,7 @@ local function beat(self, now)
   self.group:try_send(wire.encode({
     kind = "beat", nodeid = agreed.ring.nodeid, seq = agreed.ring.seq,
     counter = agreed.counter, sent = now,
-  }))
+  }, self.group.me))
 end
 
 -- Nothing of ours has come back for too long: whoever leads by now, it is not us
@@ -158,8 +160,9 @@ end
 
 local function on_message(self, payload, from)
   look(self)
-  local message = wire.decode(payload)
-  if message then self.agreed:hear(wire.key(from), message) end
+  local message, why = wire.decode(payload, from)
+  if message then why = self.agreed:hear(wire.key(from), message) end
+  if why then self.strangers:tell(payload, from, why) end
   if message and self.lease and from == self.group.me then confirm(self, message) end
   show(self)
   advance(self)
@@ -190,7 +193,8 @@ local function listen(self)
     self.seen = nil
     show(self)
   end
-  for _, kind in ipairs({ "gap", "malformed", "up" }) do on[kind] = function() end end
+  function on.malformed(bytes, from, why) self.strangers:tell(bytes, from, why) end
+  for _, kind in ipairs({ "gap", "up" }) do on[kind] = function() end end
   self.group.watch_refusal = function(refusal) on_refusal(self, refusal) end
 end
 
@@ -213,14 +217,18 @@ function methods:line()
   return list
 end
 
---- The members that others have not heard since the ring has changed, or that
---- have not heard all others: they hold the line up.
+--- The members that others have not heard since the ring has changed, that have
+--- not heard all others, or that tell of another line: they hold the line up.
 ---@return userdata[]
 function methods:missing()
   local list = {}
   for i, key in ipairs(self.agreed:missing()) do list[i] = self.members[key] end
   return list
 end
+
+--- Counts: of `malformed` messages, which this member could not take.
+---@return { malformed: integer }
+function methods:stats() return { malformed = self.strangers.count } end
 
 --- Leaves: `deposed` is told at once, before any other member can lead. Done as
 --- well by `<close>` and at the end of the program.
@@ -263,10 +271,11 @@ end
 
 local function new(room, lease_seconds)
   local name = "election '" .. room.name .. "'"
-  local events = service.events(name, { "elected", "deposed", "changed" })
+  local events = service.events(name, { "elected", "deposed", "changed", "malformed" })
   local self = setmetatable({
     group = room, events = events, on = events.on,
     term = 0, agreed = line.new(), members = {}, pause = AGAIN_MIN,
+    strangers = strangers.new(events),
   }, election_mt)
   if lease_seconds then
     self.lease = lease.new(lease_seconds, function(now) beat(self, now) end,

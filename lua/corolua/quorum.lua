@@ -7,6 +7,7 @@ local loop = require("corolua.loop")
 local scheduler = require("corolua.scheduler")
 local thin = require("corosync.quorum")
 local votequorum = require("corosync.votequorum")
+local worker = require("corolua.worker")
 
 ---@class corolua.Place where a connection is made
 ---@field key any equal for all connections to one daemon
@@ -84,9 +85,10 @@ local function lose(self, message, code)
   for follower in pairs(followers) do follower:lost(message, code) end
 end
 
+-- As a program ends, a thread has all handles that are still there.
 local function read(self)
   local handle = self.handle
-  if not handle then return end
+  if not handle or not worker.is_open(handle) then return end
   local ok, more, code = handle:dispatch("all")
   if not ok then return lose(self, more, code) end
   if handle:pending() > 0 then loop.timer(0, function() read(self) end) end
@@ -170,23 +172,40 @@ function quorum.now(place, timeout)
   return scheduler.wait(function() return tracker.newest end, timeout)
 end
 
---- What the node of a place has of votes, and how many the cluster expects in
---- all, as its daemon has it now. Without a quorum provider nothing is expected.
+-- The votes of the nodes, as far as the daemon knows of them.
+local function ask_votes(place, handle, nodes, deadline)
+  local votes = {}
+  for _, nodeid in ipairs(nodes) do
+    local left = math.max(0, deadline - scheduler.now())
+    local info, message, code = blocking.call(handle, "getinfo", place.network, left, nodeid)
+    if not info and code ~= "ERR_NOT_EXIST" then return nil, message, code end
+    votes[nodeid] = info and info.node_votes or 0
+  end
+  return votes
+end
+
+--- The votes of the nodes of the ring, and how many the cluster expects in all, as
+--- the daemon of a place has them now. Without a quorum provider nothing is
+--- expected, and no node has votes.
 ---@param place corolua.Place
 ---@param timeout number in seconds
----@return { votes: integer, expected: integer }? found, string? message, string? code
+---@return { votes: table<integer, integer>?, expected: integer }? found
+---@return string? message, string? code
 function quorum.votes(place, timeout)
-  if quorum.at(place).free then return { votes = 1, expected = 0 } end
-  local deadline = scheduler.now() + timeout
+  local tracker = quorum.at(place)
+  if tracker.free then return { expected = 0 } end
+  if not tracker.newest then return nil, "no quorum state has been read", "ERR_TRY_AGAIN" end
+  local nodes, deadline = tracker.newest.nodes, scheduler.now() + timeout
   local handle = votequorum.prepare()
   local ok, message, code = blocking.call(handle, "initialize", place.network, timeout)
   if not ok then return nil, message, code end
   local left = math.max(0, deadline - scheduler.now())
-  local info
+  local info, votes
   info, message, code = blocking.call(handle, "getinfo", place.network, left, 0)
+  if info then votes, message, code = ask_votes(place, handle, nodes, deadline) end
   blocking.finalize(handle)
-  if not info then return nil, message, code end
-  return { votes = info.node_votes, expected = info.highest_expected }
+  if not votes then return nil, message, code end
+  return { votes = votes, expected = info.highest_expected }
 end
 
 -- Follows the program's own node for `corolua.on.quorum`, daemon after daemon.

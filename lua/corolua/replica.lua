@@ -8,11 +8,12 @@ local group_options = require("corolua.group.options")
 local receiving = require("corolua.replica.receiving")
 local scheduler = require("corolua.scheduler")
 local service = require("corolua.service")
+local strangers = require("corolua.strangers")
 local submits = require("corolua.replica.submits")
 local wire = require("corolua.replica.wire")
 
 ---@class corolua.Replica
----@field on table<string, function> handlers: synced, unsynced, failed
+---@field on table<string, function> handlers, by event
 ---@field room corolua.Group
 local methods = {}
 
@@ -21,24 +22,31 @@ local replica = {}
 local SUBMIT_TIMEOUT = 30
 local LEAVE_TIMEOUT = 5
 
+local ROUND_LOST = "%s; this member has no part in decisions until the next ring"
+
 local replica_mt = {
   __name = "corolua.replica",
   __index = methods,
   __tostring = function(self) return ("replica '%s'"):format(self.room.name) end,
 }
 
-local EVENTS = { "synced", "unsynced", "failed" }
+local EVENTS = { "synced", "unsynced", "failed", "trouble", "diverged", "malformed" }
 
 local GROUP = { packed = true, fragment = true }
 
 local function listen(self)
   local one, on = self.member, self.room.on
+  local function judge(payload, from, why)
+    if why then self.strangers:tell(payload, from, why) end
+  end
   function on.members() one:follow() end
   function on.quorum() one:follow() end
-  function on.message(payload, from) receiving.message(one, payload, from) end
-  function on.inquorate(payload) receiving.inquorate(one, payload) end
+  function on.message(payload, from) judge(payload, from, receiving.message(one, payload, from)) end
+  function on.inquorate(payload, from)
+    judge(payload, from, receiving.inquorate(one, payload, from))
+  end
   function on.gap(from) receiving.gap(one, from) end
-  function on.malformed() end
+  on.malformed = judge
   function on.up() end
   function on.down(why)
     if self.room.state == "left" then return one:fail(why.message, why.code) end
@@ -65,8 +73,9 @@ function replica.open(given, opts)
   local self = setmetatable({
     room = room, codec = checked.codec, events = events, on = events.on,
     member = member.new(room, checked, machine, rounds, events),
-    longest = room.longest - wire.COMMAND_HEAD,
+    longest = room.longest - wire.COMMAND_MORE, strangers = strangers.new(events),
   }, replica_mt)
+  if rounds.lost then events:tell("trouble", ROUND_LOST:format(rounds.lost), "ERR_CORRUPT") end
   listen(self)
   local joined
   joined, message, code = room:join()
@@ -91,10 +100,7 @@ local function wait_synced(one, deadline)
   while one.phase ~= "synced" do
     local refusal = one.ending or REFUSALS[one.phase]
     if refusal then return nil, refusal[1], refusal[2], "never" end
-    local left = math.max(0, deadline - scheduler.now())
-    local _, message, code = scheduler.await(function(resume)
-      table.insert(one.waiting, resume)
-    end, left)
+    local _, message, code = one:wait_change(math.max(0, deadline - scheduler.now()))
     if code == "ERR_TIMEOUT" then return nil, NOT_SENT, "ERR_TRY_AGAIN", "never" end
     if code then return nil, message, code, "never" end
   end
@@ -107,7 +113,7 @@ local function send(self, entry, bytes, deadline)
   local one = self.member
   local left = math.max(0, deadline - scheduler.now())
   local sent, message, code = self.room:send(
-    wire.command(one.nonce, one.origin, entry.number, bytes), { timeout = left })
+    wire.command(self.room.me, one.nonce, one.origin, entry.number, bytes), { timeout = left })
   if sent then return true end
   one.submits:drop(entry)
   if code == "ERR_TIMEOUT" then code = "ERR_TRY_AGAIN" end
@@ -181,6 +187,10 @@ end
 --- "down", "failed" or "closed".
 ---@return table
 function methods:status() return self.member:status() end
+
+--- Counts: of `malformed` messages, which this member could not take.
+---@return { malformed: integer }
+function methods:stats() return { malformed = self.strangers.count } end
 
 --- Leaves the group and closes the log, once all of it is on the disk. Commands
 --- that are not answered yet are unknown.

@@ -10,6 +10,7 @@ local options = require("corolua.rpc.options")
 local scheduler = require("corolua.scheduler")
 local server = require("corolua.rpc.server")
 local service = require("corolua.service")
+local strangers = require("corolua.strangers")
 local values = require("corolua.rpc.values")
 local wire = require("corolua.rpc.wire")
 
@@ -39,10 +40,7 @@ local function new_nonce()
   return (unpack("<i8", file:read(8)))
 end
 
-local function malformed(self, payload, from, why)
-  self.malformed = self.malformed + 1
-  if self.events.set.malformed then self.events:tell("malformed", payload, from, why) end
-end
+local function malformed(self, payload, from, why) self.strangers:tell(payload, from, why) end
 
 -- A reply, which may be to a call of ours.
 local function take_reply(self, payload, from)
@@ -162,9 +160,10 @@ function rpc.open(given, fns, given_options)
   local room = check_codec(service.room(given, "rpc.open", nil, 2))
   local self = setmetatable({
     group = room, timeout = checked.timeout, codec = checked.codec, nonce = new_nonce(),
-    calls = calls.new(), malformed = 0,
+    calls = calls.new(),
   }, rpc_mt)
   self.events = service.events(tostring(self), KINDS)
+  self.strangers = strangers.new(self.events)
   self.on = self.events.on
   self.server = server.new(self, copy, checked.max_running, function(bytes)
     take_reply(self, bytes, room.me)
@@ -238,7 +237,7 @@ function methods:stats()
   return {
     calls = self.calls.last, pending = self.calls.count, late = self.calls.late,
     running = at_work.running, performed = at_work.performed, failed = at_work.failed,
-    refused = at_work.refused, unsent = at_work.unsent, malformed = self.malformed,
+    refused = at_work.refused, unsent = at_work.unsent, malformed = self.strangers.count,
   }
 end
 

@@ -2,15 +2,16 @@
 --- little-endian; a member is a key of eight bytes, and lists are keys in a row
 --- behind their length.
 ---
---- Every message has four bytes "CLE1", its kind, and nodeid (4) and seq (8) of
---- the ring it was said in. Behind these:
+--- Every message has four bytes "CLE2", its kind, and nodeid (4) and seq (8) of
+--- the ring it was said in, and ends with a seal (`corolua.seal`). Between these:
 ---   1 state: seq (8) of the last ring whose line the sender was in, flags (1),
----     how many were there before it (4), highest counter of this ring (8), that
----     line, and who it has heard in this ring;
+---     how many were there before it (4), highest counter of this ring (8), ticks of
+---     its clock (8), that line, and who it has heard in this ring;
 ---   2 line: highest counter of this ring (8), the leader's key or nothing, the line;
 ---   3 claim: counter (8);
 ---   4 beat: counter (8) and when it was sent (8), which only its sender reads.
 
+local seal = require("corolua.seal")
 local term = require("corolua.election.term")
 
 ---@class corolua.election.Message
@@ -18,6 +19,7 @@ local term = require("corolua.election.term")
 ---@field nodeid integer of the ring
 ---@field seq integer of the ring
 ---@field counter integer
+---@field ticks integer? of a state
 ---@field kept integer? seq of the ring that `keys` is the line of
 ---@field keys string[]? a line
 ---@field heard string[]?
@@ -31,7 +33,7 @@ local wire = {}
 
 local KEY_SIZE = 8
 local HEAD = "<c4BI4i8"
-local MAGIC = "CLE1"
+local MAGIC, OLD_MAGIC = "CLE2", "CLE1"
 local FRESH, SETTLED = 1, 2
 
 --- The key of a member: eight bytes.
@@ -56,8 +58,8 @@ local numbers = { state = 1, line = 2, claim = 3, beat = 4 }
 
 local pack = {
   state = function(message)
-    return string.pack("<i8BI4i8s2s2", message.kept, flags_of(message), message.seniors,
-      message.counter, table.concat(message.keys), table.concat(message.heard))
+    return string.pack("<i8BI4i8i8s2s2", message.kept, flags_of(message), message.seniors,
+      message.counter, message.ticks, table.concat(message.keys), table.concat(message.heard))
   end,
   line = function(message)
     return string.pack("<i8s1s2", message.counter, message.leader or "",
@@ -68,36 +70,39 @@ local pack = {
 }
 
 ---@param message corolua.election.Message
+---@param me userdata who says it
 ---@return string
-function wire.encode(message)
+function wire.encode(message, me)
   local head = HEAD:pack(MAGIC, numbers[message.kind], message.nodeid, message.seq)
-  return head .. pack[message.kind](message)
+  return seal.close(head .. pack[message.kind](message), me)
 end
 
 local unpack = {
   state = function(message, bytes, at)
     local flags, keys, heard, behind
-    message.kept, flags, message.seniors, message.counter, keys, heard, behind =
-      string.unpack("<i8BI4i8s2s2", bytes, at)
+    message.kept, flags, message.seniors, message.counter, message.ticks, keys, heard, behind =
+      string.unpack("<i8BI4i8i8s2s2", bytes, at)
     message.fresh, message.settled = flags & FRESH ~= 0, flags & SETTLED ~= 0
     message.keys, message.heard = split(keys), split(heard)
-    return behind, is_list(keys) and is_list(heard)
+    return behind, is_list(keys) and is_list(heard) and message.kept >= 0
+      and term.is_counter(message.ticks) and term.is_counter(message.counter)
   end,
   line = function(message, bytes, at)
     local keys, leader, behind
     message.counter, leader, keys, behind = string.unpack("<i8s1s2", bytes, at)
     message.leader, message.keys = leader ~= "" and leader or nil, split(keys)
     return behind, is_list(keys) and (leader == "" or #leader == KEY_SIZE)
+      and term.is_counter(message.counter)
   end,
   claim = function(message, bytes, at)
     local behind
     message.counter, behind = string.unpack("<i8", bytes, at)
-    return behind, true
+    return behind, term.is_counter(message.counter)
   end,
   beat = function(message, bytes, at)
     local behind
     message.counter, message.sent, behind = string.unpack("<i8d", bytes, at)
-    return behind, true
+    return behind, term.is_counter(message.counter)
   end,
 }
 
@@ -108,16 +113,22 @@ local function decode(bytes)
   message.kind = kinds[number]
   if magic ~= MAGIC or not message.kind then return nil end
   local behind, is_good = unpack[message.kind](message, bytes, at)
-  if not is_good or behind ~= #bytes + 1 or not term.is_counter(message.counter) then return nil end
-  return message
+  return is_good and behind == #bytes - seal.SIZE + 1 and message
 end
 
---- The message that bytes are, or nil if they are none of ours.
+--- The message that bytes are, or nil and why they are none of ours.
 ---@param bytes string
----@return corolua.election.Message?
-function wire.decode(bytes)
+---@param from userdata who sent them
+---@return corolua.election.Message? message, string? why
+function wire.decode(bytes, from)
+  if bytes:sub(1, #OLD_MAGIC) == OLD_MAGIC then
+    return nil, "it is of version 1 of the elections' format, and this is version 2"
+  elseif not seal.is_of(bytes, from) then
+    return nil, "the checksum is not that of its sender"
+  end
   local ok, message = pcall(decode, bytes)
-  return ok and message or nil
+  if ok and message then return message end
+  return nil, "it is no message of an election"
 end
 
 return wire

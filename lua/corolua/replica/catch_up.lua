@@ -2,6 +2,7 @@
 --- place in the total order: what is sent stands for everything before it, and
 --- the commands behind it wait here until all of that has come.
 
+local nonce = require("corolua.replica.nonce")
 local record = require("corolua.replica.record")
 local scheduler = require("corolua.scheduler")
 local transfer = require("corolua.replica.transfer")
@@ -21,20 +22,17 @@ local TELL_EVERY = 4
 -- Seconds without any news, after which another member is asked.
 local PATIENCE = 3
 
-local last_id = 0
-
 --- Asks a member. Its answer begins where the request is in the order.
 ---@param replica corolua.replica.Member
 ---@param host userdata
 ---@return corolua.replica.CatchUp
 function catch_up.new(replica, host)
-  last_id = last_id % 0xffffffff + 1
   local self = setmetatable({
-    replica = replica, machine = replica.machine, host = host, id = last_id,
+    replica = replica, machine = replica.machine, host = host, id = nonce.new(),
     number = 0, queue = {}, count = 0, bytes = 0, heard_at = scheduler.now(),
   }, catch_up_mt)
   local machine = self.machine
-  replica:post(wire.want(replica.seq, host, self.id, {
+  replica:post(wire.want(replica.room.me, replica.seq, host, self.id, {
     base = machine.journal.base.index, last = machine.last, segments = machine.segments,
   }))
   return self
@@ -71,14 +69,19 @@ local function take_snapshot_bytes(self, bytes)
   return true
 end
 
+local NO_SNAPSHOT = "no state can be made of the snapshot: "
+
 local function finish_snapshot(self)
   local bytes = table.concat(self.parts or {})
   self.parts = nil
   local meta, snapshot = bytes:sub(1, self.length), bytes:sub(self.length + 1)
   local done, message, code = self.machine:install(self.to, snapshot, meta)
   if done then self.replica:log_replaced() end
+  if done == false then message = NO_SNAPSHOT .. message end
   return done, message, code
 end
+
+local NO_RECORD = "what was sent is no record of a replica"
 
 -- Records are taken as they come; a beginning is kept until its end is there.
 local function take_record_bytes(self, bytes)
@@ -87,11 +90,12 @@ local function take_record_bytes(self, bytes)
   while #rest - at + 1 >= 4 do
     local length = string.unpack("<I4", rest, at)
     if #rest - at - 3 < length then break end
-    local bytes_of_record = rest:sub(at + 4, at + 3 + length)
-    if record.is_marker(bytes_of_record) == nil then
-      return nil, "what was sent is no record of a replica", "ERR_CORRUPT"
+    local one = rest:sub(at + 4, at + 3 + length)
+    local kind = record.kind(one)
+    if kind ~= "marker" and kind ~= "command" or self.machine.last >= self.to then
+      return false, NO_RECORD
     end
-    local done, message, code = self.machine:append(bytes_of_record)
+    local done, message, code = self.machine:append(one)
     if not done then return nil, message, code end
     at = at + 4 + length
   end
@@ -102,13 +106,17 @@ end
 -- The log goes back to what both have in common before more comes.
 local function begin_records(self)
   local machine = self.machine
+  if self.from > machine.last then return false, "it begins behind the end of the log here" end
   if machine.last > self.from then self.replica:log_cut(self.from) end
-  return machine:cut(self.from)
+  local done, message, code = machine:go_back(self.from)
+  if done == false then message = "it begins before the log here" end
+  return done, message, code
 end
 
 local function take_head(self, bytes)
   local at
   self.kind, self.from, self.to, self.length, at = transfer.read_head(bytes)
+  if not self.kind then return false, "the head of what was sent cannot be read" end
   if self.kind == "r" then
     local done, message, code = begin_records(self)
     if not done then return done, message, code end
@@ -116,11 +124,18 @@ local function take_head(self, bytes)
   return bytes:sub(at)
 end
 
+--- Whether nobody waits for this any more.
+---@return boolean
+function methods:is_over() return self.replica.catch_up ~= self end
+
+local OVER = "another way was taken"
+
 local function take(self, bytes)
   if not self.kind then
     local message, code
     bytes, message, code = take_head(self, bytes)
     if not bytes then return bytes, message, code end
+    if self:is_over() then return false, OVER end
   end
   if self.kind == "r" then return take_record_bytes(self, bytes) end
   return take_snapshot_bytes(self, bytes)
@@ -128,27 +143,30 @@ end
 
 local function finish(self)
   if self.kind == "s" then return finish_snapshot(self) end
-  return true
+  if self.machine.last == self.to and self.rest == "" then return true end
+  return false, "what was sent ends before its time"
 end
 
---- A piece has come. True and whether it was the last, or nil and why the log
---- cannot take it; false if it is not the one that is expected, and with true if
---- nothing can be made of it any more.
----@return boolean? taken, boolean|string is_last, string? code
-function methods:piece(from, piece)
-  if piece.id ~= self.id or from ~= self.host or piece.number ~= self.number + 1 then
-    return false, false
-  end
+--- Whether a piece is the next one of what was asked for.
+---@return boolean
+function methods:is_next(from, piece)
+  return piece.id == self.id and from == self.host and piece.number == self.number + 1
+end
+
+--- The next piece has come. True; false and why if nothing can be made of it, or
+--- nil and why the log cannot take it.
+---@return boolean? taken, string? message, string? code
+function methods:piece(piece)
   self.number, self.is_busy = piece.number, true
   local done, message, code = take(self, wire.piece_bytes(piece))
   if done and piece.is_last then done, message, code = finish(self) end
   self.heard_at, self.is_busy = scheduler.now(), false
-  if done == false then return false, true end
-  if not done then return nil, message, code end
-  if not piece.is_last and self.number % TELL_EVERY == 0 then
-    self.replica:post(wire.got(self.replica.seq, self.host, self.id, self.number))
+  if not done then return done, message, code end
+  if not piece.is_last and self.number % TELL_EVERY == 0 and not self:is_over() then
+    local replica = self.replica
+    replica:post(wire.got(replica.room.me, replica.seq, self.host, self.id, self.number))
   end
-  return true, piece.is_last
+  return true
 end
 
 return catch_up

@@ -2,6 +2,7 @@
 --- into sync with the others in each of them, and applies what they all apply.
 
 local catch_up = require("corolua.replica.catch_up")
+local digests = require("corolua.replica.digests")
 local durability = require("corolua.replica.durability")
 local lists = require("corolua.lists")
 local meeting = require("corolua.replica.meeting")
@@ -29,6 +30,9 @@ local TICK = 0.2
 
 local VOTES_TIMEOUT = 5
 
+-- Seconds between two answers to those who ask what this member has.
+local PAUSE, PAUSE_SYNCED = 0.002, 0.02
+
 -- Bytes of commands that wait while this member fetches what is before them.
 local MAX_QUEUE = 64 * 1024 * 1024
 
@@ -45,11 +49,14 @@ function member.new(room, given, machine, rounds, events)
     is_on_disk = given.dir ~= nil, snapshot_after = given.snapshot_after, max_queue = MAX_QUEUE,
     origin = nonce.new(), submits = submits.new(), outbox = outbox.new(room),
     phase = "joining", visit = 0, proven = machine.last, life = 1, attempts = 0, round = 0,
-    members = {}, statuses = {},
-    heard = {}, acks = {}, transfers = {}, waiting = {}, votes = { votes = 0, expected = 0 },
+    closed = 0, highest = 0, members = {}, statuses = {}, heard = {}, acks = {}, transfers = {},
+    waiting = {}, last_waiting = 0, told_at = 0, votes = { votes = {}, expected = 0 },
   }, member_mt)
-  machine.on_applied = function(origin, number, index, result)
-    if origin == self.origin then self.submits:take(number, index, result) end
+  self.digests = digests.new(self, given)
+  machine.on_applied = function(origin, number, index, result, meta)
+    local me = room.me
+    if origin ~= self.origin or meta.nodeid ~= me.nodeid or meta.pid ~= me.pid then return end
+    self.submits:take(number, index, result)
   end
   return self
 end
@@ -58,15 +65,24 @@ end
 ---@param bytes string
 function methods:post(bytes) self.outbox:post(bytes) end
 
+-- Tells what this member has, unless it has done so just now.
+local function tell(self)
+  local pause = self.phase == "synced" and PAUSE_SYNCED or PAUSE
+  local left = self.told_at + pause - scheduler.now()
+  local goes_on = left <= 0 or scheduler.sleep(left)
+  self.is_to_tell = false
+  if goes_on and (self.phase == "meeting" or self.phase == "synced") then meeting.tell(self) end
+end
+
 --- Tells what this member has, once for all who ask before it comes to that.
 function methods:tell_soon()
   if self.is_to_tell then return end
   self.is_to_tell = true
-  scheduler.spawn(function()
-    self.is_to_tell = false
-    if self.phase == "meeting" or self.phase == "synced" then meeting.tell(self) end
-  end)
+  scheduler.spawn(tell, self)
 end
+
+--- It has been told.
+function methods:has_told() self.told_at = scheduler.now() end
 
 --- Seconds since this member waits for what it waits for now.
 ---@return number
@@ -74,11 +90,27 @@ function methods:waited() return scheduler.now() - self.waits_since end
 
 function methods:wait_from_now() self.waits_since = scheduler.now() end
 
--- Those who wait for this member to be in sync look again.
+--- Waits until something has changed for those who wait for sync.
+---@param timeout number in seconds
+---@return boolean? changed, string? message, string? code
+function methods:wait_change(timeout)
+  local id = self.last_waiting + 1
+  self.last_waiting = id
+  return scheduler.await(function(resume)
+    self.waiting[id] = resume
+    return function() self.waiting[id] = nil end
+  end, timeout)
+end
+
+-- Those who wait for this member to be in sync look again, in their order.
 local function wake(self)
-  local list = self.waiting
-  self.waiting = {}
-  for _, resume in ipairs(list) do resume(true) end
+  local ids = {}
+  for id in pairs(self.waiting) do ids[#ids + 1] = id end
+  table.sort(ids)
+  for _, id in ipairs(ids) do
+    local resume = self.waiting[id]
+    if resume then resume(true) end
+  end
 end
 
 local function stop_transfers(self)
@@ -96,10 +128,8 @@ end
 --- What was asked for does not come, or is not wanted any more.
 function methods:stop_fetching() self.phase, self.catch_up = "meeting", nil end
 
--- A member that does not answer is not asked again before it says something.
 local function tick(self)
   if self.phase == "fetching" and self.catch_up:is_stuck() then
-    self.statuses[self.catch_up.host] = nil
     self:stop_fetching()
     self:wait_from_now()
   end
@@ -117,23 +147,34 @@ local function set_ticking(self, is_ticking)
   end
 end
 
+-- Brings the state to where the log has gone back to.
+local function build(self)
+  local done, message, code = self.machine:build()
+  if not done and code ~= "ERR_INTERRUPT" then self:fail(message, code) end
+end
+
 -- When a ring ends, corosync may still deliver messages behind others that it has
--- lost here. So what is not proven is taken back: another member may have it.
+-- lost here. So what is not proven is taken back: another member may have it. The
+-- log goes back at once, the state once it was built.
 local function drop_unproven(self)
   if self.proven >= self.machine.last then return end
   self.submits:take_back(self.proven)
   local done, message, code = self.machine:cut(self.proven)
-  if not done then self:fail(message or "the log cannot go back", code or "ERR_CORRUPT") end
+  if not done then
+    return self:fail(message or "the log cannot go back", code or "ERR_CORRUPT")
+  end
+  scheduler.spawn(build, self)
 end
 
--- Out of sync, for whatever comes next.
+-- Out of sync, for whatever comes next: whether that is still what is to come.
 local function step_out(self, phase)
   local was_synced = self.phase == "synced"
   self.phase, self.catch_up, self.nonce = phase, nil, nil
   self.visit = self.visit + 1
   stop_transfers(self)
-  if was_synced and phase ~= "over" then drop_unproven(self) end
   if was_synced then self.events:tell("unsynced", self:status()) end
+  if was_synced and phase ~= "over" then drop_unproven(self) end
+  return self.phase == phase
 end
 
 --- Ends this member for good.
@@ -172,11 +213,16 @@ local function ask_votes(self, visit)
   end
 end
 
+-- The votes are those of this ring, and the round is on the disk, before this
+-- member says anything in it.
 local function prepare(self, visit, least)
+  build(self)
+  if self.visit ~= visit then return end
   local votes = ask_votes(self, visit)
   if self.visit ~= visit or not votes then return end
-  least = math.max(least or 1, meeting.highest_round(self))
-  local round, message, code = self.rounds:enter(self.seq, least)
+  local round, message, code =
+    self.rounds:enter(self.seq, math.max(least or 1, meeting.least_round(self)))
+  if self.phase == "over" then return end
   if not round then return self:fail(message, code) end
   if self.visit ~= visit then return end
   self.votes, self.round, self.phase = votes, round, "meeting"
@@ -187,13 +233,13 @@ end
 --- Begins to meet the others of the ring, in a new round.
 ---@param least integer? number of the round
 function methods:meet_again(least)
-  step_out(self, "entering")
+  if not step_out(self, "entering") then return end
   set_ticking(self, true)
   scheduler.spawn(prepare, self, self.visit, least)
 end
 
 local function lose_quorum(self)
-  step_out(self, "inquorate")
+  if not step_out(self, "inquorate") then return end
   set_ticking(self, false)
   self.submits:lose_quorum(self.seq, self.life)
   wake(self)
@@ -202,7 +248,8 @@ end
 local function enter_ring(self, view)
   self.seq, self.is_quorate, self.members = view.ring.seq, view.quorate, view.members
   self.statuses, self.heard, self.acks = {}, {}, {}
-  self.accepted, self.decided, self.round = nil, nil, 0
+  self.decided, self.round, self.closed, self.highest = nil, 0, 0, 0
+  self.votes = { votes = {}, expected = 0 }
   self.outbox:clear()
   if view.quorate then return self:meet_again() end
   lose_quorum(self)
@@ -218,6 +265,7 @@ end
 
 local function forget(self, gone)
   self.statuses[gone], self.heard[gone], self.acks[gone] = nil, nil, nil
+  self.digests:forget(gone)
   local running = self.transfers[gone]
   if running then running:stop() end
   if self.catch_up and self.catch_up.host == gone then
@@ -253,8 +301,7 @@ end
 
 --- The connection to the daemon is gone.
 function methods:down()
-  if self.phase == "over" then return end
-  step_out(self, "down")
+  if self.phase == "over" or not step_out(self, "down") then return end
   self.seq, self.life = nil, self.life + 1
   set_ticking(self, false)
   self.outbox:clear()
@@ -286,7 +333,7 @@ function methods:advance()
   elseif self.level == "written" then
     index = self.journal.written
   elseif self.phase == "synced" then
-    index = durability.reached(self.level, self.statuses, self.members, written_in_term(self))
+    index = durability.reached(self.level, self.votes, self.members, written_in_term(self))
   end
   self.submits:advance(math.min(index, self.proven))
 end
@@ -297,7 +344,7 @@ end
 function methods:prove_soon()
   if self.is_proving or self.phase ~= "synced" or self.proven >= self.machine.last then return end
   self.is_proving = true
-  self:post(wire.ack(self.seq, self.nonce, self:written(), self.machine.last))
+  self:post(wire.ack(self.room.me, self.seq, self.nonce, self:written(), self.machine.last))
 end
 
 --- The log is proven up to an index.
@@ -308,12 +355,16 @@ function methods:prove(index)
   self:prove_soon()
 end
 
+local TOO_FAR = "it tells of record %d, and there are %d in this term"
+
 --- A member has told how far its log is on its disk.
 ---@param from userdata
----@param of integer nonce of the term
----@param written integer
-function methods:take_ack(from, of, written)
-  self.acks[from] = { nonce = of, written = written }
+---@param told { nonce: integer, written: integer, last: integer } nonce of the term
+---@return string? why it cannot be right
+function methods:take_ack(from, told)
+  if self.phase ~= "synced" or told.nonce ~= self.nonce then return end
+  if told.last > self.machine.last then return TOO_FAR:format(told.last, self.machine.last) end
+  self.acks[from] = { nonce = told.nonce, written = told.written }
   self:advance()
 end
 
@@ -328,7 +379,7 @@ end
 --- More of the log is on the disk.
 function methods:has_written()
   if self.phase == "synced" and self:written() > 0 and is_ack_wanted(self) then
-    self:post(wire.ack(self.seq, self.nonce, self:written(), self.machine.last))
+    self:post(wire.ack(self.room.me, self.seq, self.nonce, self:written(), self.machine.last))
   end
   self:advance()
 end
@@ -337,10 +388,11 @@ end
 function methods:become_synced()
   local term = self.machine:term()
   self.phase, self.nonce, self.round, self.catch_up = "synced", term.nonce, term.round, nil
+  self.digests:begin()
   set_ticking(self, false)
   self.is_proving = false
   self:prove_soon()
-  self.submits:settle(self.machine.origins:last(self.origin), self.life)
+  self.submits:settle(self:own_last(), self.life)
   meeting.tell(self)
   self:advance()
   wake(self)
@@ -368,10 +420,15 @@ end
 ---@param index integer
 function methods:log_cut(index) self.submits:cut(index) end
 
---- The log is another one.
-function methods:log_replaced()
-  self.submits:replaced(self.machine.origins:last(self.origin))
+--- The number of the last command of this replica that is in the log.
+---@return integer
+function methods:own_last()
+  local me = self.room.me
+  return self.machine.origins:last(self.origin, me.nodeid, me.pid)
 end
+
+--- The log is another one.
+function methods:log_replaced() self.submits:replaced(self:own_last()) end
 
 --- How things stand.
 ---@return table

@@ -18,7 +18,9 @@ local function open_on_disk(dir, retry)
     log:close()
     return nil, nil, message, code
   end
-  return log, rounds.new(saved or nil, function(round) return round_file.save(dir, round) end)
+  local lost = saved and saved.lost
+  local function save(round) return round_file.save(dir, round) end
+  return log, rounds.new(saved and not lost and saved or nil, save, lost)
 end
 
 --- Opens the log and builds the state.
@@ -31,8 +33,11 @@ function opening.log(given)
   if given.dir then log, found, message, code = open_on_disk(given.dir, given.retry) end
   if not log then return nil, nil, message, code end
   local machine = machines.new(given, log)
-  machine:rebuild()
-  return machine, found
+  local done
+  done, message, code = machine:build()
+  if done then return machine, found end
+  log:close()
+  return nil, nil, message, code
 end
 
 --- On a node of a lab a replica is closed with its cluster.

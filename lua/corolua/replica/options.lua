@@ -9,6 +9,7 @@ local names = require("corolua.names")
 ---@field apply fun(state: any, command: any, meta: corolua.ReplicaMeta): any changes the state
 ---@field snapshot (fun(state: any): string)? JSON unless told
 ---@field restore (fun(bytes: string): any)?
+---@field digest (fun(state: any): string)|false|nil members compare it; of snapshots by default
 ---@field dir string? folder of the log; without one it is kept in memory
 ---@field durable "delivered"|"written"|"majority"|"all"|nil "majority" with a dir, else "delivered"
 ---@field codec "string"|"json"|corolua.CustomCodec|nil what commands are; "string" unless told
@@ -27,7 +28,7 @@ local SNAPSHOT_AFTER = 4 * 1024 * 1024
 
 local known = {
   initial = true, apply = true, snapshot = true, restore = true, dir = true, durable = true,
-  codec = true, snapshot_after = true, retry = true,
+  codec = true, snapshot_after = true, retry = true, digest = true,
 }
 
 local function check_function(given, key, level)
@@ -50,6 +51,11 @@ local function check_snapshot(given, level)
   check_function(given, "snapshot", level + 1)
   check_function(given, "restore", level + 1)
   return given.snapshot, given.restore
+end
+
+local function check_digest(given, level)
+  if given.digest then check_function(given, "digest", level + 1) end
+  return given.digest
 end
 
 -- The initial state as bytes: every member, and every open, starts with a copy.
@@ -112,6 +118,7 @@ function options.check(given, level)
   local snapshot, restore = check_snapshot(given, level + 1)
   return {
     apply = given.apply, snapshot = snapshot, restore = restore,
+    digest = check_digest(given, level + 1), is_json = given.snapshot == nil,
     initial = pack_initial(given, snapshot, level + 1),
     dir = check_dir(given, level + 1), durable = check_durable(given, level + 1),
     codec = given.codec ~= nil and given.codec ~= "string" and codec.of(given.codec, level + 1)

@@ -1,31 +1,37 @@
---- The number of the last command that was applied, by the replica it came from.
---- It is part of the state: it goes with every snapshot, and what is forgotten
---- of it depends on nothing but the log.
+--- The number of the last command that was applied, by the member it came from
+--- and the replica that the member had then. It is part of the state: it goes
+--- with every snapshot, and what is forgotten of it depends on nothing but the
+--- log. A member counts as what corosync says it is: no other one can use up its
+--- numbers.
 
 local origins = {}
 
 ---@class corolua.replica.Origins
----@field numbers table<integer, integer>
+---@field entries table<integer, { origin: integer, number: integer, index: integer }>
 local methods = {}
 local origins_mt = { __index = methods }
 
--- A replica gets a new origin whenever it is opened.
+-- A process that is started anew is another member.
 local KEPT, MAX = 256, 512
 
-local ENTRY = "<i8I8I8"
+local ENTRY = "<I4I4i8i8i8"
+
+local function key_of(nodeid, pid) return nodeid << 32 | pid end
 
 ---@return corolua.replica.Origins
-function origins.new()
-  return setmetatable({ numbers = {}, indices = {}, count = 0 }, origins_mt)
+function origins.new() return setmetatable({ entries = {}, count = 0 }, origins_mt) end
+
+-- The keys, the one that was heard of last before the others.
+local function by_index(self)
+  local list, entries = {}, self.entries
+  for key in pairs(entries) do list[#list + 1] = key end
+  table.sort(list, function(a, b) return entries[a].index > entries[b].index end)
+  return list
 end
 
 local function forget_oldest(self)
-  local list = {}
-  for origin in pairs(self.numbers) do list[#list + 1] = origin end
-  table.sort(list, function(a, b) return self.indices[a] > self.indices[b] end)
-  for i = KEPT + 1, #list do
-    self.numbers[list[i]], self.indices[list[i]] = nil, nil
-  end
+  local list = by_index(self)
+  for i = KEPT + 1, #list do self.entries[list[i]] = nil end
   self.count = KEPT
 end
 
@@ -34,12 +40,15 @@ end
 ---@param origin integer
 ---@param number integer
 ---@param index integer of its record
+---@param nodeid integer
+---@param pid integer
 ---@return boolean
-function methods:note(origin, number, index)
-  local before = self.numbers[origin]
-  if before and number <= before then return false end
-  self.numbers[origin], self.indices[origin] = number, index
-  if not before then
+function methods:note(origin, number, index, nodeid, pid)
+  local key = key_of(nodeid, pid)
+  local entry = self.entries[key]
+  if entry and entry.origin == origin and number <= entry.number then return false end
+  self.entries[key] = { origin = origin, number = number, index = index }
+  if not entry then
     self.count = self.count + 1
     if self.count > MAX then forget_oldest(self) end
   end
@@ -48,18 +57,25 @@ end
 
 --- The number of the last command of an origin that was applied; 0 if none.
 ---@param origin integer
+---@param nodeid integer
+---@param pid integer
 ---@return integer
-function methods:last(origin) return self.numbers[origin] or 0 end
+function methods:last(origin, nodeid, pid)
+  local entry = self.entries[key_of(nodeid, pid)]
+  return entry and entry.origin == origin and entry.number or 0
+end
 
 ---@return string
 function methods:pack()
   local parts = {}
-  for origin, number in pairs(self.numbers) do
-    parts[#parts + 1] = string.pack(ENTRY, origin, number, self.indices[origin])
+  for i, key in ipairs(by_index(self)) do
+    local entry = self.entries[key]
+    parts[i] = ENTRY:pack(key >> 32, key & 0xffffffff, entry.origin, entry.number, entry.index)
   end
   return string.pack("<I4", #parts) .. table.concat(parts)
 end
 
+--- Raises where the bytes are too few.
 ---@param bytes string
 ---@param at integer
 ---@return corolua.replica.Origins, integer at
@@ -67,9 +83,9 @@ function origins.unpack(bytes, at)
   local self = origins.new()
   self.count, at = string.unpack("<I4", bytes, at)
   for _ = 1, self.count do
-    local origin, number, index
-    origin, number, index, at = string.unpack(ENTRY, bytes, at)
-    self.numbers[origin], self.indices[origin] = number, index
+    local nodeid, pid, origin, number, index
+    nodeid, pid, origin, number, index, at = ENTRY:unpack(bytes, at)
+    self.entries[key_of(nodeid, pid)] = { origin = origin, number = number, index = index }
   end
   return self, at
 end

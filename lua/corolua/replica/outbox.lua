@@ -15,12 +15,19 @@ function outbox.new(room)
   return setmetatable({ room = room, list = {}, first = 1, last = 0 }, outbox_mt)
 end
 
+-- A window that is full for long is no reason to say less.
+local function send(self, bytes)
+  local sent, code, _
+  repeat sent, _, code = self.room:send(bytes) until code ~= "ERR_TIMEOUT"
+  return sent
+end
+
 local function run(self)
   while self.first <= self.last do
     local bytes = self.list[self.first]
     self.list[self.first] = nil
     self.first = self.first + 1
-    if not self.room:send(bytes) then self:clear() end
+    if not send(self, bytes) then self:clear() end
   end
   self.is_running = false
 end

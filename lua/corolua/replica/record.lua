@@ -1,18 +1,19 @@
 --- The records of a replica's log. The first record of a term is a marker; all
---- others are commands. Each has the seq of the ring it was applied in.
+--- others are commands. Each has the seq of the ring it was applied in. These are
+--- those of version 2; version 1 had another marker.
 
 local record = {}
 
 local pack, unpack = string.pack, string.unpack
 
-local MARKER = "<c1I8I4i8"
-local COMMAND, HEAD = "<c1I8i8I8I4I4", string.packsize("<c1I8i8I8I4I4")
+local MARKER, MARKER_SIZE = "<c1i8i8i8", string.packsize("<c1i8i8i8")
+local COMMAND, HEAD = "<c1i8i8i8I4I4", string.packsize("<c1i8i8i8I4I4")
 
 ---@param seq integer of the ring
 ---@param round integer in that ring
 ---@param nonce integer
 ---@return string
-function record.marker(seq, round, nonce) return pack(MARKER, "m", seq, round, nonce) end
+function record.marker(seq, round, nonce) return pack(MARKER, "M", seq, round, nonce) end
 
 ---@return integer seq, integer round, integer nonce
 function record.read_marker(bytes)
@@ -37,13 +38,15 @@ function record.read_command(bytes)
   return seq, origin, number, nodeid, pid, bytes:sub(HEAD + 1)
 end
 
---- Whether it is a marker, or else a command; nil if it is neither.
+--- What a record is; "old" where a version before this one wrote it, nil where it
+--- is none of a replica.
 ---@param bytes string
----@return boolean?
-function record.is_marker(bytes)
+---@return "marker"|"command"|"old"|nil
+function record.kind(bytes)
   local letter = bytes:sub(1, 1)
-  if letter == "m" and #bytes == string.packsize(MARKER) then return true end
-  if letter == "c" and #bytes >= HEAD then return false end
+  if letter == "M" and #bytes == MARKER_SIZE then return "marker" end
+  if letter == "c" and #bytes >= HEAD then return "command" end
+  if letter == "m" then return "old" end
   return nil
 end
 

@@ -1,19 +1,36 @@
 --- The file that keeps the round of a member beside its log: written anew, then
---- renamed, so that it is the old one or the new one after a crash.
+--- renamed, so that it is the old one or the new one after a crash. This is
+--- version 2: a mark of four bytes, the seq of the ring and the round as integers
+--- of eight, little end first, and the crc32 of all that.
 
 local disks = require("corolua.journal.disk")
 local file = require("corolua.file")
+local wire = require("corolua.replica.wire")
 local writers = require("corolua.journal.writer")
 
 local round_file = {}
 
-local NAME, FORM = "round", "<I8I4"
+local NAME, MARK, FORM = "round", "CRR2", "<c4i8i8"
 local LENGTH = string.packsize(FORM) + 4
+local OLD_LENGTH = 16
 local SLOT = 1
 
-local function is_ours(bytes)
-  return #bytes == LENGTH
-    and string.unpack("<I4", bytes, LENGTH - 3) == file.crc32(bytes:sub(1, LENGTH - 4))
+local OLD = "it is of version 1 of the replicas' files, and this program reads version 2"
+
+local function sum_of(bytes) return string.pack("<I4", file.crc32(bytes)) end
+
+local function is_whole(bytes) return sum_of(bytes:sub(1, -5)) == bytes:sub(-4) end
+
+local function is_number(value) return value >= 0 and value <= wire.MAX end
+
+-- What cannot be read is no reason to give up: it says so, and is lost.
+local function parse(bytes)
+  if #bytes == OLD_LENGTH and is_whole(bytes) then return nil, OLD, "ERR_VERSION" end
+  if #bytes ~= LENGTH or not is_whole(bytes) then return { lost = "the checksum is wrong" } end
+  local mark, seq, round = string.unpack(FORM, bytes)
+  if mark ~= MARK then return { lost = "it is none of a replica" } end
+  if is_number(seq) and is_number(round) then return { seq = seq, round = round } end
+  return { lost = ("round %d of ring %d cannot be"):format(round, seq) }
 end
 
 local function read(disk)
@@ -21,11 +38,9 @@ local function read(disk)
   if code == "ENOENT" then return false end
   if not size then return nil, message, code end
   local bytes
-  bytes, message, code = disk:call("read", SLOT, 0, LENGTH)
+  bytes, message, code = disk:call("read", SLOT, 0, LENGTH + 1)
   if not bytes then return nil, message, code end
-  if not is_ours(bytes) then return nil, "the checksum is wrong", "ERR_CORRUPT" end
-  local seq, round = string.unpack(FORM, bytes)
-  return { seq = seq, round = round }
+  return parse(bytes)
 end
 
 local function write(disk, bytes)
@@ -51,18 +66,23 @@ local function with_disk(dir, fn, ...)
   return nil, ("'%s/%s': %s"):format(dir, NAME, message), writers.code(code)
 end
 
---- What was saved; false if nothing was.
+--- What was saved; false if nothing was, and `lost` says why it cannot be read.
 ---@param dir string
----@return { seq: integer, round: integer }|false|nil saved, string? message, string? code
-function round_file.load(dir) return with_disk(dir, read) end
+---@return { seq: integer, round: integer, lost: string? }|false|nil saved
+---@return string? message, string? code "ERR_VERSION": of an older version
+function round_file.load(dir)
+  local saved, message, code = with_disk(dir, read)
+  if saved and saved.lost then saved.lost = ("'%s/%s': %s"):format(dir, NAME, saved.lost) end
+  return saved, message, code
+end
 
 --- Saves it, and waits until it is on the disk.
 ---@param dir string
 ---@param saved { seq: integer, round: integer }
 ---@return true? done, string? message, string? code
 function round_file.save(dir, saved)
-  local bytes = string.pack(FORM, saved.seq, saved.round)
-  return with_disk(dir, write, bytes .. string.pack("<I4", file.crc32(bytes)))
+  local bytes = string.pack(FORM, MARK, saved.seq, saved.round)
+  return with_disk(dir, write, bytes .. sum_of(bytes))
 end
 
 return round_file

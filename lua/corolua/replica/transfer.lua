@@ -20,12 +20,18 @@ local PIECE, UNDER_WAY = 60000, 8
 local PATIENCE = 10
 
 -- The head of what is sent: what follows, from which record on, and up to which.
-local HEAD = "<c1I8I8I8"
+local HEAD = "<c1i8i8i8"
 
---- Reads the head of a stream.
----@return string kind "r" or "s", integer from, integer to, integer length, integer at
+local function is_in(value, low, high) return value >= low and value <= high end
+
+--- Reads the head of a stream: nil if it cannot be right.
+---@return string? kind "r" or "s", integer from, integer to, integer length, integer at
 function transfer.read_head(bytes)
-  return string.unpack(HEAD, bytes)
+  if #bytes < string.packsize(HEAD) then return nil end
+  local kind, from, to, length, at = string.unpack(HEAD, bytes)
+  local is_good = (kind == "r" or kind == "s") and is_in(to, 0, wire.MAX)
+    and is_in(from, 0, to) and is_in(length, 0, wire.MAX)
+  if is_good then return kind, from, to, length, at end
 end
 
 -- The records behind what both logs have in common, if they are here, and if
@@ -79,7 +85,8 @@ end
 
 local function send(self, ending, bytes)
   self.number = self.number + 1
-  return self.room:send(wire.piece(self.seq, self.to, self.id, self.number, ending, bytes))
+  return self.room:send(wire.piece(self.room.me, self.seq, self.to, self.id, self.number, ending,
+    bytes))
 end
 
 -- Where the log was compacted under our hands, the member has to ask again.
@@ -111,11 +118,14 @@ function transfer.start(replica, to, want)
   return self
 end
 
---- The member has so many pieces.
+--- The member has so many pieces. False if there were never so many.
 ---@param count integer
+---@return boolean taken
 function methods:take_got(count)
+  if count > self.number then return false end
   self.got = math.max(self.got, count)
   if self.resume and not is_full(self) then self.resume(true) end
+  return true
 end
 
 --- Sends nothing more.
