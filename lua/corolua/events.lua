@@ -50,12 +50,16 @@ local function call_all(self)
   while self.first <= self.last do call_next(self) end
 end
 
-local function note(problem) return debug.traceback(describe(problem), 2) end
+local function note(problem)
+  if rawequal(problem, limit.STOPPED) then return problem end
+  return debug.traceback(describe(problem), 2)
+end
 
 local function run(self)
   local ok, problem, failure
   repeat
     ok, problem = limit.pcall(note, call_all, self)
+    if rawequal(problem, limit.STOPPED) then break end
     if not ok then
       problem = ("%s, handler of '%s': %s"):format(self.name, self.telling, problem)
       failure = forgiving.ask(problem, self.source, self.telling)

@@ -22,6 +22,7 @@ local votequorum = require("corosync.votequorum")
 ---@field private changed corolua.Signal of all that is here
 ---@field private handle userdata|false
 ---@field private opening boolean a task connects
+---@field private exit corolua.AtExit|false closes it at the end of the program
 ---@field private is_closed boolean nobody opens it again; its place gets another one
 local methods = {}
 local tracker_mt = { __name = "corolua.tracker", __index = methods }
@@ -32,6 +33,10 @@ local quorum = {}
 local STATES_KEPT = 16
 
 local OPEN_TIMEOUT = 30
+
+-- At the end of the program it goes after the groups that need it, and before
+-- all handles are finalized by whoever reads them.
+local EXIT_RANK = 2
 local PAUSE_MIN, PAUSE_MAX = 0.05, 1
 
 local trackers = {}
@@ -47,7 +52,7 @@ function quorum.at(place)
   if not tracker then
     tracker = setmetatable({
       place = place, states = {}, followers = {}, free = false, joined = {}, left = {},
-      changed = signal.new(), handle = false, opening = false, is_closed = false,
+      changed = signal.new(), handle = false, opening = false, is_closed = false, exit = false,
     }, tracker_mt)
     trackers[place.key] = tracker
   end
@@ -80,7 +85,8 @@ end
 
 local function forget(self)
   if self.watch then self.watch:cancel() end
-  self.watch, self.handle, self.newest = nil, false, nil
+  if self.exit then self.exit:cancel() end
+  self.watch, self.handle, self.newest, self.exit = nil, false, nil, false
   self.states, self.joined, self.left = {}, {}, {}
   self.changed:notify()
 end
@@ -125,6 +131,7 @@ local function connect(self, timeout)
   self.handle = handle
   self.watch = assert(loop.fd(handle:fd_get(), "r", function() read(self) end))
   self.watch:unref()
+  self.exit = scheduler.at_exit(function() quorum.close(self.place) end, EXIT_RANK)
   return true
 end
 

@@ -8,6 +8,7 @@ local group = require("corolua.group")
 local loop = require("corolua.loop")
 local quorum = require("corosync.quorum")
 local scheduler = require("corolua.scheduler")
+local tracking = require("corolua.quorum")
 
 local fake = {}
 
@@ -16,6 +17,7 @@ local GONE = { "no connection to the daemon", "ERR_LIBRARY" }
 -- Longer than any spec takes.
 local KEPT = 1000
 
+local daemons = {}
 local handles = {} -- by descriptor, which is negative
 local last_fd = 0
 
@@ -87,6 +89,7 @@ function fake.daemon()
     strike = function() end,
   }, daemon_mt)
   daemon.place = { key = daemon, network = daemon }
+  table.insert(daemons, daemon)
   return daemon
 end
 
@@ -242,6 +245,8 @@ function fake.install()
 end
 
 function fake.restore()
+  for _, daemon in ipairs(daemons) do tracking.close(daemon.place) end
+  daemons = {}
   cpg.prepare, quorum.prepare, loop.fd = real.cpg, real.quorum, real.fd
   blocking.call, blocking.finalize = real.call, real.finalize
 end
