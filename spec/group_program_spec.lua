@@ -120,6 +120,43 @@ describe("a program with groups", function()
     assert.same({ 0, "true\t2\ttrue\n" }, { status, output })
   end)
 
+  it("goes on after errors of timers and tasks where on.error says so", function()
+    local status, output = run([[
+      function corolua.on.error(message, source, event)
+        print(event, getmetatable(source).__name, (message:match("oh %l+")))
+        return true
+      end
+      corolua.spawn(function() error("oh dear") end)
+      corolua.sleep(0)
+      corolua.after(0, function() error("oh no") end)
+      corolua.sleep(0.01)
+      local count = 0
+      local timer
+      timer = corolua.every(0.01, function()
+        count = count + 1
+        if count == 2 then timer:cancel() end
+        error("oh well")
+      end)
+      assert(corolua.wait(function() return count == 2 end, 5))
+      corolua.sleep(0.05)
+      print(count)
+    ]])
+    assert.same({ 0, table.concat({
+      "task\tcorolua.task\toh dear", "timer\tcorolua.timer\toh no",
+      "timer\tcorolua.timer\toh well", "timer\tcorolua.timer\toh well", "2", "",
+    }, "\n") }, { status, output })
+  end)
+
+  it("ends with both errors where on.error raises as well", function()
+    local status, output = run([[
+      function corolua.on.error() error("and that") end
+      corolua.spawn(function() error("this") end)
+      corolua.sleep(5)
+    ]])
+    assert.equal(1, status)
+    assert.matches("this.*and in corolua.on.error:.*and that", output)
+  end)
+
   it("runs many groups, each with its own order", function()
     local status, output = run([[
       local rooms, got = {}, 0

@@ -84,6 +84,27 @@ describe("service", function()
         "unknown event 'electd', did you mean 'elected'?")
     end)
 
+    it("goes on with the next event where on.error says so", function()
+      local heard, told = {}, nil
+      function corolua.on.error(message, source, event)
+        told = { message, source, event }
+        return true
+      end
+      local events = service.events("election 'lock'", { "elected" })
+      function events.on.elected(value)
+        if value == 1 then error("no") end
+        heard[#heard + 1] = value
+      end
+      events:begin()
+      events:tell("elected", 1)
+      events:tell("elected", 2)
+      support.comes(function() return #heard == 1 end)
+      corolua.on.error = nil
+      assert.same({ 2 }, heard)
+      assert.matches("election 'lock', handler of 'elected': .*no", told[1])
+      assert.same({ "election 'lock'", "elected" }, { told[2], told[3] })
+    end)
+
     it("ends the program with an error of a handler", function()
       local path = os.tmpname()
       local file = assert(io.open(path, "w"))

@@ -10,20 +10,50 @@ local form = require("corolua.group.form")
 local gate = require("corolua.group.gate")
 local handlers = require("corolua.handlers")
 local handling = require("corolua.group.handling")
-local held = require("corolua.group.held")
 local intake = require("corolua.group.intake")
 local life = require("corolua.group.life")
 local options = require("corolua.group.options")
 local quorum = require("corolua.quorum")
+local reconnecting = require("corolua.group.reconnecting")
 local registry = require("corolua.group.registry")
 local scheduler = require("corolua.scheduler")
+local signal = require("corolua.signal")
 
+-- All that a group has; each field is written in one file, which is named. What
+-- belongs to a connection is in `life` (see corolua.group.life). Four things
+-- hold at all times: one connection is the room's, its newest; a window is empty
+-- where a connection begins; nothing that was read is handled under another
+-- ring's quorum; view and quorum change together, at the event being handled.
 ---@class corolua.Group
----@field name string
+---@field name string here, as all up to `changed`
 ---@field on table<string, function> the handlers, by event
----@field view corolua.View? of the event that is being handled
----@field members userdata[]? of the view
----@field me userdata? the own member object, from the first join on
+---@field handlers table<string, function> the same, as they are looked up
+---@field place corolua.Place
+---@field requires_quorum boolean
+---@field window_size integer
+---@field max_held integer
+---@field overload "leave"|"stop_reading"
+---@field reconnect boolean|number
+---@field codec corolua.Codec|false false where messages are strings as they are
+---@field is_packed boolean
+---@field max_message integer 0 where nothing goes in fragments
+---@field longest integer bytes of the longest message
+---@field hint string where one is longer
+---@field intake table what a connection tells
+---@field backlog corolua.group.Backlog
+---@field changed corolua.Signal of whatever else is here, and of the connection
+---@field watch_refusal function|false by services: called when `refusal` changes; must not wait
+---@field state string by corolua.group.gate
+---@field refusal { [1]: string, [2]: string }|false why nothing may be sent: gate
+---@field session corolua.group.Session|false by corolua.group.registry
+---@field life corolua.group.Life|false the connection, or the last one: corolua.group.life
+---@field window corolua.group.Window|false that of the connection: life
+---@field me userdata? the own member object, from the first join on: corolua.group.intake
+---@field view corolua.View? of the event that is being handled: corolua.group.handling
+---@field members userdata[]? of the view: handling
+---@field lives corolua.group.Life[] whose inboxes are handled, in order: handling
+---@field pump corolua.Task|false that calls the handlers: handling
+---@field is_handling boolean handling
 local methods = {}
 
 local group = {}
@@ -57,81 +87,116 @@ function group.new(place, name, given, level)
   options.check_name(name, level + 1)
   local checked = options.check(given, level + 1)
   local on, set = handlers.new(handling.kinds)
+  local shape = form.of(checked)
   local self = setmetatable({
-    name = name, place = place, handlers = set, on = on,
-    requires_quorum = checked.quorum == "required",
+    name = name, place = place, handlers = set, on = on, intake = intake,
+    requires_quorum = checked.quorum == "required", window_size = checked.window,
     max_held = checked.max_held, overload = checked.overload, reconnect = checked.reconnect,
-    held = held.new(), backlog = backlog.new(handling.kinds),
+    codec = checked.codec ~= "string" and codec.of(checked.codec, level + 1),
+    is_packed = shape.is_packed, max_message = shape.max_message,
+    longest = shape.longest, hint = shape.hint,
+    backlog = backlog.new(handling.kinds), changed = signal.new(), watch_refusal = false,
+    session = false, life = false, window = false, refusal = false,
+    lives = {}, pump = false, is_handling = false,
   }, group_mt)
-  self.codec = checked.codec ~= "string" and codec.of(checked.codec, level + 1) or nil
-  form.init(self, checked)
-  self.intake = intake.new(self)
   gate.set_state(self, "new")
   forgotten.note(self)
   return self
 end
 
--- A handler of the group itself cannot wait for others of it to run.
-local function wait_handled(self, timeout)
-  if handling.is_inside(self) then return end
-  scheduler.wait(function() return not self.is_handling and self.held:is_empty() end, timeout)
+local UNSENT = "the group has been left, and %d messages had not gone out"
+
+-- Leaves, and says what was accepted and has not come back.
+local function leave_joined(self, timeout)
+  local connection, window = self.life, self.window
+  gate.set_state(self, "leaving")
+  connection:read_on()
+  window.on_empty = function() self.changed:notify() end
+  self.changed:wait_until(function()
+    return connection.is_over or window:count() == 0
+  end, timeout)
+  local ok, message, code = connection:leave(timeout)
+  local unconfirmed = connection:take_unconfirmed()
+  if ok and #unconfirmed > 0 then
+    ok, message, code = nil, UNSENT:format(#unconfirmed), "ERR_TIMEOUT"
+  end
+  handling.wake(connection)
+  return ok, message, code, unconfirmed
 end
 
-local function wait_entered(self, timeout)
+-- What was handled until the end, and who has the name.
+local function finish_leaving(self, session, timeout)
+  handling.wait_done(self, timeout)
+  registry.release(self, session)
+end
+
+-- Leaves as `<close>` and the end of the program do, where nobody looks at what
+-- comes of it: `down` is told what has not come back.
+local function close(self)
+  local session, connection = self.session, self.life
+  if self.state == "joined" then
+    local ok, message, code, unconfirmed = leave_joined(self, LEAVE_TIMEOUT)
+    if not ok and #unconfirmed > 0 then
+      reconnecting.tell_down(connection, message, code, unconfirmed)
+    end
+    finish_leaving(self, session, LEAVE_TIMEOUT)
+  elseif self.state == "down" then
+    registry.release(self, session)
+  end
+end
+
+group_mt.__close = close
+
+-- The own join is handled, unless a handler of the group itself asks.
+local function wait_entered(self, session, timeout)
   if handling.is_inside(self) then return end
-  scheduler.wait(function() return self.has_entered end, timeout)
+  self.changed:wait_until(function()
+    return session.has_entered or self.session ~= session
+  end, timeout)
 end
 
 --- Joins, and waits until the own join has been delivered and the quorum state
---- of its ring is known.
+--- of its ring is known. What nobody has handled or read of a join before is
+--- dropped, and counted in `stats().dropped`.
 ---@param given { timeout: number }? in seconds, 30 unless told
 ---@return true? joined, string? message, string? code
 function methods:join(given)
   local timeout = options.timeout_of(given, JOIN_TIMEOUT, 2)
-  registry.take(self, 2)
+  local session = registry.take(self, 2)
   local deadline = scheduler.now() + timeout
   gate.set_state(self, "joining")
-  self.newest_view, self.view, self.members, self.has_entered = nil, nil, nil, false
-  form.begin(self)
-  self.life = life.new(self, self.intake)
-  local ok, message, code = self.life:start(timeout)
+  handling.begin(self)
+  local connection = life.begin(self, session)
+  local ok, message, code = connection:start(timeout)
   if not ok then
-    registry.release(self)
+    registry.release(self, session)
     return nil, message, code
   end
-  self.exit = scheduler.at_exit(function() self:leave() end)
-  wait_entered(self, math.max(0, deadline - scheduler.now()))
-  return true
-end
-
-local function leave_joined(self, timeout)
-  gate.set_state(self, "leaving")
-  local running = self.life
-  scheduler.wait(function() return self.window:count() == 0 or running.is_over end, timeout)
-  local ok, message, code
-  if running.is_over then
-    ok, message, code = nil, running.message, running.code
-  else
-    ok, message, code = running:leave(timeout)
+  if self.session == session then
+    session.exit = scheduler.at_exit(function() close(self) end)
   end
-  handling.wake(self)
-  wait_handled(self, timeout)
-  registry.release(self)
-  return ok, message, code
+  wait_entered(self, session, math.max(0, deadline - scheduler.now()))
+  if self.session ~= session then return nil, connection.why, connection.code end
+  return true
 end
 
 --- Leaves, after the own last messages have come back, and waits for the own
 --- leave; each at most 5 s. The group is left in any case: a failure says that
---- the own leave was not seen.
+--- the own leave was not seen, or what had not gone out, and lists what was
+--- accepted and has not come back, as `down` does: in order, and only here.
 ---@param given { timeout: number }? in seconds, 5 unless told
 ---@return true? left, string? message, string? code
+---@return { payload: any, sent: boolean }[]? unconfirmed
 function methods:leave(given)
   local timeout = options.timeout_of(given, LEAVE_TIMEOUT, 2)
+  local session = self.session
   if self.state == "joined" then
-    return leave_joined(self, timeout)
+    local ok, message, code, unconfirmed = leave_joined(self, timeout)
+    finish_leaving(self, session, timeout)
+    if ok then return true end
+    return nil, message, code, unconfirmed
   elseif self.state == "down" then
-    if self.life and not self.life.is_over then self.life:finish() end
-    registry.release(self)
+    registry.release(self, session)
     return true
   end
   return nil, "the group is not joined", "ERR_NOT_EXIST"
@@ -185,13 +250,34 @@ function methods:send(payload, given)
   local refusal = self.refusal
   if refusal then return nil, refusal[1], refusal[2] end
   local ok, message, code = self.window:offer(bytes)
-  if ok or code ~= "ERR_TRY_AGAIN" then return ok, message, code end
+  if ok then return true end
+  if code ~= "ERR_TRY_AGAIN" then return nil, message, code end
   return wait_to_send(self, bytes, timeout)
 end
 
--- Waits until the backlog has an event of the kind; any without one.
+-- Waits until the backlog has an event of the kind, any without one: true, or
+-- false where none is to come any more. Another reader may be there first.
 local function wait_backlog(self, kind, timeout)
   return scheduler.await(function(resume) return self.backlog:wait(kind, resume) end, timeout)
+end
+
+local NOT_JOINED = { "the group is not joined", "ERR_NOT_EXIST" }
+local LEFT = { "the group has been left", "ERR_NOT_EXIST" }
+
+-- Takes an event of a kind as soon as there is one.
+local function take_next(self, kind, timeout)
+  local deadline = timeout and scheduler.now() + timeout
+  local found, a, b, c = self.backlog:take(kind)
+  while not found do
+    if handling.is_over(self) then return nil, NOT_JOINED[1], NOT_JOINED[2] end
+    local came, message, code =
+      wait_backlog(self, kind, deadline and math.max(0, deadline - scheduler.now()))
+    if code == "ERR_TIMEOUT" then message = ("timed out after %g s"):format(timeout) end
+    if came == nil then return nil, message, code end
+    if not came then return nil, LEFT[1], LEFT[2] end
+    found, a, b, c = self.backlog:take(kind)
+  end
+  return found, a, b, c
 end
 
 --- The arguments of the oldest event of a kind that no handler took; waits
@@ -202,14 +288,8 @@ end
 function methods:next(kind, timeout)
   options.check_kind(kind, fields, 2)
   if timeout ~= nil then options.check_timeout(timeout, 0, 2) end
-  local found, a, b, c = self.backlog:take(kind)
-  if not found then
-    if handling.is_over(self) then return nil, "the group is not joined", "ERR_NOT_EXIST" end
-    local came, message, code = wait_backlog(self, kind, timeout)
-    if came == nil then return nil, message, code end
-    found, a, b, c = self.backlog:take(kind)
-    if not found then return nil, "the group has been left", "ERR_NOT_EXIST" end
-  end
+  local found, a, b, c = take_next(self, kind, timeout)
+  if not found then return nil, a, b end
   if kind == "up" then return true end
   return a, b, c
 end
@@ -224,32 +304,30 @@ end
 --- `{ kind =, … }`. Waits for more; ends when the group is left.
 ---@return fun(): table?
 function methods:events()
-  local function next_event()
-    local kind, a, b, c = self.backlog:take()
-    if kind then return as_event(kind, a, b, c) end
-    if handling.is_over(self) or not wait_backlog(self) then return nil end
-    return next_event()
+  return function()
+    local kind, a, b, c = take_next(self)
+    return kind and as_event(kind, a, b, c)
   end
-  return next_event
 end
 
 --- Figures of the group, as they are now.
 ---@return table
 function methods:stats()
-  local running = self.life and self.life.fence
+  local connection, window, backlog_now = self.life, self.window, self.backlog
+  local held, held_bytes = 0, 0
+  for _, one in ipairs(self.lives) do
+    held, held_bytes = held + one.inbox:count(), held_bytes + one.inbox.bytes
+  end
   return {
     state = self.state,
-    in_flight = self.window:count(), in_flight_bytes = self.window.bytes,
-    waiting = self.window:waiting(),
-    held = self.held:count(), held_bytes = self.held.bytes,
-    backlog = self.backlog:count(), dropped = self.backlog.dropped,
-    fenced = not (self.life and self.life.tracker.free),
-    skipped_rings = running and running.skipped or 0,
+    in_flight = window and window:count() or 0, in_flight_bytes = window and window.bytes or 0,
+    waiting = window and window:waiting() or 0,
+    held = held, held_bytes = held_bytes,
+    backlog = backlog_now:count(), backlog_bytes = backlog_now.bytes,
+    dropped = backlog_now.dropped,
+    fenced = not (connection and connection.tracker.free),
+    skipped_rings = connection and connection.fence and connection.fence.skipped or 0,
   }
-end
-
-group_mt.__close = function(self)
-  if not gate.is_over(self) then self:leave() end
 end
 
 local function place_of(node) return { key = node, network = node.space } end
@@ -258,10 +336,7 @@ local function place_of(node) return { key = node, network = node.space } end
 ---@param node corolua.lab.Node
 function group.close_node(node)
   local place = place_of(node)
-  for _, room in ipairs(registry.at(place)) do
-    if room.life then room.life:finish() end
-    registry.release(room)
-  end
+  for _, room in ipairs(registry.at(place)) do registry.release(room, room.session) end
   quorum.close(place)
 end
 

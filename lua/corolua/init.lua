@@ -1,8 +1,8 @@
 --- corolua: groups, quorum and tasks; what scripts use every day.
 
 local condition_variable = require("corolua.scheduler.condition_variable")
+local forgiving = require("corolua.scheduler.forgiving")
 local group = require("corolua.group")
-local handling = require("corolua.group.handling")
 local names = require("corolua.names")
 local quorum = require("corolua.quorum")
 local scheduler = require("corolua.scheduler")
@@ -37,7 +37,7 @@ local handlers = {}
 
 local setters = {
   quorum = quorum.set_handler,
-  error = function(handler) handling.on_error = handler end,
+  error = function(handler) forgiving.handler = handler or false end,
 }
 
 local function check_event(kind, handler)
@@ -49,8 +49,8 @@ end
 
 --- What concerns the whole program: `on.quorum(state)` follows the program's
 --- own node without a group, and keeps the program running as a timer does;
---- `on.error(message, group, event)` returns true to go on after an error in a
---- handler of a group.
+--- `on.error(message, source, event)` returns true to go on after an error in a
+--- handler, a timer or a task, whoever's it is; it must not wait.
 corolua.on = setmetatable({}, {
   __index = function(_, kind)
     check_event(kind)

@@ -2,9 +2,11 @@
 --- process, which all groups there share.
 
 local blocking = require("corolua.blocking")
+local events = require("corolua.events")
 local lists = require("corolua.lists")
 local loop = require("corolua.loop")
 local scheduler = require("corolua.scheduler")
+local signal = require("corolua.signal")
 local thin = require("corosync.quorum")
 local votequorum = require("corosync.votequorum")
 local worker = require("corolua.worker")
@@ -17,6 +19,12 @@ local worker = require("corolua.worker")
 ---@field free boolean there is no quorum provider: everything is quorate
 ---@field newest corolua.QuorumState? the last state that was read
 ---@field states corolua.QuorumState[] the last few
+---@field private followers table[] in the order they came; never changed, but replaced
+---@field private changed corolua.Signal of all that is here
+---@field private handle userdata|false
+---@field private opening boolean a task connects
+---@field private exit corolua.AtExit|false closes it at the end of the program
+---@field private is_closed boolean nobody opens it again; its place gets another one
 local methods = {}
 local tracker_mt = { __name = "corolua.tracker", __index = methods }
 
@@ -26,6 +34,10 @@ local quorum = {}
 local STATES_KEPT = 16
 
 local OPEN_TIMEOUT = 30
+
+-- At the end of the program it goes after the groups that need it, and before
+-- all handles are finalized by whoever reads them.
+local EXIT_RANK = 2
 local PAUSE_MIN, PAUSE_MAX = 0.05, 1
 
 local trackers = {}
@@ -41,6 +53,7 @@ function quorum.at(place)
   if not tracker then
     tracker = setmetatable({
       place = place, states = {}, followers = {}, free = false, joined = {}, left = {},
+      changed = signal.new(), handle = false, opening = false, is_closed = false, exit = false,
     }, tracker_mt)
     trackers[place.key] = tracker
   end
@@ -51,7 +64,8 @@ local function add_state(self, state)
   self.newest = state
   table.insert(self.states, state)
   if #self.states > STATES_KEPT then table.remove(self.states, 1) end
-  for follower in pairs(self.followers) do follower:quorum(state) end
+  for _, follower in ipairs(self.followers) do follower:has_read_state(state) end
+  self.changed:notify()
 end
 
 local function callbacks(self)
@@ -72,8 +86,10 @@ end
 
 local function forget(self)
   if self.watch then self.watch:cancel() end
-  self.watch, self.handle, self.newest = nil, nil, nil
+  if self.exit then self.exit:cancel() end
+  self.watch, self.handle, self.newest, self.exit = nil, false, nil, false
   self.states, self.joined, self.left = {}, {}, {}
+  self.changed:notify()
 end
 
 local function lose(self, message, code)
@@ -82,7 +98,7 @@ local function lose(self, message, code)
   blocking.finalize(handle)
   local followers = self.followers
   self.followers = {}
-  for follower in pairs(followers) do follower:lost(message, code) end
+  for _, follower in ipairs(followers) do follower:lost(message, code) end
 end
 
 -- As a program ends, a thread has all handles that are still there.
@@ -94,24 +110,36 @@ local function read(self)
   if handle:pending() > 0 then loop.timer(0, function() read(self) end) end
 end
 
+local CLOSED = { "the connection has been closed", "ERR_NOT_EXIST" }
+
+-- A connection that tells of states, or why there is none. Who closes the
+-- tracker meanwhile does not see the handle, so it is looked after here.
 local function connect(self, timeout)
   local deadline = scheduler.now() + timeout
   local handle = thin.prepare(callbacks(self))
   local network = self.place.network
   local kind, message, code = blocking.call(handle, "initialize", network, timeout)
   if not kind then return nil, message, code end
-  local left = math.max(0, deadline - scheduler.now())
   local ok
-  ok, message, code = blocking.call(handle, "trackstart", network, left, "changes")
-  if not ok then
+  if not self.is_closed then
+    local left = math.max(0, deadline - scheduler.now())
+    ok, message, code = blocking.call(handle, "trackstart", network, left, "changes")
+  end
+  if not ok or self.is_closed then
     blocking.finalize(handle)
-    return nil, message, code
+    return nil, message or CLOSED[1], code or CLOSED[2]
   end
   self.free = kind == "free"
   self.handle = handle
   self.watch = assert(loop.fd(handle:fd_get(), "r", function() read(self) end))
   self.watch:unref()
+  self.exit = scheduler.at_exit(function() quorum.close(self.place) end, EXIT_RANK)
   return true
+end
+
+local function done_opening(self)
+  self.opening = false
+  self.changed:notify()
 end
 
 --- Connects, unless it is connected.
@@ -119,23 +147,35 @@ end
 ---@return true? connected, string? message, string? code
 function methods:open(timeout)
   local deadline = scheduler.now() + timeout
-  while self.opening do
-    local _, message, code = scheduler.wait(function() return not self.opening end, timeout)
-    if code then return nil, message, code end
-  end
+  local free, message, code =
+    self.changed:wait_until(function() return not self.opening end, timeout)
+  if not free then return nil, message, code end
+  if self.is_closed then return nil, CLOSED[1], CLOSED[2] end
   if self.handle then return true end
   self.opening = true
-  local _ <close> = setmetatable({}, { __close = function() self.opening = false end })
+  local _ <close> = setmetatable({}, { __close = function() done_opening(self) end })
   return connect(self, math.max(0, deadline - scheduler.now()))
 end
 
---- Has `follower:quorum(state)` called for each state that is read from here
---- on, and `follower:lost(message, code)` once, when the connection is gone.
+local function without(followers, follower)
+  local rest = {}
+  for _, other in ipairs(followers) do
+    if other ~= follower then rest[#rest + 1] = other end
+  end
+  return rest
+end
+
+--- Has `follower:has_read_state(state)` called for each state that is read from
+--- here on, and `follower:lost(message, code)` once, when the connection is gone.
 ---@param follower table
-function methods:follow(follower) self.followers[follower] = true end
+function methods:follow(follower)
+  local followers = without(self.followers, follower)
+  followers[#followers + 1] = follower
+  self.followers = followers
+end
 
 ---@param follower table
-function methods:unfollow(follower) self.followers[follower] = nil end
+function methods:unfollow(follower) self.followers = without(self.followers, follower) end
 
 --- Whether its connection keeps the program running.
 ---@param keeps boolean
@@ -146,16 +186,19 @@ function methods:keep_running(keeps)
   if not keeps then self.watch:unref() end
 end
 
---- Lets the connection of a place go.
+--- Lets the connection of a place go, also one that is being opened.
 ---@param place corolua.Place
 function quorum.close(place)
   local tracker = trackers[place.key]
   trackers[place.key] = nil
-  if not tracker or not tracker.handle then return end
+  if not tracker then return end
+  tracker.is_closed = true
   local handle = tracker.handle
   forget(tracker)
-  blocking.finalize(handle)
+  if handle then blocking.finalize(handle) end
 end
+
+local GONE = { "the connection to corosync is gone", "ERR_LIBRARY" }
 
 --- The newest state, read from the daemon if nobody follows it yet.
 ---@param place corolua.Place
@@ -163,13 +206,19 @@ end
 ---@return corolua.QuorumState? state, string? message, string? code
 function quorum.now(place, timeout)
   local tracker = quorum.at(place)
-  timeout = timeout or OPEN_TIMEOUT
+  local deadline = scheduler.now() + (timeout or OPEN_TIMEOUT)
   if not tracker.newest then
-    local ok, message, code = tracker:open(timeout)
+    local ok, message, code = tracker:open(timeout or OPEN_TIMEOUT)
     if not ok then return nil, message, code end
   end
   if tracker.free then return { quorate = true, nodes = {}, joined = {}, left = {} } end
-  return scheduler.wait(function() return tracker.newest end, timeout)
+  local handle = tracker.handle
+  local found, message, code = tracker.changed:wait_until(function()
+    return tracker.newest or tracker.handle ~= handle
+  end, math.max(0, deadline - scheduler.now()))
+  if not found then return nil, message, code end
+  if not tracker.newest then return nil, GONE[1], GONE[2] end
+  return tracker.newest
 end
 
 -- The votes of the nodes, as far as the daemon knows of them.
@@ -209,45 +258,64 @@ function quorum.votes(place, timeout)
 end
 
 -- Follows the program's own node for `corolua.on.quorum`, daemon after daemon.
-local own = {}
+local own = {
+  events = events.new("corolua.on.quorum", { "quorum" }),
+  is_wanted = false, -- the script has set a handler
+  is_looking = false, -- the one loop that connects runs
+  told = nil, -- whether the last state told of was quorate
+}
+own.events:begin()
 
-function own:quorum(state)
+function own:has_read_state(state)
   local told = {
     quorate = state.quorate, changed = state.quorate ~= self.told, ring = state.ring,
     nodes = state.nodes, joined = state.joined, left = state.left,
   }
   self.told = state.quorate
-  scheduler.spawn(self.handler, told)
+  self.events:tell("quorum", told)
 end
 
-local function follow_own()
+-- Waits for a daemon for as long as the script wants to be told.
+local function connect_own()
   local pause = PAUSE_MIN
-  while own.handler do
+  while own.is_wanted do
     local tracker = quorum.at(quorum.HERE)
-    if tracker:open(OPEN_TIMEOUT) then
-      tracker:keep_running(true)
-      tracker:follow(own)
-      if tracker.newest then own:quorum(tracker.newest) end
-      return
-    end
+    local is_open = tracker:open(OPEN_TIMEOUT)
+    if not own.is_wanted then return end
+    if is_open and tracker.handle then return tracker end
     if not scheduler.sleep(pause) then return end
     pause = math.min(PAUSE_MAX, pause * 2)
   end
 end
 
-function own:lost()
-  if self.handler then scheduler.spawn(follow_own) end
+local function follow_own()
+  if own.is_looking then return end
+  own.is_looking = true
+  scheduler.spawn(function()
+    local tracker = connect_own()
+    own.is_looking = false
+    if not tracker then return end
+    tracker:keep_running(true)
+    tracker:follow(own)
+    if tracker.newest then own:has_read_state(tracker.newest) end
+  end)
 end
 
---- Has a handler called for each state of the program's own node; nil ends it.
+function own:lost()
+  if self.is_wanted then follow_own() end
+end
+
+--- Has a handler called for each state of the program's own node, one at a time;
+--- nil ends it, and no state that was read before is told then.
 ---@param handler fun(state: corolua.QuorumState)?
 function quorum.set_handler(handler)
-  local was_set = own.handler ~= nil
-  own.handler = handler
-  if handler and not was_set then
+  local was_wanted = own.is_wanted
+  own.events.on.quorum, own.is_wanted = handler, handler ~= nil
+  if handler and not was_wanted then
     own.told = nil
-    scheduler.spawn(follow_own)
+    follow_own()
   elseif not handler then
+    own.events:clear()
     local tracker = quorum.at(quorum.HERE)
     tracker:unfollow(own)
     tracker:keep_running(false)

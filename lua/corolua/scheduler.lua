@@ -12,6 +12,7 @@ local describe = require("corolua.describe")
 local ending = require("corolua.scheduler.ending")
 local exits = require("corolua.scheduler.exits")
 local failures = require("corolua.scheduler.failures")
+local forgiving = require("corolua.scheduler.forgiving")
 local limit = require("corolua.limit")
 local loop = require("corolua.loop")
 local timers = require("corolua.scheduler.timers")
@@ -123,7 +124,10 @@ local function fail(task, problem)
   local is_told = finish(task)
   if exit_status then return end
   if is_told then return failures.hand_on(task) end
-  failures.add(task.trace)
+  local timer = task.timer_of
+  local failure = forgiving.ask(task.trace, timer or task, timer and "timer" or "task")
+  if not failure then return end
+  failures.add(failure)
   leave_loop("failed")
 end
 

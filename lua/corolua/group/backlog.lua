@@ -1,69 +1,104 @@
 --- Events that no handler took, until somebody asks for them: the latest 1,024
---- of each kind. What falls out is counted.
+--- of each kind, and of payloads no more than 4 MiB unless the latest event
+--- alone has more. What falls out is counted.
 
 ---@class corolua.group.Backlog
----@field dropped integer
+---@field dropped integer events that fell out
+---@field bytes integer of the payloads that are kept
+---@field private rings table<string, table> by kind: first, last, and five values an event
+---@field private number integer of the latest event of all kinds
+---@field private waiters table[] in the order they came
 local methods = {}
 local backlog_mt = { __name = "corolua.group.backlog", __index = methods }
 
 local backlog = {}
 
 local ROOM = 1024
+local BYTES_MAX = 4 * 1024 * 1024
 
 ---@param kinds string[]
 ---@return corolua.group.Backlog
 function backlog.new(kinds)
-  local self = { rings = {}, number = 0, dropped = 0, waiters = {} }
-  for _, kind in ipairs(kinds) do self.rings[kind] = { first = 1, last = 0, kind = kind } end
+  local self = { rings = {}, kinds = kinds, number = 0, dropped = 0, bytes = 0, waiters = {} }
+  for _, kind in ipairs(kinds) do
+    self.rings[kind] = { first = 1, last = 0, bytes = 0, kind = kind }
+  end
   return setmetatable(self, backlog_mt)
 end
 
+-- Wakes one who waits for the kind. Whose wait is over by now cannot be woken,
+-- and the next one is.
 local function wake(self, kind)
-  for i, waiter in ipairs(self.waiters) do
-    if not waiter.kind or waiter.kind == kind then
+  local i = 1
+  while self.waiters[i] do
+    local waiter = self.waiters[i]
+    if waiter.kind and waiter.kind ~= kind then
+      i = i + 1
+    else
       table.remove(self.waiters, i)
-      waiter.resume(true)
-      return
+      if waiter.resume(true) then return end
     end
   end
 end
 
---- Keeps an event with its up to three arguments.
----@param kind string
-function methods:add(kind, a, b, c)
-  local ring = self.rings[kind]
-  self.number = self.number + 1
-  ring.last = ring.last + 1
-  local slot = ring.last % ROOM * 4
-  if ring.last - ring.first >= ROOM then
-    ring.first = ring.first + 1
-    self.dropped = self.dropped + 1
-  end
-  ring[slot], ring[slot + 1], ring[slot + 2], ring[slot + 3] = self.number, a, b, c
-  if self.waiters[1] then wake(self, kind) end
+-- Takes the oldest event of a ring out: its slot, and where that begins.
+local function take_first(self, ring)
+  local slot = ring.first % ROOM * 5
+  local number, a, b, c, size = ring[slot], ring[slot + 1], ring[slot + 2], ring[slot + 3],
+    ring[slot + 4]
+  ring[slot + 1], ring[slot + 2], ring[slot + 3] = false, false, false
+  ring.first = ring.first + 1
+  ring.bytes, self.bytes = ring.bytes - size, self.bytes - size
+  return number, a, b, c
 end
 
-local function oldest(self)
+-- The ring whose first event is the oldest, of those the function takes.
+local function oldest(self, is_wanted)
   local found, number
-  for _, ring in pairs(self.rings) do
-    if ring.first <= ring.last then
-      local this = ring[ring.first % ROOM * 4]
+  for _, kind in ipairs(self.kinds) do
+    local ring = self.rings[kind]
+    if ring.first <= ring.last and is_wanted(ring) then
+      local this = ring[ring.first % ROOM * 5]
       if not number or this < number then found, number = ring, this end
     end
   end
   return found
 end
 
+local function is_any() return true end
+local function has_bytes(ring) return ring.bytes > 0 end
+
+local function drop(self, ring)
+  take_first(self, ring)
+  self.dropped = self.dropped + 1
+end
+
+--- Keeps an event with its up to three arguments.
+---@param kind string
+---@param a any
+---@param b any
+---@param c any
+---@param size integer bytes of its payload
+function methods:add(kind, a, b, c, size)
+  local ring = self.rings[kind]
+  if ring.last - ring.first >= ROOM - 1 then drop(self, ring) end
+  while self.bytes > 0 and self.bytes + size > BYTES_MAX do drop(self, oldest(self, has_bytes)) end
+  self.number = self.number + 1
+  ring.last = ring.last + 1
+  ring.bytes, self.bytes = ring.bytes + size, self.bytes + size
+  local slot = ring.last % ROOM * 5
+  ring[slot], ring[slot + 1], ring[slot + 2], ring[slot + 3], ring[slot + 4] =
+    self.number, a, b, c, size
+  if self.waiters[1] then wake(self, kind) end
+end
+
 --- Takes the oldest event of a kind, or of all kinds.
 ---@param kind string?
 ---@return string? kind, any a, any b, any c
 function methods:take(kind)
-  local ring = kind and self.rings[kind] or not kind and oldest(self)
+  local ring = kind and self.rings[kind] or not kind and oldest(self, is_any)
   if not ring or ring.first > ring.last then return nil end
-  local slot = ring.first % ROOM * 4
-  ring.first = ring.first + 1
-  local a, b, c = ring[slot + 1], ring[slot + 2], ring[slot + 3]
-  ring[slot + 1], ring[slot + 2], ring[slot + 3] = false, false, false
+  local _, a, b, c = take_first(self, ring)
   return ring.kind, a, b, c
 end
 
@@ -71,21 +106,24 @@ end
 ---@return integer
 function methods:count()
   local count = 0
-  for _, ring in pairs(self.rings) do count = count + ring.last - ring.first + 1 end
+  for _, kind in ipairs(self.kinds) do
+    local ring = self.rings[kind]
+    count = count + ring.last - ring.first + 1
+  end
   return count
 end
 
 --- Has `resume(true)` called once an event of the kind comes, `resume(false)`
 --- if there will be none. Returns what takes that back.
 ---@param kind string? any kind
----@param resume function
+---@param resume fun(came: boolean): boolean false if nobody waits there any more
 ---@return function cancel
 function methods:wait(kind, resume)
   local waiter = { kind = kind, resume = resume }
   table.insert(self.waiters, waiter)
   return function()
     for i, other in ipairs(self.waiters) do
-      if other == waiter then table.remove(self.waiters, i) return end
+      if other == waiter then return table.remove(self.waiters, i) and nil end
     end
   end
 end
@@ -95,6 +133,15 @@ function methods:finish()
   local waiters = self.waiters
   self.waiters = {}
   for _, waiter in ipairs(waiters) do waiter.resume(false) end
+end
+
+--- What nobody took is dropped, and who waits is told that nothing comes.
+function methods:clear()
+  self:finish()
+  for _, kind in ipairs(self.kinds) do
+    local ring = self.rings[kind]
+    while ring.first <= ring.last do drop(self, ring) end
+  end
 end
 
 return backlog

@@ -1,5 +1,5 @@
 --- The form that messages of a group take on the wire: each one a CPG message,
---- or packed in frames. What reads is made anew for each join.
+--- or packed in frames. What sends and what reads is made for each connection.
 
 local packed = require("corolua.group.packed")
 local packing = require("corolua.packing")
@@ -10,60 +10,63 @@ local form = {}
 -- What the library sends as one message.
 local ATOMIC = 1047552
 
---- Gives a group what its form needs.
----@param room table the group
+--- The fields of a group that follow from its form.
 ---@param options corolua.GroupOptions as checked
-function form.init(room, options)
+---@return { is_packed: boolean, max_message: integer, longest: integer, hint: string }
+function form.of(options)
+  if not options.packed then
+    return { is_packed = false, max_message = 0, longest = ATOMIC,
+      hint = " (packed groups may send more: see fragment)" }
+  end
+  local max_message = options.fragment and options.max_message or 0
+  return { is_packed = true, max_message = max_message,
+    longest = math.max(packed.longest(), max_message),
+    hint = options.fragment and " (see max_message)" or " (see fragment)" }
+end
+
+--- The send window of a connection, which is empty.
+---@param room corolua.Group
+---@return corolua.group.Window
+function form.window(room)
   local function refused()
     if room.refusal then return room.refusal[1], room.refusal[2] end
   end
-  room.is_packed = options.packed
-  if options.packed then
-    room.window = packed.new(options.window, refused)
-    room.max_message = options.fragment and options.max_message or 0
-    room.longest = math.max(room.window.longest, room.max_message)
-    room.hint = options.fragment and " (see max_message)" or " (see fragment)"
-  else
-    room.window = window.new(options.window, refused)
-    room.longest = ATOMIC
-    room.hint = " (packed groups may send more: see fragment)"
-  end
+  return (room.is_packed and packed or window).new(room.window_size, refused)
 end
 
---- What a group remembers of the frames of others begins anew.
----@param room table
-function form.begin(room)
-  if room.is_packed then
-    room.unpacker = packing.unpacker({ max_message = room.max_message })
-  end
+--- What reads the frames of a connection; false where messages come as they are.
+---@param room corolua.Group
+---@return userdata|false
+function form.unpacker(room)
+  return room.is_packed and packing.unpacker({ max_message = room.max_message })
 end
 
 --- The members that left are forgotten, and those out of reach put aside.
----@param room table
+---@param life corolua.group.Life
 ---@param view corolua.View
-function form.follow(room, view)
-  if not room.is_packed then return end
+function form.follow(life, view)
+  if not life.unpacker then return end
   for _, change in ipairs(view.left) do
     if change.reason == "nodedown" then
-      room.unpacker:park(change.member)
+      life.unpacker:park(change.member)
     else
-      room.unpacker:forget(change.member)
+      life.unpacker:forget(change.member)
     end
   end
 end
 
 --- What is sent from here on is sent in this ring.
----@param room table
+---@param life corolua.group.Life
 ---@param ring { nodeid: integer, seq: integer }
-function form.set_ring(room, ring)
-  if room.is_packed then room.window:set_ring(ring) end
+function form.set_ring(life, ring)
+  if life.unpacker and life.window.handle then life.window:set_ring(ring) end
 end
 
---- The messages that were accepted and not read back, as the script sent them.
----@param room table
----@return { payload: any, sent: boolean }[]
-function form.unconfirmed(room)
-  local list = room.window:abandon()
+--- The messages as the script sent them.
+---@param room corolua.Group
+---@param list { payload: string, sent: boolean }[]
+---@return { payload: any, sent: boolean }[] list
+function form.decode(room, list)
   if room.codec then
     for _, entry in ipairs(list) do entry.payload = room.codec.decode(entry.payload) end
   end

@@ -1,6 +1,8 @@
---- Whether a group may send: joined, and quorate both at the event that is
---- being handled and at the newest state that was read. `room.watch_refusal` is
---- called, where it is set, at the moment when that changes; it must not wait.
+--- A group's state, and whether it may send: joined, and quorate both at the
+--- event that is being handled and at the newest state that was read.
+---
+--- The room's connection alone counts: what is handled of one before it, or
+--- read by one that is not the room's any more, changes nothing here.
 
 local gate = {}
 
@@ -9,9 +11,10 @@ local NOT_QUORATE = { "not quorate", "ERR_NOT_QUORATE" }
 local DOWN = { "no connection to corosync; the group looks for a new one", "ERR_LIBRARY" }
 
 local function refusal_of(room)
-  if room.state == "down" then return DOWN end
-  if room.state ~= "joined" then return NOT_JOINED end
-  if room.requires_quorum and not (room.is_quorate and room.is_newest_quorate) then
+  local state, life = room.state, room.life
+  if state == "down" then return DOWN end
+  if state ~= "joined" then return NOT_JOINED end
+  if room.requires_quorum and not (life.is_quorate and life.is_newest_quorate) then
     return NOT_QUORATE
   end
   return false
@@ -23,39 +26,38 @@ local function update(room)
   local before = room.refusal
   room.refusal = refusal
   if refusal == before then return end
-  if refusal then room.window:refuse(refusal[1], refusal[2]) end
+  if refusal and room.window then room.window:refuse(refusal[1], refusal[2]) end
   if room.watch_refusal then room.watch_refusal(refusal) end
 end
 
 --- The group's state: "new", "joining", "joined", "down", "leaving" or "left".
----@param room table
+---@param room corolua.Group
 ---@param state string
 function gate.set_state(room, state)
   room.state = state
   update(room)
+  room.changed:notify()
 end
 
 --- Whether no more is to come, unless the group joins again.
----@param room table
+---@param room corolua.Group
 ---@return boolean
 function gate.is_over(room) return room.state == "left" or room.state == "new" end
 
---- Handling has come to a view.
----@param room table
----@param is_quorate boolean
-function gate.set_quorate(room, is_quorate)
-  if room.is_quorate == is_quorate then return end
-  room.is_quorate = is_quorate
-  update(room)
+local function set(life, field, is_quorate)
+  if life[field] == is_quorate then return end
+  life[field] = is_quorate
+  if life.room.life == life then update(life.room) end
 end
 
---- Reading has come to a state.
----@param room table
+--- Handling has come to a view of the connection.
+---@param life corolua.group.Life
 ---@param is_quorate boolean
-function gate.set_newest_quorate(room, is_quorate)
-  if room.is_newest_quorate == is_quorate then return end
-  room.is_newest_quorate = is_quorate
-  update(room)
-end
+function gate.set_quorate(life, is_quorate) set(life, "is_quorate", is_quorate) end
+
+--- Reading has come to a state of the connection's node.
+---@param life corolua.group.Life
+---@param is_quorate boolean
+function gate.set_newest_quorate(life, is_quorate) set(life, "is_newest_quorate", is_quorate) end
 
 return gate

@@ -1,6 +1,6 @@
---- What a group has read and not yet handled, in order: two arrays, so that a
---- message costs no table. Beside a message stands its sender; beside anything
---- else stands the name of its kind.
+--- What a connection of a group has read and the group not yet handled, in
+--- order: two arrays, so that a message costs no table. Beside a message stands
+--- its sender; beside anything else stands the name of its kind.
 
 ---@class corolua.group.Held
 ---@field values any[] payloads, and what other events tell
@@ -42,6 +42,16 @@ function methods:add(kind, value)
   self.last = last
   self.values[last] = value
   self.senders[last] = kind
+end
+
+--- Drops all there is: how many messages and other events that were. The arrays
+--- stay the same ones, as who reads into them holds on to them.
+---@return integer
+function methods:drop()
+  local count = self.last - self.first + 1
+  for i = self.first, self.last do self.values[i], self.senders[i] = nil, nil end
+  self.first, self.last, self.bytes = 1, 0, 0
+  return count
 end
 
 ---@return boolean

@@ -1,78 +1,61 @@
---- What a group's connection tells it, as it is read: it only puts events into
---- the queue of what is to be handled, and never waits.
+--- What a group does when its connection has joined, has read, or is gone. It is
+--- called as that is read, and never waits. A connection that is not the
+--- group's any more has no say: it is told so by `is_current`, once, here.
 
-local form = require("corolua.group.form")
 local gate = require("corolua.group.gate")
 local handling = require("corolua.group.handling")
 local reconnecting = require("corolua.group.reconnecting")
 
 local intake = {}
 
-local methods = {}
-local intake_mt = { __index = methods }
-
----@param room table the group
-function intake.new(room) return setmetatable({ room = room }, intake_mt) end
-
---- A view comes out of the fence, with another list or without.
-function methods:view(view, changed)
-  local room = self.room
-  room.newest_view = view
-  room.held:add(changed and "members" or "ring", view)
+local function is_current(life)
+  local room = life.room
+  return room.life == life and room.session == life.session
 end
 
---- A quorum state comes out of the fence.
-function methods:quorum(state, view)
-  local room = self.room
-  if view ~= room.newest_view then self:view(view, false) end
-  room.held:add("quorum", state)
+--- The own join and the state of its ring have been read.
+---@param life corolua.group.Life
+function intake.has_joined(life)
+  if not is_current(life) then return end
+  life.room.me = life.me
+  gate.set_state(life.room, "joined")
 end
 
---- A message comes out of the fence.
-function methods:message(payload, from) self.room.held:message(payload, from) end
-
---- A ring is complete; at the first one the group has joined.
-function methods:entered()
-  local room = self.room
-  local life = room.life
-  if life.is_ready then return end
-  life.is_ready = true
-  room.me = life.me
-  room.window:open(life.handle)
-  form.set_ring(room, room.newest_view.ring)
-  room.is_quorate = room.newest_view.quorate
-  local newest = life.tracker.newest
-  room.is_newest_quorate = life.tracker.free or (newest ~= nil and newest.quorate)
-  room.held:add("up", room.state == "down")
-  gate.set_state(room, "joined")
-end
-
-local function check_overload(room)
-  if room.held.bytes <= room.max_held or room.is_choked then return end
+-- A group that leaves reads on, to see its own last messages and its leave.
+local function check_overload(life)
+  local room = life.room
+  if life.inbox.bytes <= room.max_held or life.is_choked or room.state ~= "joined" then return end
   if room.overload == "stop_reading" then
-    room.is_choked = true
-    room.life:read_no_more()
-  elseif room.state == "joined" then
-    reconnecting.overload(room)
+    life.is_choked = true
+    life:read_no_more()
+  else
+    reconnecting.overload(life)
   end
 end
 
 --- All that the library had has been read.
-function methods:has_read()
-  check_overload(self.room)
-  handling.wake(self.room)
+---@param life corolua.group.Life
+function intake.has_read(life)
+  if not is_current(life) then return end
+  check_overload(life)
+  handling.wake(life)
 end
 
 --- The quorum connection has read a state.
-function methods:has_read_quorum(state)
-  gate.set_newest_quorate(self.room, state.quorate)
-  handling.wake(self.room)
+---@param life corolua.group.Life
+---@param state corolua.QuorumState
+function intake.has_read_quorum(life, state)
+  if not is_current(life) then return end
+  gate.set_newest_quorate(life, state.quorate)
+  handling.wake(life)
 end
 
---- The connection is gone.
-function methods:has_lost(message, code)
-  reconnecting.lost(self.room, message, code)
-  handling.wake(self.room)
+--- The connection is over, without having been asked to.
+---@param life corolua.group.Life
+function intake.has_lost(life)
+  if not is_current(life) then return end
+  if life.room.state == "joined" then reconnecting.lost(life) end
+  handling.wake(life)
 end
 
 return intake

@@ -1,6 +1,6 @@
---- The send window of a packed group: many messages go as one frame, flushed at
---- the end of every turn of the loop; a message too long for one goes as
---- several. The window counts frames.
+--- The send window of a packed group's connection: many messages go as one
+--- frame, flushed at the end of every turn of the loop; a message too long for
+--- one goes as several. The window counts frames. Numbers begin anew with it.
 
 local packing = require("corolua.packing")
 local scheduler = require("corolua.scheduler")
@@ -14,6 +14,10 @@ local packed = {}
 
 local base = window.methods
 
+--- Bytes of the longest message that goes as one frame.
+---@return integer
+function packed.longest() return assert(packing.packer()):longest() end
+
 ---@param size integer
 ---@param refused fun(): string?, string?
 ---@return corolua.group.PackedWindow
@@ -22,18 +26,12 @@ function packed.new(size, refused)
   self.packer = assert(packing.packer())
   self.add, self.longest = self.packer.add, self.packer:longest()
   self.whole = {} -- by index of a fragment: its message at the last, false before
+  self.ring, self.stream, self.is_flushing = false, false, false
   self.flush_turn = function()
     self.is_flushing = false
     if self.handle then self:flush() end
   end
   return self
-end
-
---- Another join: numbers begin anew.
----@param handle userdata of corosync.cpg
-function methods:open(handle)
-  base.open(self, handle)
-  self.packer:reset()
 end
 
 --- What is sent from here on is sent in this ring.
@@ -63,7 +61,7 @@ local function feed(self)
     local frame = stream.frames()
     if not frame then
       if self.first <= self.last then self.whole[self.last] = stream.payload end
-      self.stream = nil
+      self.stream = false
       return
     end
     self:push(frame)
@@ -151,7 +149,7 @@ function methods:abandon()
   local frame = self.ring and self.packer:flush(self.ring.nodeid, self.ring.seq)
   local unpacker, list = packing.unpacker(), {}
   local part_sent = false
-  self.whole, self.stream = {}, nil
+  self.whole, self.stream = {}, false
   for i, entry in ipairs(base.abandon(self)) do
     local message = whole[first + i - 1]
     part_sent = part_sent or entry.sent

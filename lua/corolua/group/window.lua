@@ -1,13 +1,19 @@
---- What a group has accepted and not read back yet, in the order of sending:
---- first what is on its way, then what the library would not take yet. Both
---- count against the window, which is what bounds the daemon's memory.
+--- What a connection of a group has accepted and not read back yet, in the
+--- order of sending: first what is on its way, then what the library would not
+--- take yet. Both count against the window, which is what bounds the daemon's
+--- memory. It begins and ends with its connection: `open` comes once, and what
+--- `abandon` returns was never told of elsewhere.
 
+local deadlines = require("corolua.deadlines")
 local loop = require("corolua.loop")
 local scheduler = require("corolua.scheduler")
 
+-- Its fields are written here and, for packed groups, in corolua.group.packed.
 ---@class corolua.group.Window
 ---@field size integer messages
 ---@field bytes integer of the messages in it
+---@field handle userdata|false of corosync.cpg; false before `open` and after `stop`
+---@field on_empty fun()|false called when the last message has come back; set by who waits for that
 local methods = {}
 
 -- What a window of plain messages has beside, or in place of, the methods of all.
@@ -37,6 +43,8 @@ function window.init(self, size, refused)
   self.payloads, self.first, self.last = {}, 1, 0
   self.unsent = 1 -- index of the first that has not left
   self.waiters, self.first_waiter, self.last_waiter = {}, 1, 0
+  self.deadlines = false -- of those who wait; made for the first of them
+  self.handle, self.multicast, self.timer, self.on_empty = false, false, false, false
   return self
 end
 
@@ -66,7 +74,7 @@ local flush
 local function retry_later(self)
   if self.timer then return end
   self.timer = loop.timer(RETRY, function()
-    self.timer = nil
+    self.timer = false
     flush(self)
   end)
 end
@@ -147,10 +155,12 @@ function plain:offer(payload)
   return methods.offer(self, payload)
 end
 
+-- The first who still waits: some gave up, and some tasks were closed.
 local function next_waiter(self)
   while self.first_waiter <= self.last_waiter do
     local waiter = self.waiters[self.first_waiter]
-    if waiter.task then return waiter end
+    if waiter.task and not waiter.task:is_done() then return waiter end
+    self.deadlines:remove(waiter)
     self.waiters[self.first_waiter] = nil
     self.first_waiter = self.first_waiter + 1
   end
@@ -163,11 +173,14 @@ local function drop_first_waiter(self)
   self.first_waiter = self.first_waiter + 1
 end
 
--- Ends the wait of a sender with what its send returns.
-local function answer(waiter, ...)
+-- Ends the wait of a sender with what its send returns. That stands beside the
+-- sender, who may have been woken for another reason and not have run yet.
+local function answer(self, waiter, ok, message, code)
   local task = waiter.task
-  waiter.task = nil
-  scheduler.unpark(task, ...)
+  waiter.task = false
+  waiter.ok, waiter.message, waiter.code = ok, message, code
+  self.deadlines:remove(waiter)
+  scheduler.unpark(task, true)
 end
 
 -- What a sender that waits is told now; "ERR_TRY_AGAIN" if it has to wait on.
@@ -184,38 +197,15 @@ function methods:serve()
     local ok, message, code = attempt(self, waiter.payload)
     if code == "ERR_TRY_AGAIN" then return end
     drop_first_waiter(self)
-    answer(waiter, ok, message, code)
+    answer(self, waiter, ok, message, code)
     waiter = next_waiter(self)
   end
 end
 
-local watch_deadlines
-
--- Who has waited too long is told; the others go on waiting.
-local function end_waits(self)
-  local now, earliest = scheduler.now(), math.huge
-  for i = self.first_waiter, self.last_waiter do
-    local waiter = self.waiters[i]
-    if waiter.task and waiter.deadline <= now then
-      answer(waiter, nil, "the send window stayed full", "ERR_TIMEOUT")
-    elseif waiter.task then
-      earliest = math.min(earliest, waiter.deadline)
-    end
-  end
-  if earliest < math.huge then watch_deadlines(self, earliest) end
+-- Who has waited too long is told; those behind may fit in now.
+local function expire(self, waiter)
+  if waiter.task then answer(self, waiter, nil, "the send window stayed full", "ERR_TIMEOUT") end
   self:serve()
-end
-
--- One timer serves all waits, and outlives them until nothing may be sent: most
--- end long before it, and a timer for each would cost more than the sending.
-watch_deadlines = function(self, deadline)
-  if self.due and self.due <= deadline then return end
-  if self.due then self.due_timer:cancel() end
-  self.due = deadline
-  self.due_timer = loop.timer(math.max(0, deadline - scheduler.now()), function()
-    self.due = nil
-    end_waits(self)
-  end)
 end
 
 --- Sends a message as soon as it is its turn, for which the task waits.
@@ -223,17 +213,21 @@ end
 ---@param timeout number in seconds
 ---@return true? accepted, string? message, string? code
 function methods:wait_and_offer(payload, timeout)
-  local deadline = scheduler.now() + timeout
-  local waiter = { payload = payload, task = scheduler.current(), deadline = deadline }
+  local waiter = {
+    payload = payload, task = scheduler.current(), place = false,
+    ok = nil, message = nil, code = nil,
+  }
   self.last_waiter = self.last_waiter + 1
   self.waiters[self.last_waiter] = waiter
-  watch_deadlines(self, deadline)
-  local ok, message, code = scheduler.park()
-  if waiter.task then -- the program stops
-    waiter.task = nil
-    self:serve()
-  end
-  return ok, message, code
+  self.deadlines = self.deadlines or deadlines.new(function(late) expire(self, late) end)
+  self.deadlines:add(waiter, scheduler.now() + timeout)
+  local _, message, code = scheduler.park()
+  if waiter.ok then return true end
+  if not waiter.task then return nil, waiter.message, waiter.code end
+  waiter.task = false -- the program stops
+  self.deadlines:remove(waiter)
+  self:serve()
+  return nil, message, code
 end
 
 --- The first message that was sent has been read back.
@@ -245,6 +239,7 @@ function methods:confirm()
   payloads[first] = nil
   if first == self.last then
     self.first, self.last, self.unsent = 1, 0, 1
+    if self.on_empty then self.on_empty() end
   else
     self.first = first + 1
   end
@@ -259,7 +254,8 @@ function methods:count() return self.last - self.first + 1 end
 function methods:waiting()
   local count = 0
   for i = self.first_waiter, self.last_waiter do
-    if self.waiters[i].task then count = count + 1 end
+    local task = self.waiters[i].task
+    if task and not task:is_done() then count = count + 1 end
   end
   return count
 end
@@ -271,17 +267,15 @@ function methods:refuse(message, code)
   local waiter = next_waiter(self)
   while waiter do
     drop_first_waiter(self)
-    answer(waiter, nil, message, code)
+    answer(self, waiter, nil, message, code)
     waiter = next_waiter(self)
   end
-  if self.due then self.due_timer:cancel() end
-  self.due = nil
 end
 
 --- Nothing goes out any more: the handle is closed, or is about to be.
 function methods:stop()
   if self.timer then self.timer:cancel() end
-  self.timer, self.handle = nil, nil
+  self.timer, self.handle = false, false
 end
 
 --- Empties the window, and returns what was in it, in order.

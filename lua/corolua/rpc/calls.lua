@@ -2,8 +2,8 @@
 --- back in the total order: the members at that point are those who can
 --- answer, and each of them does, or leaves, or is late.
 
+local deadlines = require("corolua.deadlines")
 local lists = require("corolua.lists")
-local loop = require("corolua.loop")
 local scheduler = require("corolua.scheduler")
 
 ---@class corolua.rpc.Call
@@ -21,19 +21,11 @@ local scheduler = require("corolua.scheduler")
 ---@field count integer
 ---@field last integer the number of the latest one
 ---@field late integer replies to calls that were over
----@field timer corolua.Watch? of the deadlines
----@field due number? when it ends
+---@field deadlines corolua.Deadlines of those that are waited for
 local methods = {}
 local calls_mt = { __index = methods }
 
 local calls = {}
-
--- Deadlines that are closer to each other are looked at together.
-local PAUSE = 0.001
-
-function calls.new()
-  return setmetatable({ pending = {}, count = 0, last = 0, late = 0 }, calls_mt)
-end
 
 --- A call that is about to be sent.
 ---@param target corolua.rpc.Target
@@ -45,11 +37,10 @@ function methods:begin(target, timeout, deadline)
   -- All fields that a call ever has, so that its table does not grow.
   local call = {
     number = number, target = target, timeout = timeout, deadline = deadline, is_done = false,
-    parts = nil, task = nil, value = nil,
+    place = false, parts = nil, task = nil, value = nil,
   }
   self.last, self.count = number, self.count + 1
   self.pending[number] = call
-  if self.count == 1 and self.timer then self.timer:ref() end
   return call
 end
 
@@ -60,7 +51,7 @@ local function finish(self, call, value, message, code)
   if message then call.message, call.code = message, code end
   self.pending[call.number] = nil
   self.count = self.count - 1
-  if self.count == 0 and self.timer then self.timer:unref() end
+  self.deadlines:remove(call)
   if call.task then scheduler.unpark(call.task, true) end
 end
 
@@ -99,32 +90,11 @@ local function expire(self, call)
   end
 end
 
-local watch_deadlines
-
--- Those whose deadline is reached end.
-local function expire_all(self)
-  local now, earliest = scheduler.now(), math.huge
-  for _, call in pairs(self.pending) do
-    if call.deadline <= now then
-      expire(self, call)
-    else
-      earliest = math.min(earliest, call.deadline)
-    end
-  end
-  if earliest < math.huge then watch_deadlines(self, math.max(earliest, now + PAUSE)) end
-end
-
--- One timer serves all calls, and outlives them: most end long before it, and a
--- timer for each would cost more than all else here. It keeps the program
--- running only while there are calls.
-watch_deadlines = function(self, deadline)
-  if self.due and self.due <= deadline then return end
-  if self.due then self.timer:cancel() end
-  self.due = deadline
-  self.timer = loop.timer(math.max(0, deadline - scheduler.now()), function()
-    self.due, self.timer = nil, nil
-    expire_all(self)
-  end)
+---@return corolua.rpc.Calls
+function calls.new()
+  local self = setmetatable({ pending = {}, count = 0, last = 0, late = 0 }, calls_mt)
+  self.deadlines = deadlines.new(function(call) expire(self, call) end)
+  return self
 end
 
 --- Waits until the call is over: what it returns.
@@ -133,7 +103,7 @@ end
 function methods:wait(call)
   if not call.is_done and call.deadline <= scheduler.now() then expire(self, call) end
   if not call.is_done then
-    watch_deadlines(self, call.deadline)
+    self.deadlines:add(call, call.deadline)
     call.task = scheduler.current()
     local woken, message, code = scheduler.park()
     call.task = nil

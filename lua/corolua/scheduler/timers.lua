@@ -36,7 +36,7 @@ local function once(tasks, seconds, fn)
   local timer = setmetatable({ fn = fn }, timer_mt)
   return start(timer, seconds, function()
     timer.watch = nil
-    tasks.spawn(call_once, timer)
+    tasks.spawn(call_once, timer).timer_of = timer
   end)
 end
 
@@ -44,17 +44,22 @@ local function repeated(tasks, seconds, fn)
   local timer = setmetatable({}, timer_mt)
   local due = loop.now() + seconds
   local function fire() end
-  local function call()
-    if timer.cancelled then return end
-    fn()
+  local function set_again()
     if timer.cancelled or tasks.is_stopping() then return end
     local late = loop.now() - due
     due = due + seconds * math.max(1, math.ceil(late / seconds))
     start(timer, math.max(0, due - loop.now()), fire)
   end
+  -- Also where the function raises, and the script says that this is no end.
+  local again_mt = { __close = set_again }
+  local function call()
+    if timer.cancelled then return end
+    local _ <close> = setmetatable({}, again_mt)
+    fn()
+  end
   fire = function()
     timer.watch = nil
-    tasks.spawn(call)
+    tasks.spawn(call).timer_of = timer
   end
   return start(timer, seconds, fire)
 end
