@@ -262,6 +262,8 @@ int main(int argc, char *argv[])
 		return EXIT_FAILURE;
 	}
 	status = run(L, argc, argv);
+	limits_end();
+	signals_end();
 	lua_close(L);
 	return status;
 }

@@ -131,6 +131,8 @@ describe("corolua.scheduler", function()
     assert.is_false(ok)
     assert.equal("cannot resume a task, which goes on by itself (see task:wait)", why)
     assert.same({ false, why }, { coroutine.wrap(function() return coroutine.resume(co) end)() })
+    assert.same({ false, "cannot close a task, which ends by itself" },
+      { pcall(coroutine.close, co) })
     assert.is_true(task:wait())
     assert.is_true(corolua.now() - begin > 0.02)
   end)
