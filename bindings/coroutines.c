@@ -102,6 +102,18 @@ static int resume(lua_State *L)
 	return coroutines_results(L, results);
 }
 
+/* Raises the error on top, a sentence with the place of the caller before it.
+ */
+static int raise_here(lua_State *L)
+{
+	if (lua_type(L, -1) == LUA_TSTRING) {
+		luaL_where(L, 1);
+		lua_insert(L, -2);
+		lua_concat(L, 2);
+	}
+	return lua_error(L);
+}
+
 /* coroutine.close, whose <close> variables run in the coroutine; Lua's own is
  * the second upvalue */
 static int close_coroutine(lua_State *L)
@@ -120,7 +132,9 @@ static int close_coroutine(lua_State *L)
 	inner = enter_inner(limit, co);
 	status = lua_pcall(L, 1, LUA_MULTRET, 0);
 	leave_inner(&inner);
-	return status == LUA_OK ? lua_gettop(L) : lua_error(L);
+	if (status == LUA_OK)
+		return lua_gettop(L);
+	return raise_here(L);
 }
 
 static int close_thread(lua_State *co, lua_State *from)
@@ -158,12 +172,7 @@ static int call_wrapped(lua_State *L)
 	status = lua_status(co);
 	if (status > LUA_YIELD)
 		status = close_failed(L, co);
-	if (status != LUA_ERRMEM && lua_type(L, -1) == LUA_TSTRING) {
-		luaL_where(L, 1);
-		lua_insert(L, -2);
-		lua_concat(L, 2);
-	}
-	return lua_error(L);
+	return status == LUA_ERRMEM ? lua_error(L) : raise_here(L);
 }
 
 /* coroutine.wrap */

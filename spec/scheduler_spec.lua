@@ -138,6 +138,9 @@ describe("corolua.scheduler", function()
   end)
 
   it("gives and raises what Lua's own coroutine functions do", function()
+    local function close_running() coroutine.close(coroutine.running()) end
+    local _, refusal = pcall(close_running)
+    assert.matches("^[^\n]*scheduler_spec.lua:%d+: cannot close a running coroutine$", refusal)
     local add = coroutine.wrap(function(a, b)
       while true do a, b = coroutine.yield(a + b, nil) end
     end)

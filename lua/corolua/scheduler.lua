@@ -91,6 +91,7 @@ local function finish(task, ...)
   alive[task] = nil
   alive_count = alive_count - 1
   local waiters, is_told = task.waiters, false
+  task.waiters = nil
   if not waiters then return false end
   for i = 1, #waiters do
     is_told = wake(waiters[i].task, waiters[i].id, NO_VALUES) or is_told
@@ -329,7 +330,7 @@ function methods:wait(timeout)
       entry.id = id
       table.insert(self.waiters, entry)
     end, timeout)
-    for i, waiter in ipairs(self.waiters) do
+    for i, waiter in ipairs(self.waiters or {}) do
       if waiter == entry then table.remove(self.waiters, i) break end
     end
     if code then return nil, message, code end
