@@ -52,6 +52,7 @@ local signal = require("corolua.signal")
 ---@field view corolua.View? of the event that is being handled: corolua.group.handling
 ---@field members userdata[]? of the view: handling
 ---@field lives corolua.group.Life[] whose inboxes are handled, in order: handling
+---@field handled corolua.group.Life|false whose events are handled, or were last: handling
 ---@field pump corolua.Task|false that calls the handlers: handling
 ---@field is_handling boolean handling
 local methods = {}
@@ -97,7 +98,7 @@ function group.new(place, name, given, level)
     longest = shape.longest, hint = shape.hint,
     backlog = backlog.new(handling.kinds), changed = signal.new(), watch_refusal = false,
     session = false, life = false, window = false, refusal = false,
-    lives = {}, pump = false, is_handling = false,
+    lives = {}, handled = false, pump = false, is_handling = false,
   }, group_mt)
   gate.set_state(self, "new")
   forgotten.note(self)
