@@ -125,6 +125,23 @@ describe("a connection of a group", function()
       assert.same({ "down ERR_LIBRARY order" }, told)
     end)
 
+    it("is told by `down` where the group is left and joined before that was handled", function()
+      local room, told = open()
+      function room.on.message() corolua.sleep(0.3) end
+      daemon:deliver("busy")
+      comes(function() return room.is_handling and room:stats().held == 0 end)
+      daemon.echoes, daemon.is_gone = false, true
+      assert(room:send("order"))
+      daemon:die()
+      comes(function() return room:stats().state == "down" end)
+      assert.is_true(room:leave())
+      assert.same({ "down ERR_LIBRARY order" }, told)
+      daemon.is_gone = false
+      assert(room:join())
+      assert(room:leave())
+      assert.same({ "down ERR_LIBRARY order" }, told)
+    end)
+
     it("drops no message that was read: they come before `down`", function()
       local room, told = open()
       function room.on.members(view) if #view.left > 0 then table.insert(told, "members") end end

@@ -125,10 +125,19 @@ local function leave_joined(self, timeout)
   return ok, message, code, unconfirmed
 end
 
--- What was handled until the end, and who has the name.
+-- What was read is handled to its end, the last `down` too, before another join
+-- could drop it.
 local function finish_leaving(self, session, timeout)
   handling.wait_done(self, timeout)
   registry.release(self, session)
+end
+
+-- Leaves where no daemon is there to be told, or none that has heard of us.
+local function leave_down(self, timeout)
+  local session = self.session
+  gate.set_state(self, "leaving")
+  self.life:finish()
+  finish_leaving(self, session, timeout)
 end
 
 -- Leaves as `<close>` and the end of the program do, where nobody looks at what
@@ -142,7 +151,7 @@ local function close(self)
     end
     finish_leaving(self, session, LEAVE_TIMEOUT)
   elseif self.state == "down" then
-    registry.release(self, session)
+    leave_down(self, LEAVE_TIMEOUT)
   end
 end
 
@@ -197,7 +206,7 @@ function methods:leave(given)
     if ok then return true end
     return nil, message, code, unconfirmed
   elseif self.state == "down" then
-    registry.release(self, session)
+    leave_down(self, timeout)
     return true
   end
   return nil, "the group is not joined", "ERR_NOT_EXIST"
