@@ -142,6 +142,20 @@ describe("a connection of a group", function()
       assert.same({ "down ERR_LIBRARY order" }, told)
     end)
 
+    it("is told by `down` where the group ends by itself and is joined again", function()
+      local room, told = open({ reconnect = false })
+      function room.on.message() corolua.sleep(0.3) end
+      daemon:deliver("busy")
+      comes(function() return room.is_handling and room:stats().held == 0 end)
+      daemon.echoes = false
+      assert(room:send("order"))
+      daemon:die()
+      comes(function() return room:stats().state == "left" end)
+      assert(room:join())
+      assert.same({ "down ERR_LIBRARY order" }, told)
+      assert(room:leave())
+    end)
+
     it("drops no message that was read: they come before `down`", function()
       local room, told = open()
       function room.on.members(view) if #view.left > 0 then table.insert(told, "members") end end

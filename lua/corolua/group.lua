@@ -166,18 +166,20 @@ local function wait_entered(self, session, timeout)
 end
 
 --- Joins, and waits until the own join has been delivered and the quorum state
---- of its ring is known. What nobody has handled or read of a join before is
+--- of its ring is known. Before it begins, handlers of a join before have at most
+--- 5 s to end, of the timeout; what nobody has handled or read of it by then is
 --- dropped, and counted in `stats().dropped`.
 ---@param given { timeout: number }? in seconds, 30 unless told
 ---@return true? joined, string? message, string? code
 function methods:join(given)
   local timeout = options.timeout_of(given, JOIN_TIMEOUT, 2)
-  local session = registry.take(self, 2)
   local deadline = scheduler.now() + timeout
+  if not self.session then handling.wait_done(self, math.min(timeout, LEAVE_TIMEOUT)) end
+  local session = registry.take(self, 2)
   gate.set_state(self, "joining")
   handling.begin(self)
   local connection = life.begin(self, session)
-  local ok, message, code = connection:start(timeout)
+  local ok, message, code = connection:start(math.max(0, deadline - scheduler.now()))
   if not ok then
     registry.release(self, session)
     return nil, message, code
