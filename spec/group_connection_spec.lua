@@ -321,6 +321,28 @@ describe("a connection of a group", function()
       assert(room:leave())
     end)
 
+    it("lets nobody send before `down` of the daemon before has been handled", function()
+      local room, told = open()
+      function room.on.message(payload)
+        if payload == "busy" then corolua.sleep(0.3) end
+        table.insert(told, payload)
+      end
+      function room.on.down()
+        corolua.sleep(0.3)
+        table.insert(told, select(3, room:try_send("x")) or "sent")
+      end
+      daemon:deliver("busy")
+      comes(function() return room.is_handling end)
+      daemon:die()
+      comes(function() return room:stats().state == "joined" end)
+      assert.equal("ERR_LIBRARY", select(3, room:send("x")))
+      comes(function() return told[#told] == "up" end)
+      assert(room:send("y"))
+      comes(function() return told[#told] == "y" end)
+      assert.same({ "busy", "ERR_LIBRARY", "up", "y" }, told)
+      assert(room:leave())
+    end)
+
     it("lets nobody send under the quorum of the daemon before", function()
       local room = open()
       local codes = {}
@@ -337,7 +359,7 @@ describe("a connection of a group", function()
       daemon.quorate = false
       daemon:die()
       comes(function() return codes[daemon.seq] end)
-      assert.same({ late = "ERR_NOT_QUORATE", [daemon.seq] = "ERR_NOT_QUORATE" }, codes)
+      assert.same({ late = "ERR_LIBRARY", [daemon.seq] = "ERR_NOT_QUORATE" }, codes)
       room:leave({ timeout = 0.1 })
     end)
   end)

@@ -186,6 +186,7 @@ local function handle_all(room)
     if lives[1] == life then
       if not life.is_over then return end
       table.remove(lives, 1).is_listed = false
+      gate.update(room)
     end
   end
 end
