@@ -115,15 +115,6 @@ describe("corolua.packing", function()
       assert.equal(2, packer:add("next"))
     end)
 
-    it("starts another life at number 1 on reset", function()
-      local packer = packing.packer({ life = 7 })
-      packer:add("dropped")
-      packer:reset()
-      assert.equal(1, packer:add("kept"))
-      local frame = packer:flush(1, 20)
-      assert.equal(8, string.unpack("<I4", frame, 5))
-    end)
-
     it("gives each packer a life of its own", function()
       local lives = {}
       for i = 1, 8 do

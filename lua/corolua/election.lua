@@ -277,6 +277,7 @@ local function new(room, lease_seconds)
     term = 0, agreed = line.new(), members = {}, pause = AGAIN_MIN,
     strangers = strangers.new(events),
   }, election_mt)
+  events.source = self
   if lease_seconds then
     self.lease = lease.new(lease_seconds, function(now) beat(self, now) end,
       function() expire(self) end)

@@ -52,6 +52,7 @@ local signal = require("corolua.signal")
 ---@field view corolua.View? of the event that is being handled: corolua.group.handling
 ---@field members userdata[]? of the view: handling
 ---@field lives corolua.group.Life[] whose inboxes are handled, in order: handling
+---@field handled corolua.group.Life|false whose events are handled, or were last: handling
 ---@field pump corolua.Task|false that calls the handlers: handling
 ---@field is_handling boolean handling
 local methods = {}
@@ -97,7 +98,7 @@ function group.new(place, name, given, level)
     longest = shape.longest, hint = shape.hint,
     backlog = backlog.new(handling.kinds), changed = signal.new(), watch_refusal = false,
     session = false, life = false, window = false, refusal = false,
-    lives = {}, pump = false, is_handling = false,
+    lives = {}, handled = false, pump = false, is_handling = false,
   }, group_mt)
   gate.set_state(self, "new")
   forgotten.note(self)
@@ -124,10 +125,19 @@ local function leave_joined(self, timeout)
   return ok, message, code, unconfirmed
 end
 
--- What was handled until the end, and who has the name.
+-- What was read is handled to its end, the last `down` too, before another join
+-- could drop it.
 local function finish_leaving(self, session, timeout)
   handling.wait_done(self, timeout)
   registry.release(self, session)
+end
+
+-- Leaves where no daemon is there to be told, or none that has heard of us.
+local function leave_down(self, timeout)
+  local session = self.session
+  gate.set_state(self, "leaving")
+  self.life:finish()
+  finish_leaving(self, session, timeout)
 end
 
 -- Leaves as `<close>` and the end of the program do, where nobody looks at what
@@ -141,7 +151,7 @@ local function close(self)
     end
     finish_leaving(self, session, LEAVE_TIMEOUT)
   elseif self.state == "down" then
-    registry.release(self, session)
+    leave_down(self, LEAVE_TIMEOUT)
   end
 end
 
@@ -156,18 +166,20 @@ local function wait_entered(self, session, timeout)
 end
 
 --- Joins, and waits until the own join has been delivered and the quorum state
---- of its ring is known. What nobody has handled or read of a join before is
+--- of its ring is known. Before it begins, handlers of a join before have at most
+--- 5 s to end, of the timeout; what nobody has handled or read of it by then is
 --- dropped, and counted in `stats().dropped`.
 ---@param given { timeout: number }? in seconds, 30 unless told
 ---@return true? joined, string? message, string? code
 function methods:join(given)
   local timeout = options.timeout_of(given, JOIN_TIMEOUT, 2)
-  local session = registry.take(self, 2)
   local deadline = scheduler.now() + timeout
+  if not self.session then handling.wait_done(self, math.min(timeout, LEAVE_TIMEOUT)) end
+  local session = registry.take(self, 2)
   gate.set_state(self, "joining")
   handling.begin(self)
   local connection = life.begin(self, session)
-  local ok, message, code = connection:start(timeout)
+  local ok, message, code = connection:start(math.max(0, deadline - scheduler.now()))
   if not ok then
     registry.release(self, session)
     return nil, message, code
@@ -196,7 +208,7 @@ function methods:leave(given)
     if ok then return true end
     return nil, message, code, unconfirmed
   elseif self.state == "down" then
-    registry.release(self, session)
+    leave_down(self, timeout)
     return true
   end
   return nil, "the group is not joined", "ERR_NOT_EXIST"

@@ -69,15 +69,16 @@ end
 
 local function new(disk, found, retry)
   local events = service.events(("journal '%s'"):format(disk.folder), EVENTS)
-  local self = {
+  local self = setmetatable({
     disk = disk, base = found.base, last = found.log.last, written = found.log.last,
     recovered = { cut = found.cut }, on = events.on, events = events, memory = {},
-  }
+  }, mt)
+  events.source = self
   self.writer = writers.new(found.log, events, retry, {
     settle = function(items) settle(self, items) end,
     fail = function(problem) self.failed = problem end,
   })
-  return setmetatable(self, mt)
+  return self
 end
 
 --- Opens the journal in a folder, which is made if it is missing, and reads what

@@ -75,6 +75,7 @@ function replica.open(given, opts)
     member = member.new(room, checked, machine, rounds, events),
     longest = room.longest - wire.COMMAND_MORE, strangers = strangers.new(events),
   }, replica_mt)
+  events.source = self
   if rounds.lost then events:tell("trouble", ROUND_LOST:format(rounds.lost), "ERR_CORRUPT") end
   listen(self)
   local joined

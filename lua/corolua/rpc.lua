@@ -163,6 +163,7 @@ function rpc.open(given, fns, given_options)
     calls = calls.new(),
   }, rpc_mt)
   self.events = service.events(tostring(self), KINDS)
+  self.events.source = self
   self.strangers = strangers.new(self.events)
   self.on = self.events.on
   self.server = server.new(self, copy, checked.max_running, function(bytes)

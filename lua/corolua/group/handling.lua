@@ -181,10 +181,12 @@ local function handle_all(room)
   local lives = room.lives
   while lives[1] do
     local life = lives[1]
+    room.handled = life
     handle_inbox(life)
     if lives[1] == life then
       if not life.is_over then return end
       table.remove(lives, 1).is_listed = false
+      gate.update(room)
     end
   end
 end
@@ -202,7 +204,7 @@ local function handle_guarded(room)
     local ok, problem = limit.pcall(note, handle_all, room)
     if ok then return true end
     if rawequal(problem, limit.STOPPED) then return false end
-    local event = room.lives[1] and room.lives[1].handling or "members"
+    local event = room.handled.handling
     problem = ("group '%s', handler of '%s': %s"):format(room.name, event, problem)
     local failure = forgiving.ask(problem, room, event)
     if failure then
