@@ -22,7 +22,7 @@ local function run(what)
   return printed[what]
 end
 
-local documents = { "README.md" }
+local documents = { "README.md", "CONTRIBUTING.md" }
 for _, folder in ipairs({ "docs/", "docs/book/" }) do
   for name in lfs.dir(folder) do
     if name:match("%.md$") then table.insert(documents, folder .. name) end
