@@ -23,7 +23,7 @@ local function run(what)
 end
 
 local documents = { "README.md", "CONTRIBUTING.md" }
-for _, folder in ipairs({ "docs/", "docs/book/" }) do
+for _, folder in ipairs({ "docs/", "docs/book/", "docs/decisions/" }) do
   for name in lfs.dir(folder) do
     if name:match("%.md$") then table.insert(documents, folder .. name) end
   end
