@@ -2,30 +2,12 @@
 -- What lua-language-server is given: the settings for this project, and the
 -- annotations that are installed.
 local json = require("cjson")
-local lfs = require("lfs")
+local files = require("spec.support.files")
 local programs = require("corolua.lab.programs")
 local support = require("spec.support")
 
-local function read(path)
-  local file <close> = assert(io.open(path))
-  return file:read("a")
-end
-
-local function files_below(folder, prefix, list)
-  for name in lfs.dir(folder) do
-    local path = folder .. "/" .. name
-    if lfs.attributes(path, "mode") == "file" then
-      table.insert(list, prefix .. name)
-    elseif not name:match("^%.") then
-      files_below(path, prefix .. name .. "/", list)
-    end
-  end
-  table.sort(list)
-  return list
-end
-
 describe(".luarc.json", function()
-  local settings = assert(json.decode(read(".luarc.json")))
+  local settings = assert(json.decode(files.read(".luarc.json")))
 
   it("is for the Lua that the program runs", function()
     assert.equal(_VERSION, settings["runtime.version"])
@@ -52,7 +34,6 @@ describe("cmake --install", function()
       :format(support.build, prefix)))
     local output = pipe:read("a")
     assert.is_true(pipe:close(), output)
-    assert.same(files_below("lua/meta", "", {}),
-      files_below(prefix .. "/share/corolua/meta", "", {}))
+    assert.same(files.below("lua/meta"), files.below(prefix .. "/share/corolua/meta"))
   end)
 end)

@@ -1,15 +1,11 @@
 -- Not sanitized: it compares names.
 -- Which specs tools/unit runs, which it leaves out, and which start daemons:
 -- each spec is one of the three.
+local files = require("spec.support.files")
 local lfs = require("lfs")
 
-local function read(path)
-  local file <close> = assert(io.open(path))
-  return file:read("a")
-end
-
 local function reaches_the_lab(path)
-  local text = read(path)
+  local text = files.read(path)
   if ("\n" .. text):find('\nlocal lab = require("corolua.lab")\n', 1, true) then return true end
   for name in text:gmatch('require%("spec%.support%.([%w_]+)"%)') do
     if reaches_the_lab("spec/support/" .. name .. ".lua") then return true end
@@ -19,7 +15,7 @@ end
 
 local function names(list)
   local found = {}
-  for name in read("tools/unit"):match("\n" .. list .. "=%((.-)\n%)"):gmatch("%S+") do
+  for name in files.read("tools/unit"):match("\n" .. list .. "=%((.-)\n%)"):gmatch("%S+") do
     found[name] = true
   end
   return found
