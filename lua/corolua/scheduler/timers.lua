@@ -65,7 +65,7 @@ local function repeated(tasks, seconds, fn)
 end
 
 --- Gives the scheduler its clocks, and its functions that make timers.
----@param scheduler table with spawn and is_stopping
+---@param scheduler { spawn: function, is_stopping: fun(): boolean }
 function timers.add_to(scheduler)
   --- Seconds of a clock that never goes back.
   ---@return number
