@@ -14,6 +14,29 @@ local held = require("corolua.group.held")
 local limit = require("corolua.limit")
 local scheduler = require("corolua.scheduler")
 
+---@class corolua.MessageInfo
+---@field ring { nodeid: integer, seq: integer } that it was delivered in
+---@field sent_in { nodeid: integer, seq: integer }? of packed groups: that it was sent in
+
+---@class corolua.Unconfirmed a message that was accepted and has not come back
+---@field payload any
+---@field sent boolean where it is true others may have it; else it never left
+
+---@class corolua.Down why there is no connection any more
+---@field code string "ERR_LIBRARY", "ERR_OVERLOAD" or "ERR_TIMEOUT"
+---@field message string
+---@field unconfirmed corolua.Unconfirmed[] in order, each once
+
+---@class corolua.GroupHandlers each may wait; they are called one at a time, in order
+---@field members? fun(view: corolua.View) the list changed
+---@field quorum? fun(state: corolua.QuorumState) decided for a ring, or changed within one
+---@field message? fun(payload: any, from: userdata, info: corolua.MessageInfo) own ones included
+---@field inquorate? fun(payload: any, from: userdata, info: corolua.MessageInfo) without quorum
+---@field gap? fun(member: userdata, first: integer, last: integer) packed: what did not come
+---@field malformed? fun(bytes: string, from: userdata, why: string) what cannot be read
+---@field down? fun(why: corolua.Down) the connection is gone
+---@field up? fun() it is back
+
 local handling = {}
 
 local OVERHEAD = held.OVERHEAD
