@@ -48,53 +48,57 @@ describe("a gap of a packed group", function()
     say("3", true)
   end
 
+  local function part(reason) daemon:change({}, left(reason)) end
+
+  -- A ring in which the daemon names the member again.
+  local function come_back()
+    daemon:change({ other }, nil, joined("nodeup"))
+    daemon:form_ring()
+  end
+
   local TOLD = { "1", "5: 2 to 3", "4" }
 
   it("is told where the member was out of reach", function()
     assert.same(TOLD, say_after(function()
-      daemon:change({}, left("nodedown"))
+      part("nodedown")
       daemon:form_ring()
       lose()
-      daemon:change({ other }, nil, joined("nodeup"))
-      daemon:form_ring()
+      come_back()
     end))
   end)
 
   it("is told where the member left and came in one ring", function()
     assert.same(TOLD, say_after(function()
       lose()
-      daemon:change({}, left("nodedown"))
-      daemon:change({ other }, nil, joined("nodeup"))
-      daemon:form_ring()
+      part("nodedown")
+      come_back()
     end))
   end)
 
   it("is told where the daemon took the member for gone at a merge", function()
     assert.same(TOLD, say_after(function()
-      daemon:change({}, left("nodedown"))
+      part("nodedown")
       daemon:change({ other }, nil, joined("nodeup"))
-      daemon:change({}, left("procdown"))
+      part("procdown")
       daemon:form_ring()
       lose()
-      daemon:change({ other }, nil, joined("nodeup"))
-      daemon:form_ring()
+      come_back()
     end))
   end)
 
   it("is told where the daemon took the member for gone and nothing else", function()
     assert.same(TOLD, say_after(function()
-      daemon:change({}, left("procdown"))
+      part("procdown")
       daemon:form_ring()
       lose()
-      daemon:change({ other }, nil, joined("nodeup"))
-      daemon:form_ring()
+      come_back()
     end))
   end)
 
   for _, reason in ipairs({ "leave", "procdown", "nodedown" }) do
     it(("is none where the member has joined anew, after %s"):format(reason), function()
       assert.same({ "1", "4" }, say_after(function()
-        daemon:change({}, left(reason))
+        part(reason)
         lose()
         packer = packing.packer({ life = 8 })
         daemon:change({ other }, nil, joined("join"))
