@@ -4,7 +4,7 @@
 -- what was said to be in no log is in none, and all come to one state.
 local world = require("spec.support.replica_world")
 
-local HISTORIES = math.tointeger(tonumber(os.getenv("REPLICA_HISTORIES"))) or 300
+local HISTORIES = math.tointeger(tonumber(os.getenv("REPLICA_HISTORIES"))) or 150
 local SEED = math.tointeger(tonumber(os.getenv("REPLICA_SEED"))) or os.time()
 local STEPS, SETTLING = 1500, 60000
 

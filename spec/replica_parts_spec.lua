@@ -278,6 +278,18 @@ describe("replica.wire", function()
     end
   end)
 
+  it("takes no more members than a group has, nor more terms than a log keeps", function()
+    local members, terms = {}, {}
+    for i = 1, 129 do members[i] = member(i) end
+    for i = 1, segments.KEPT + 1 do terms[i] = { first = i, seq = i, round = 1, nonce = i } end
+    local log = { base = 0, last = 1000, segments = terms }
+    assert.is_nil((wire.read(wire.status(a, status({ heard = members })), a)))
+    assert.is_nil((wire.read(wire.want(a, 9, a, 5, log), a)))
+    members[129], terms[segments.KEPT + 1] = nil, nil
+    assert.equal("status", (wire.read(wire.status(a, status({ heard = members })), a)))
+    assert.equal("want", (wire.read(wire.want(a, 9, a, 5, log), a)))
+  end)
+
   it("refuses numbers that cannot be", function()
     local wrong = {
       { round = 0 }, { round = -1 }, { last = -1 }, { last = math.maxinteger }, { written = 101 },

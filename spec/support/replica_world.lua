@@ -377,13 +377,12 @@ function methods:take_over()
   end
   function service.events()
     return {
-      on = {}, set = { malformed = true }, first = 1, last = 0, begin = function() end,
-      tell = function(_, kind, ...)
-        if kind == "failed" or kind == "trouble" then
-          error(kind .. ": " .. tostring((...)), 0)
-        elseif kind == "diverged" then
-          error("states have diverged at record " .. select(2, ...), 0)
-        end
+      on = {}, begin = function() end,
+      tell = function(_, kind, why)
+        if kind == "failed" or kind == "trouble" then error(kind .. ": " .. why, 0) end
+      end,
+      offer = function(_, _, kind, _, what)
+        if kind == "diverged" then error("states have diverged at record " .. what, 0) end
       end,
     }
   end
