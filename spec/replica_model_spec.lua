@@ -2,6 +2,7 @@
 -- corolua.replica on a model of corosync, in random histories: rings that break and
 -- merge, nodes and processes that die and come back. What was acknowledged stays,
 -- what was said to be in no log is in none, and all come to one state.
+local liar = require("spec.support.replica_liar")
 local world = require("spec.support.replica_world")
 
 local HISTORIES = math.tointeger(tonumber(os.getenv("REPLICA_HISTORIES"))) or 150
@@ -84,6 +85,20 @@ local function disturb(self)
   end
 end
 
+-- Strangers come, say something, and go.
+local function meddle(self)
+  local node = pick(self.nodes)
+  local what = random(40)
+  if not node.stranger then
+    if what == 1 and node.ring then self:invite(node) end
+  elseif what == 1 then
+    self:dismiss(node)
+  else
+    local bytes = liar.lie(node.stranger)
+    if bytes then self:say(node.stranger, bytes) end
+  end
+end
+
 local function is_settled(self)
   for _, node in ipairs(self.nodes) do
     local process = node.process
@@ -106,6 +121,9 @@ local function work_all(self)
 end
 
 local function settle(self)
+  for _, node in ipairs(self.nodes) do
+    if node.stranger then self:dismiss(node) end
+  end
   for _, node in ipairs(self.nodes) do node.is_up = true end
   self:form_randomly(true)
   for _, node in ipairs(self.nodes) do
@@ -151,7 +169,7 @@ local function check_states(self)
   end
 end
 
-local function play(self)
+local function play(self, has_strangers)
   self:form_randomly(true)
   for _, node in ipairs(self.nodes) do self:start(node) end
   for _ = 1, 20 do work_all(self) end
@@ -159,6 +177,7 @@ local function play(self)
     local rate = pick({ 0.001, 0.003, 0.01 })
     for _ = 1, STEPS do
       if random() < rate then disturb(self) end
+      if has_strangers and random() < 0.1 then meddle(self) end
       local process = pick(self.nodes).process
       if process and random() < 0.08 then self:submit(process) end
       work(self)
@@ -230,18 +249,24 @@ describe("replica, on a model of corosync", function()
     assert(ok, why)
   end)
 
+  local function play_many(level, has_strangers)
+    local acknowledged = 0
+    for seed = SEED, SEED + HISTORIES - 1 do
+      math.randomseed(seed)
+      local self = world.new(pick({ 3, 3, 5 }), level)
+      local ok, result = with(self, play, has_strangers)
+      assert(ok, ("REPLICA_SEED=%d: %s"):format(seed, tostring(result)))
+      acknowledged = acknowledged + result
+    end
+    print(("seeds %d to %d, %d acknowledged"):format(SEED, SEED + HISTORIES - 1, acknowledged))
+    assert(acknowledged > HISTORIES)
+  end
+
   for _, level in ipairs({ "majority", "all" }) do
     it("keeps what was acknowledged as durable as \"" .. level .. "\"", function()
-      local acknowledged = 0
-      for seed = SEED, SEED + HISTORIES - 1 do
-        math.randomseed(seed)
-        local self = world.new(pick({ 3, 3, 5 }), level)
-        local ok, result = with(self, play)
-        assert(ok, ("REPLICA_SEED=%d: %s"):format(seed, tostring(result)))
-        acknowledged = acknowledged + result
-      end
-      print(("seeds %d to %d, %d acknowledged"):format(SEED, SEED + HISTORIES - 1, acknowledged))
-      assert(acknowledged > HISTORIES)
+      play_many(level, false)
     end)
   end
+
+  it("does so whatever strangers say", function() play_many("majority", true) end)
 end)

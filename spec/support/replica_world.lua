@@ -62,7 +62,7 @@ end
 -- What a process that is killed leaves: all that was written, and maybe more.
 local function keep(disk, journal)
   disk.base = journal.base
-  disk.last = random(math.min(journal.written, journal.last), journal.last)
+  disk.last = random(math.max(journal.written, disk.base.index), journal.last)
   disk.list = {}
   for i = disk.base.index + 1, disk.last do disk.list[i] = journal.list[i] end
 end
@@ -122,7 +122,10 @@ function methods:append(ring, event) -- luacheck: ignore self
   table.insert(ring.log, event)
 end
 
-local function by_id(a, b) return a.id.nodeid < b.id.nodeid end
+local function by_id(a, b)
+  if a.node == b.node then return a.id.pid < b.id.pid end
+  return a.id.nodeid < b.id.nodeid
+end
 
 local function view_of(ring, members, left, joined)
   local list = {}
@@ -136,7 +139,7 @@ end
 --- A process joins the ring of its node.
 function methods:join(process)
   local ring = process.node.ring
-  process.room.state = "joined"
+  process.is_joined = true
   if not ring then return true end -- the daemon is not there yet
   table.insert(ring.members, process)
   table.sort(ring.members, by_id)
@@ -210,9 +213,8 @@ function methods:form(groups)
     table.insert(self.rings, ring)
     for _, node in ipairs(nodes) do
       node.ring = ring
-      if node.process and node.process.room.state == "joined" then
-        table.insert(ring.members, node.process)
-      end
+      if node.process and node.process.is_joined then table.insert(ring.members, node.process) end
+      if node.stranger then table.insert(ring.members, node.stranger) end
     end
     table.sort(ring.members, by_id)
     for _, old in ipairs(before) do self:move(old, ring, cuts[old]) end
@@ -309,6 +311,25 @@ function methods:handle(process)
   return true
 end
 
+--- Somebody else joins the group on a node.
+function methods:invite(node)
+  self.pid = self.pid + 1
+  local id = setmetatable({ nodeid = node.nodeid, pid = self.pid }, id_mt)
+  node.stranger = { id = id, node = node, world = self, queue = {}, at = 0, is_stranger = true }
+  self:join(node.stranger)
+end
+
+--- It leaves.
+function methods:dismiss(node)
+  leave(self, node.stranger, "leave")
+  node.stranger.is_dead, node.stranger = true, nil
+end
+
+--- Says what is given, in the ring of its node.
+function methods:say(stranger, bytes)
+  if stranger.ring then self:append(stranger.ring, { from = stranger, bytes = bytes }) end
+end
+
 --- A command is submitted at a process.
 function methods:submit(process)
   if not process.replica then return end
@@ -338,6 +359,7 @@ end
 --- The daemon of a node dies; its process lives on. What it had not read is lost.
 function methods:crash(node) -- luacheck: ignore self
   node.is_up = false
+  if node.stranger then node.stranger.ring = nil end
   local process = node.process
   if process then
     for i = #process.queue, random(0, #process.queue) + 1, -1 do table.remove(process.queue, i) end
