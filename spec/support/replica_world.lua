@@ -6,8 +6,9 @@
 -- ring, messages of those who are gone may be missing in front of others; the first
 -- messages in a ring may not come to those from another ring.
 local clock = require("spec.support.replica_clock")
+local disks = require("spec.support.replica_disk")
+local lists = require("corolua.lists")
 local machines = require("corolua.replica.machine")
-local memory = require("corolua.replica.memory")
 local nonce = require("corolua.replica.nonce")
 local opening = require("corolua.replica.opening")
 local quorum = require("corolua.quorum")
@@ -22,50 +23,11 @@ local world_mt = { __index = methods }
 local LOST_MAX = 3
 local random = math.random
 
-local function has(list, value)
-  for _, one in ipairs(list) do
-    if one == value then return true end
-  end
-  return false
-end
-
 local function chance(part) return random() < part end
 
 local id_mt = {
   __tostring = function(self) return ("%d/%d"):format(self.nodeid, self.pid) end,
 }
-
--- A journal whose records are on the disk once `flush` is called.
-local function new_journal(disk)
-  local journal = memory.new()
-  journal.base, journal.last, journal.written = disk.base, disk.last, disk.last
-  for index, bytes in pairs(disk.list) do journal.list[index] = bytes end
-  function journal:append(bytes)
-    if self.is_closed then return nil, "closed", "ERR_NOT_EXIST" end
-    self.last = self.last + 1
-    self.list[self.last] = bytes
-    return self.last
-  end
-  function journal:cut(index)
-    for i = index + 1, self.last do self.list[i] = nil end
-    self.last, self.written = index, math.min(self.written, index)
-    return true
-  end
-  function journal:flush(to)
-    if to <= self.written then return end
-    self.written = to
-    self.on.written()
-  end
-  return journal
-end
-
--- What a process that is killed leaves: all that was written, and maybe more.
-local function keep(disk, journal)
-  disk.base = journal.base
-  disk.last = random(math.max(journal.written, disk.base.index), journal.last)
-  disk.list = {}
-  for i = disk.base.index + 1, disk.last do disk.list[i] = journal.list[i] end
-end
 
 local room_methods = {}
 local room_mt = { __index = room_methods, __name = "corolua.group" }
@@ -107,9 +69,7 @@ function world.new(count, level)
     acknowledged = {}, never = {}, rings = {},
   }, world_mt)
   for nodeid = 1, count do
-    self.nodes[nodeid] = {
-      nodeid = nodeid, is_up = true, disk = { base = { index = 0 }, last = 0, list = {} },
-    }
+    self.nodes[nodeid] = { nodeid = nodeid, is_up = true, disk = disks.new() }
   end
   return self
 end
@@ -163,7 +123,7 @@ end
 local function played_log(process)
   return function(given)
     local disk = process.node.disk
-    local log = new_journal(disk)
+    local log = disks.journal(disk)
     process.journal = log
     local machine = machines.new(given, log)
     local function save(saved)
@@ -242,7 +202,7 @@ function methods:move(old, ring, cut)
   local tail = {}
   for i = furthest + 1, cut do
     local event = old.log[i]
-    if not event.from or has(movers, event.from) or not chance(holes) then
+    if not event.from or lists.contains(movers, event.from) or not chance(holes) then
       table.insert(tail, event)
     end
   end
@@ -293,7 +253,7 @@ local function handle(process, event)
   elseif event.down then
     return on.down({ message = "gone", code = "ERR_LIBRARY" })
   end
-  local is_there = room.view and has(room.view.members, event.from.id)
+  local is_there = room.view and lists.contains(room.view.members, event.from.id)
   if not is_there then return end
   if room.view.quorate then return on.message(event.bytes, event.from.id) end
   return on.inquorate(event.bytes, event.from.id)
@@ -353,7 +313,7 @@ function methods:kill(node)
   if not process then return end
   node.process, process.is_dead = nil, true
   leave(self, process, "procdown")
-  if process.journal then keep(node.disk, process.journal) end
+  if process.journal then disks.keep(node.disk, process.journal) end
 end
 
 --- The daemon of a node dies; its process lives on. What it had not read is lost.
