@@ -5,7 +5,7 @@
 local liar = require("spec.support.replica_liar")
 local world = require("spec.support.replica_world")
 
-local HISTORIES = math.tointeger(tonumber(os.getenv("REPLICA_HISTORIES"))) or 100
+local HISTORIES = math.tointeger(tonumber(os.getenv("REPLICA_HISTORIES"))) or 60
 local SEED = math.tointeger(tonumber(os.getenv("REPLICA_SEED"))) or os.time()
 local STEPS, SETTLING = 1500, 60000
 
@@ -32,7 +32,9 @@ end
 local function work(self)
   local node = pick(self.nodes)
   local process = node.process
-  if not process then return end
+  node.stall = math.max(0, (node.stall or 0) - 1)
+  if random(10) == 1 then self.clock:go_on(random() * 0.2) end
+  if not process or node.stall > 0 then return end
   local what = random(12)
   if what <= 4 then
     self:deliver(process)
@@ -43,7 +45,6 @@ local function work(self)
   elseif process.replica then
     flush(self, process, random(process.journal.written, process.journal.last))
   end
-  if random(10) == 1 then self.clock:go_on(random() * 0.2) end
   check_index(process)
 end
 
@@ -56,29 +57,52 @@ local function is_idle(self)
   return true
 end
 
+local function work_at(self, process)
+  flush(self, process)
+  while self:deliver(process) do end
+  self:handle(process)
+  while self.clock:run(process) do end
+end
+
+local function work_all(self)
+  for _, node in ipairs(self.nodes) do
+    if node.process then work_at(self, node.process) end
+  end
+end
+
 -- Much is under way when a ring breaks.
 local function crowd(self)
   for _, node in ipairs(self.nodes) do
     local process = node.process
     if process then
-      for _ = 1, random(0, 3) do self:submit(process) end
-      for _ = 1, random(0, 8) do self.clock:run(process) end
+      for _ = 1, random(0, 6) do self:submit(process) end
+      for _ = 1, random(0, 20) do self.clock:run(process) end
     end
   end
 end
 
 local function disturb(self)
-  if random(2) == 1 then crowd(self) end
+  if random(3) > 1 then
+    for _ = 1, random(60) do
+      work_all(self)
+      self.clock:go_on(0.1)
+    end
+    crowd(self)
+  end
+  if random(8) == 1 then
+    for _, one in ipairs(self.nodes) do one.stall = random(2) == 1 and random(400) or 0 end
+  end
   local node, what = pick(self.nodes), random(10)
   if not node.is_up then
     node.is_up = true
     self:form_randomly()
   elseif not node.process then
     self:start(node)
-  elseif what <= 5 then
+  elseif what <= 6 then
     self:form_randomly()
-  elseif what <= 7 then
+  elseif what <= 8 then
     self:crash(node)
+    if random(2) == 1 then self:kill(node) end
     self:form_randomly()
   else
     self:kill(node)
@@ -107,17 +131,6 @@ local function is_settled(self)
     if status.state ~= "synced" or process.journal.written < status.index then return false end
   end
   return is_idle(self)
-end
-
-local function work_at(self, process)
-  flush(self, process)
-  while self:deliver(process) do end
-  self:handle(process)
-  while self.clock:run(process) do end
-end
-
-local function work_all(self)
-  for _, node in ipairs(self.nodes) do work_at(self, node.process) end
 end
 
 local function settle(self)
@@ -174,12 +187,12 @@ local function play(self, has_strangers)
   for _, node in ipairs(self.nodes) do self:start(node) end
   for _ = 1, 20 do work_all(self) end
   for _ = 1, 4 do
-    local rate = pick({ 0.001, 0.003, 0.01 })
+    local rate, load = pick({ 0.001, 0.002, 0.005 }), pick({ 0.02, 0.1 })
     for _ = 1, STEPS do
       if random() < rate then disturb(self) end
       if has_strangers and random() < 0.1 then meddle(self) end
       local process = pick(self.nodes).process
-      if process and random() < 0.08 then self:submit(process) end
+      if process and random() < load then self:submit(process) end
       work(self)
       if is_idle(self) then self.clock:go_on(1) end
     end

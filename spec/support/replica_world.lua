@@ -23,6 +23,8 @@ local world_mt = { __index = methods }
 local LOST_MAX = 3
 local random = math.random
 
+local function pick(list) return list[random(#list)] end
+
 local function chance(part) return random() < part end
 
 local id_mt = {
@@ -198,7 +200,7 @@ function methods:move(old, ring, cut)
       furthest = math.max(furthest, process.at)
     end
   end
-  local holes = self.holes or chance(0.5) and 0.5 or 0
+  local holes = self.holes or pick({ 0, 0.5, 1 })
   local tail = {}
   for i = furthest + 1, cut do
     local event = old.log[i]
@@ -332,7 +334,7 @@ end
 --- Nodes that are up come to one ring, or to two.
 function methods:form_randomly(is_one)
   local groups = { {}, {} }
-  local part = is_one and 1 or chance(0.4) and 1 or 0.7
+  local part = is_one and 1 or chance(0.4) and 1 or 0.6
   for _, node in ipairs(self.nodes) do
     if node.is_up then table.insert(groups[chance(part) and 1 or 2], node) end
   end
