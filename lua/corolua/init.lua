@@ -3,6 +3,7 @@
 local condition_variable = require("corolua.scheduler.condition_variable")
 local forgiving = require("corolua.scheduler.forgiving")
 local group = require("corolua.group")
+local inspect = require("corolua.inspect")
 local names = require("corolua.names")
 local quorum = require("corolua.quorum")
 local scheduler = require("corolua.scheduler")
@@ -17,6 +18,7 @@ local corolua = {
   condition = condition_variable.new,
   stop = scheduler.stop,
   run = scheduler.run,
+  inspect = inspect.text,
 }
 
 --- A closed process group on the program's own node, not joined yet.
