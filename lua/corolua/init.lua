@@ -35,6 +35,15 @@ end
 ---@return corolua.QuorumState? state, string? message, string? code
 function corolua.quorum(timeout) return quorum.now(quorum.HERE, timeout) end
 
+--- Runs a program to its end while all else goes on: see `corolua.exec`.
+---@param program string looked for in the PATH unless it has a slash
+---@param args (string|number)[]? none unless told; no shell reads them
+---@param options corolua.ExecOptions?
+---@return corolua.ExecResult? result, string? message, string? code
+function corolua.exec(program, args, options)
+  return require("corolua.exec")(program, args, options) -- few scripts need it
+end
+
 local handlers = {}
 
 local setters = {
