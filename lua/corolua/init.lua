@@ -4,6 +4,7 @@ local condition_variable = require("corolua.scheduler.condition_variable")
 local forgiving = require("corolua.scheduler.forgiving")
 local group = require("corolua.group")
 local inspect = require("corolua.inspect")
+local log = require("corolua.log")
 local names = require("corolua.names")
 local quorum = require("corolua.quorum")
 local scheduler = require("corolua.scheduler")
@@ -19,6 +20,7 @@ local corolua = {
   stop = scheduler.stop,
   run = scheduler.run,
   inspect = inspect.text,
+  log = log.levels,
 }
 
 --- A closed process group on the program's own node, not joined yet.

@@ -28,7 +28,13 @@ function inspect.quoted(text)
 end
 
 -- At the most 3 bytes of a character follow its first one.
-local function cut(text, bytes)
+
+--- The beginning of a string that is longer, without a part of a character at
+--- its end.
+---@param text string
+---@param bytes integer at most so many
+---@return string
+function inspect.cut(text, bytes)
   for last = bytes, math.max(bytes - 3, 0), -1 do
     local behind = text:byte(last + 1)
     if behind < 0x80 or behind >= 0xc0 then return text:sub(1, last) end
@@ -38,7 +44,7 @@ end
 
 local function show_string(state, text)
   if #text <= state.bytes then return inspect.quoted(text) end
-  return ("%s… (%d bytes)"):format(inspect.quoted(cut(text, state.bytes)), #text)
+  return ("%s… (%d bytes)"):format(inspect.quoted(inspect.cut(text, state.bytes)), #text)
 end
 
 local function show_function(fn)
