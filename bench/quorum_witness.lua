@@ -76,7 +76,7 @@ local function listen(self, tracker)
   local follower = {}
   self:begin()
   for _, state in ipairs(tracker.states) do self:note(state.quorate, state.ring) end
-  function follower.quorum(_, state) self:note(state.quorate, state.ring) end
+  function follower.has_read_state(_, state) self:note(state.quorate, state.ring) end
   function follower.lost() self.is_ready = false end
   tracker:follow(follower)
 end

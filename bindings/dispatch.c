@@ -48,15 +48,18 @@ static const struct name modes[] = {
 /*
  * What a dispatch holds while it runs. It is closed on the way out, also by a
  * handler or a push that raises, and then waits in TURN_VALUE for the next one;
- * one inside another makes its own.
+ * one inside another makes its own. A coroutine that died of an error closes
+ * nothing: then the collector does it.
  */
 struct turn {
 	struct handle *handle; /* NULL while no dispatch runs */
 	struct limit *limit;   /* NULL where there is none */
 	lua_State *before;     /* what ran under the limit */
-	struct taken taken;
+	struct taken taken;    /* while it is pushed */
 	bool unhandled; /* the event that was taken has not had its handler */
 };
+
+enum { OWNER_VALUE = 1 }; /* user value of a turn: its handle */
 
 static _Thread_local struct handle *dispatching;
 
@@ -82,7 +85,7 @@ static cs_error_t handle_read(struct handle *handle)
 	err = handle->library->dispatch(handle->id,
 					CS_DISPATCH_ONE_NONBLOCKING);
 	dispatching = before;
-	if (err == CS_OK && handle->events.lost) {
+	if (handle->events.lost && (err == CS_OK || err == CS_ERR_TRY_AGAIN)) {
 		handle->events.lost = false;
 		return CS_ERR_NO_MEMORY;
 	}
@@ -124,6 +127,29 @@ static void turn_call(lua_State *L, struct turn *turn, int arguments)
 	limit_leave(turn->limit, L, before);
 }
 
+/* The memory of the handle is the turn's while an event is pushed. */
+static bool turn_take(struct turn *turn)
+{
+	struct handle *handle = turn->handle;
+
+	turn->taken = handle->spare;
+	handle->spare = (struct taken){.event = NULL};
+	return events_take(&handle->events, &turn->taken);
+}
+
+/* A dispatch within the pushes may have given the handle other memory. */
+static void turn_give_back(struct turn *turn)
+{
+	struct handle *handle = turn->handle;
+
+	if (handle->spare.event != NULL || handle->state == HANDLE_CLOSED) {
+		taken_free(&turn->taken);
+		return;
+	}
+	handle->spare = turn->taken;
+	turn->taken = (struct taken){.event = NULL};
+}
+
 /* What was taken comes first again, unless the handle is closed for good. */
 static void turn_put_back(struct turn *turn)
 {
@@ -145,10 +171,11 @@ static cs_error_t turn_next(lua_State *L, struct turn *turn, bool *called)
 	int arguments;
 
 	*called = false;
-	if (!events_take(&handle->events, &turn->taken))
+	if (!turn_take(turn))
 		return CS_ERR_NO_MEMORY;
 	push_handler(L, handle->library, turn->taken.event);
 	if (lua_isnil(L, -1)) {
+		turn_give_back(turn);
 		lua_settop(L, top);
 		return CS_OK;
 	}
@@ -157,10 +184,12 @@ static cs_error_t turn_next(lua_State *L, struct turn *turn, bool *called)
 	lua_pushvalue(L, 1);
 	arguments = handle->library->push_event(L, turn->taken.event);
 	if (handle->state == HANDLE_OPEN) {
+		turn_give_back(turn);
 		turn_call(L, turn, arguments + 1);
 		return CS_OK;
 	}
 	turn_put_back(turn);
+	turn_give_back(turn);
 	lua_settop(L, top);
 	return CS_OK;
 }
@@ -249,14 +278,12 @@ static void turn_end(lua_State *L, struct turn *turn)
 	struct handle *handle = turn->handle;
 
 	turn_put_back(turn);
+	turn_give_back(turn);
 	if (turn->limit != NULL)
 		limit_leave(turn->limit, L, turn->before);
 	turn->handle = NULL;
-	if (handle->spare.room == 0 && turn->taken.room <= SPARE_MAX &&
-	    handle->state != HANDLE_CLOSED)
-		handle->spare = turn->taken;
-	else
-		taken_free(&turn->taken);
+	if (handle->spare.room > SPARE_MAX)
+		taken_free(&handle->spare);
 }
 
 /* Behind a dispatch that has ended in good order there is nothing to do. */
@@ -266,6 +293,19 @@ static int turn_close(lua_State *L)
 
 	if (turn->handle != NULL)
 		turn_end(L, turn);
+	return 0;
+}
+
+/* Its coroutine died in a push. Later events may have had their handlers, so
+ * what was taken does not come again: dispatch tells that it is lost. */
+static int turn_gc(lua_State *L)
+{
+	struct turn *turn = lua_touserdata(L, 1);
+
+	if (turn->handle != NULL && turn->unhandled)
+		turn->handle->events.lost = true;
+	turn->handle = NULL;
+	taken_free(&turn->taken);
 	return 0;
 }
 
@@ -280,8 +320,10 @@ static struct turn *push_turn(lua_State *L)
 		return lua_touserdata(L, 2);
 	}
 	lua_pop(L, 1);
-	turn = lua_newuserdatauv(L, sizeof *turn, 0);
-	turn->handle = NULL;
+	turn = lua_newuserdatauv(L, sizeof *turn, 1);
+	*turn = (struct turn){.handle = NULL};
+	lua_pushvalue(L, 1);
+	lua_setiuservalue(L, -2, OWNER_VALUE);
 	luaL_setmetatable(L, TURN_NAME);
 	return turn;
 }
@@ -298,9 +340,7 @@ static struct turn *turn_begin(lua_State *L)
 		.handle = handle,
 		.limit = limit,
 		.before = limit != NULL ? limit->running : NULL,
-		.taken = handle->spare,
 	};
-	handle->spare = (struct taken){.event = NULL};
 	lua_toclose(L, 2);
 	return turn;
 }
@@ -349,5 +389,7 @@ void dispatch_register(lua_State *L)
 	luaL_newmetatable(L, TURN_NAME);
 	lua_pushcfunction(L, turn_close);
 	lua_setfield(L, -2, "__close");
+	lua_pushcfunction(L, turn_gc);
+	lua_setfield(L, -2, "__gc");
 	lua_pop(L, 1);
 }

@@ -75,7 +75,7 @@ struct handle {
 	unsigned int flags;    /* to connect with */
 	unsigned int handlers; /* bit n: there is a handler for kind n */
 	struct events events;
-	struct taken spare; /* the memory of the last dispatch, for the next */
+	struct taken spare; /* memory for the event that is pushed */
 };
 
 /* The user values of a handle: the first is of dispatch, then come the

@@ -39,7 +39,7 @@ static const char **mark_of(lua_State *co)
 }
 
 /* Threads older than this module have anything there. */
-static bool is_marked(lua_State *co)
+bool limit_is_marked(lua_State *co)
 {
 	const char *mark = *mark_of(co);
 
@@ -112,64 +112,15 @@ int limit_task_is_told(const struct limit *limit)
 	return *mark_of(limit->task) == &is_told;
 }
 
-static bool is_due(const struct limit *limit)
-{
-	return limit->exceeded || limit->stop != STOP_NEVER;
-}
-
-static struct limit *upvalue_limit(lua_State *L)
-{
-	return lua_touserdata(L, lua_upvalueindex(1));
-}
-
-static int push_refusal(lua_State *L, const char *text)
-{
-	lua_pushboolean(L, false);
-	lua_pushstring(L, text);
-	return 2;
-}
-
-/* What coroutine.resume of Lua does; the arguments are all but the first. */
-static int call_resume(lua_State *L, lua_State *co)
-{
-	int given = lua_gettop(L) - 1, results, status;
-
-	if (!lua_checkstack(co, given))
-		return push_refusal(L, "too many arguments to resume");
-	lua_xmove(L, co, given);
-	status = lua_resume(co, L, given, &results);
-	if (status != LUA_OK && status != LUA_YIELD) {
-		lua_xmove(co, L, 1);
-		lua_pushboolean(L, false);
-		lua_insert(L, -2);
-		return 2;
-	}
-	if (!lua_checkstack(L, results + 1)) {
-		lua_pop(co, results);
-		return push_refusal(L, "too many results to resume");
-	}
-	lua_pushboolean(L, true);
-	lua_xmove(co, L, results);
-	return results + 1;
-}
-
-static lua_State *check_thread(lua_State *L)
-{
-	lua_State *co = lua_tothread(L, 1);
-
-	luaL_argexpected(L, co != NULL, 1, "coroutine");
-	return co;
-}
-
 /* A task goes on, until it waits or ends. */
 static int step(lua_State *L, bool is_handler)
 {
-	struct limit *limit = upvalue_limit(L);
+	struct limit *limit = limit_upvalue(L);
 	lua_State *before = limit->current;
-	lua_State *co = check_thread(L);
+	lua_State *co = limit_check_thread(L);
 	int results;
 
-	if (!is_marked(co))
+	if (!limit_is_marked(co))
 		*mark_of(co) = &is_task;
 	else if (*mark_of(co) == &is_pending)
 		set_hook(limit, co);
@@ -180,13 +131,13 @@ static int step(lua_State *L, bool is_handler)
 	limit->steps++;
 	limit->current = co;
 	limit->task = co;
-	results = call_resume(L, co);
+	results = coroutines_resume(L, co);
 	limit->task = NULL;
 	limit->current = before;
 	limit->stop = STOP_NEVER;
 	if (is_handler)
 		limit_leave(limit, co, NULL);
-	return results;
+	return coroutines_results(L, results);
 }
 
 /* limit.step(task, ...): coroutine.resume of a task */
@@ -205,83 +156,11 @@ static int limit_resume(lua_State *L)
 /* limit.next(): the task goes over to its next handler, with new time */
 static int limit_next(lua_State *L)
 {
-	struct limit *limit = upvalue_limit(L);
+	struct limit *limit = limit_upvalue(L);
 
 	limit->calls++;
 	limit->exceeded = 0;
 	return 0;
-}
-
-/* coroutine.resume, for what runs inside a task */
-static int resume(lua_State *L)
-{
-	struct limit *limit = upvalue_limit(L);
-	lua_State *before = limit->current, *running = limit->running;
-	lua_State *co = check_thread(L);
-	int results;
-
-	if (is_marked(co) && co != limit->task)
-		return push_refusal(L, "cannot resume a task, which goes on by "
-				       "itself (see task:wait)");
-	if (running != NULL)
-		limit->running = co;
-	limit->current = co;
-	if (is_due(limit))
-		set_hook(limit, co);
-	results = call_resume(L, co);
-	limit->current = before;
-	limit->running = running;
-	/* The interruption came inside: the one that resumed is no better. */
-	if (is_due(limit))
-		set_hook(limit, before);
-	return results;
-}
-
-static int close_thread(lua_State *co, lua_State *from)
-{
-#if LUA_VERSION_NUM > 504 || LUA_VERSION_RELEASE_NUM >= 50406
-	return lua_closethread(co, from);
-#else
-	(void)from;
-	return lua_resetthread(co);
-#endif
-}
-
-/* What coroutine.wrap gives; its second upvalue is the coroutine. */
-static int call_wrapped(lua_State *L)
-{
-	lua_State *co = lua_tothread(L, lua_upvalueindex(2));
-	int results;
-
-	lua_pushvalue(L, lua_upvalueindex(2));
-	lua_insert(L, 1);
-	results = resume(L);
-	if (lua_toboolean(L, -results))
-		return results - 1;
-	if (lua_status(co) > LUA_YIELD) {
-		close_thread(co, L);
-		lua_xmove(co, L, 1);
-	}
-	if (lua_type(L, -1) == LUA_TSTRING) {
-		luaL_where(L, 1);
-		lua_insert(L, -2);
-		lua_concat(L, 2);
-	}
-	return lua_error(L);
-}
-
-/* coroutine.wrap */
-static int wrap(lua_State *L)
-{
-	lua_State *co;
-
-	luaL_checktype(L, 1, LUA_TFUNCTION);
-	lua_pushvalue(L, lua_upvalueindex(1));
-	co = lua_newthread(L);
-	lua_pushvalue(L, 1);
-	lua_xmove(L, co, 1);
-	lua_pushcclosure(L, call_wrapped, 2);
-	return 1;
 }
 
 static int pcall_done(lua_State *L, int status, lua_KContext context)
@@ -301,7 +180,7 @@ static int pcall_done(lua_State *L, int status, lua_KContext context)
  */
 static int limit_pcall(lua_State *L)
 {
-	lua_KContext limit = (lua_KContext)upvalue_limit(L);
+	lua_KContext limit = (lua_KContext)limit_upvalue(L);
 	int status;
 
 	luaL_checktype(L, 1, LUA_TFUNCTION);
@@ -311,11 +190,33 @@ static int limit_pcall(lua_State *L)
 	return pcall_done(L, status, limit);
 }
 
+/* limit.within(task, fn, ...): pcall(fn, ...), outside of a task that the stop
+ * takes for the one that runs; it cannot yield */
+static int limit_within(lua_State *L)
+{
+	struct limit *limit = limit_upvalue(L);
+	lua_State *current = limit->current;
+	lua_State *task = limit_check_thread(L);
+	int status;
+
+	luaL_checkany(L, 2);
+	limit->steps++;
+	limit->current = L;
+	limit->task = task;
+	status = lua_pcall(L, lua_gettop(L) - 2, LUA_MULTRET, 0);
+	limit->task = NULL;
+	limit->current = current;
+	limit->stop = STOP_NEVER;
+	lua_pushboolean(L, status == LUA_OK);
+	lua_replace(L, 1);
+	return lua_gettop(L);
+}
+
 /* limit.interrupt(task): raises limit.STOPPED in it, once, as soon as it runs
  * the script's own code; only if it was not interrupted and not excused */
 static int limit_interrupt_task(lua_State *L)
 {
-	lua_State *co = check_thread(L);
+	lua_State *co = limit_check_thread(L);
 
 	if (*mark_of(co) != &is_told)
 		*mark_of(co) = &is_pending;
@@ -325,7 +226,7 @@ static int limit_interrupt_task(lua_State *L)
 /* limit.excuse(task): the stop does not interrupt it */
 static int limit_excuse(lua_State *L)
 {
-	*mark_of(check_thread(L)) = &is_told;
+	*mark_of(limit_check_thread(L)) = &is_told;
 	return 0;
 }
 
@@ -333,7 +234,7 @@ static int limit_excuse(lua_State *L)
  * as it can, or it was excused */
 static int limit_is_told(lua_State *L)
 {
-	const char *mark = *mark_of(check_thread(L));
+	const char *mark = *mark_of(limit_check_thread(L));
 
 	lua_pushboolean(L, mark == &is_told || mark == &is_pending);
 	return 1;
@@ -343,7 +244,7 @@ static int limit_is_told(lua_State *L)
  * and one that runs a second longer at each instruction, if there is a host */
 static int limit_watch_stop(lua_State *L)
 {
-	struct limit *limit = upvalue_limit(L);
+	struct limit *limit = limit_upvalue(L);
 	double grace = luaL_checknumber(L, 1);
 
 	if (limit->watch_stop != NULL)
@@ -354,7 +255,7 @@ static int limit_watch_stop(lua_State *L)
 /* limit.set_own(prefix): how the sources of corolua's functions begin */
 static int limit_set_own(lua_State *L)
 {
-	struct limit *limit = upvalue_limit(L);
+	struct limit *limit = limit_upvalue(L);
 
 	luaL_checkstring(L, 1);
 	lua_settop(L, 1);
@@ -366,7 +267,7 @@ static int limit_set_own(lua_State *L)
 /* limit.is_own(source) -> whether that is a source of corolua */
 static int limit_is_own(lua_State *L)
 {
-	lua_pushboolean(L, is_own(upvalue_limit(L), luaL_checkstring(L, 1)));
+	lua_pushboolean(L, is_own(limit_upvalue(L), luaL_checkstring(L, 1)));
 	return 1;
 }
 
@@ -375,18 +276,13 @@ static const luaL_Reg functions[] = {
 	{"resume", limit_resume},
 	{"next", limit_next},
 	{"pcall", limit_pcall},
+	{"within", limit_within},
 	{"interrupt", limit_interrupt_task},
 	{"excuse", limit_excuse},
 	{"is_told", limit_is_told},
 	{"watch_stop", limit_watch_stop},
 	{"set_own", limit_set_own},
 	{"is_own", limit_is_own},
-	{NULL, NULL},
-};
-
-static const luaL_Reg coroutine_functions[] = {
-	{"resume", resume},
-	{"wrap", wrap},
 	{NULL, NULL},
 };
 
@@ -423,17 +319,14 @@ static void push_limit(lua_State *L)
 	lua_setfield(L, LUA_REGISTRYINDEX, LIMIT_KEY);
 }
 
-/* Leaves the module, and resume of Lua replaced by ours. */
+/* Leaves the module, and what Lua has to run coroutines replaced by ours. */
 MODULE(corolua_limit)
 {
 	luaL_newlibtable(L, functions);
 	push_stopped(L);
 	lua_setfield(L, -2, "STOPPED");
 	push_limit(L);
-	lua_getglobal(L, "coroutine");
-	lua_pushvalue(L, -2);
-	luaL_setfuncs(L, coroutine_functions, 1);
-	lua_pop(L, 1);
+	coroutines_replace(L);
 	luaL_setfuncs(L, functions, 1);
 	return 1;
 }

@@ -1,8 +1,10 @@
 #ifndef COROLUA_LIMIT_H
 #define COROLUA_LIMIT_H
 
+#include <lauxlib.h>
 #include <lua.h>
 #include <signal.h>
+#include <stdbool.h>
 
 /*
  * What runs now, and whether it is to be interrupted. corolua.limit owns one
@@ -39,6 +41,27 @@ static inline struct limit *limit_of(lua_State *L)
 	return limit;
 }
 
+/* Of the functions of corolua.limit, which have it as their first upvalue. */
+static inline struct limit *limit_upvalue(lua_State *L)
+{
+	return (struct limit *)lua_touserdata(L, lua_upvalueindex(1));
+}
+
+/* The coroutine that a function was given first. */
+static inline lua_State *limit_check_thread(lua_State *L)
+{
+	lua_State *co = lua_tothread(L, 1);
+
+	luaL_argexpected(L, co != NULL, 1, "coroutine");
+	return co;
+}
+
+/* Whether something is to be interrupted. */
+static inline bool limit_is_due(const struct limit *limit)
+{
+	return limit->exceeded || limit->stop != STOP_NEVER;
+}
+
 /* What ran before is given back to limit_leave, so that calls may nest. */
 static inline lua_State *limit_enter(struct limit *limit, lua_State *L)
 {
@@ -67,5 +90,19 @@ void limit_interrupt(struct limit *limit);
 
 /* Whether the stop has interrupted the task that runs, or left it alone. */
 int limit_task_is_told(const struct limit *limit);
+
+/* Whether it is a task, which the scheduler alone resumes. */
+bool limit_is_marked(lua_State *co);
+
+/*
+ * What coroutine.resume of Lua does; the arguments are all but the first. It
+ * raises nothing, so that its caller can put back what it has changed, and
+ * then returns what coroutines_results makes of the number.
+ */
+int coroutines_resume(lua_State *L, lua_State *co);
+int coroutines_results(lua_State *L, int results);
+
+/* Puts ours in the place of what Lua has; the limit is on top of the stack. */
+void coroutines_replace(lua_State *L);
 
 #endif

@@ -24,6 +24,10 @@ int limits_set_handler(lua_State *L);
  * SIGINT or SIGTERM has come; a second one ends the program at once. */
 int signals_watch(lua_State *L);
 
+/* No timer touches the state from here on, as it is about to be closed. */
+void limits_end(void);
+void signals_end(void);
+
 /* host.signal() -> the number of the first signal, or nil */
 int signals_first(lua_State *L);
 

@@ -24,7 +24,7 @@ enum { TICKS = 10, SECOND = 1000000000 };
 
 /* The CPU time of the handler that runs. */
 struct watched {
-	struct limit *limit;
+	struct limit *volatile limit; /* NULL once the state is closed */
 	timer_t timer;
 	unsigned long seen; /* the call that ran at the last tick */
 	volatile sig_atomic_t ticks;
@@ -37,6 +37,8 @@ static void on_tick(int signum)
 	struct limit *limit = watched.limit;
 
 	(void)signum;
+	if (limit == NULL)
+		return;
 	if (limit->running == NULL || limit->calls != watched.seen) {
 		watched.seen = limit->calls;
 		watched.ticks = 0;
@@ -83,4 +85,9 @@ int limits_set_handler(lua_State *L)
 		return push_errno(L, "timer_create", errno);
 	lua_pushboolean(L, true);
 	return 1;
+}
+
+void limits_end(void)
+{
+	watched.limit = NULL;
 }

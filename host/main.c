@@ -7,6 +7,8 @@
 #include "forked.h"
 #include "modules.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <lauxlib.h>
 #include <limits.h>
 #include <lualib.h>
@@ -252,16 +254,34 @@ static int run(lua_State *L, int argc, char *argv[])
 	return EXIT_FAILURE;
 }
 
+/*
+ * A standard descriptor that is closed would be the next one that is opened:
+ * what a script prints would go to a daemon, or into the event of a stop. One
+ * in its place that is open the other way fails as the closed one does.
+ */
+static void fill_standard_descriptors(void)
+{
+	static const int modes[] = {O_WRONLY, O_RDONLY, O_RDONLY};
+
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF)
+			open("/dev/null", modes[fd]);
+}
+
 int main(int argc, char *argv[])
 {
-	lua_State *L = limits_new_state();
+	lua_State *L;
 	int status;
 
+	fill_standard_descriptors();
+	L = limits_new_state();
 	if (L == NULL) {
 		fputs("corolua: out of memory\n", stderr);
 		return EXIT_FAILURE;
 	}
 	status = run(L, argc, argv);
+	limits_end();
+	signals_end();
 	lua_close(L);
 	return status;
 }

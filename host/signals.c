@@ -32,7 +32,7 @@ static const double GRACE = 1;
  * clock that never goes back.
  */
 struct clock {
-	struct limit *limit;
+	struct limit *volatile limit; /* NULL once the state is closed */
 	timer_t timer;
 	double due;         /* when tasks are interrupted */
 	double since;       /* when the step was seen first, or interrupted */
@@ -70,6 +70,8 @@ static void on_tick(int signum)
 	double now = seconds_now();
 
 	(void)signum;
+	if (limit == NULL)
+		return;
 	if (limit->task == NULL || limit->steps != clock->seen) {
 		clock->seen = limit->steps;
 		clock->since = now;
@@ -189,4 +191,9 @@ int signals_first(lua_State *L)
 	else
 		lua_pushinteger(L, first);
 	return 1;
+}
+
+void signals_end(void)
+{
+	stop_clock.limit = NULL;
 }

@@ -28,6 +28,12 @@ local STATUSES = {
     3, "closed" },
   { "refuses an unknown option", "--log-levl x", 2, "did you mean '%-%-log%-level'" },
   { "refuses a size that is none", "--memory-limit x", 2, "memory%-limit" },
+  { "refuses a size that no integer holds", "--memory-limit 1099511627776G -v", 2,
+    "memory%-limit" },
+  { "opens nothing of its own in the place of standard output that is closed",
+    "-e 'os.exit(require(\"lfs\").symlinkattributes(\"/proc/self/fd/1\", \"target\") "
+    .. "== \"/dev/null\" and 7 or 6)' >&- || (exit $?)", 7 },
+  { "names an option without a name as it is", "--=x", 2, "unknown option '%-%-';" },
   { "refuses a level that is none", "--log-level debgu", 2, "debug" },
   { "says that the interactive mode comes later", "-i", 2, "later" },
   { "takes the smallest limit of a handler's time",

@@ -232,10 +232,11 @@ describe("corolua.journal", function()
     is_free = true
     assert.same({ "timed out after 0.01 s", "ERR_TIMEOUT" }, { message, code })
     assert.is_nil(done)
-    assert(book:sync(5))
+    is_free = true
+    assert(book:sync(20))
     book:append("two")
-    assert(book:sync(5))
-    assert(scheduler.wait(function() return told[2] end, 5))
+    assert(book:sync(20))
+    assert(scheduler.wait(function() return told[2] end, 20))
     assert.same({ 1, 2 }, told)
   end)
 
@@ -248,14 +249,37 @@ describe("corolua.journal", function()
     assert.equal(begin + frame.HEAD + bytes, book.writer.log.stop)
   end)
 
-  it("marks what is written a while after the last write", function()
+  it("seals its file a while after the last write, until the next one", function()
     local book <close> = assert(journal.open(folder))
+    local log = book.writer.log
+    assert.is_true(log:is_sealed())
     book:append("one")
     assert(book:sync())
-    local stop = book.writer.log.stop
-    assert(scheduler.wait(function() return book.writer.log.stop == stop + frame.HEAD end, 5))
-    local function is_longer() return book.writer.log.stop > stop + frame.HEAD end
-    assert.is_nil(scheduler.wait(is_longer, 1.2))
+    assert.is_false(log:is_sealed())
+    assert(scheduler.wait(function() return log:is_sealed() end, 20))
+    book:cut(0)
+    assert(book:sync())
+    assert.is_false(log:is_sealed())
+    assert(book:close())
+    assert.is_true(log:is_sealed())
+  end)
+
+  it("marks what is written while it goes on writing", function()
+    local book <close> = assert(journal.open(folder))
+    local log, marks = book.writer.log, {}
+    local mark = log.mark
+    function log.mark(self)
+      local done, message, code = mark(self)
+      if done then table.insert(marks, self.stop) end
+      return done, message, code
+    end
+    local deadline = scheduler.now() + 20
+    while #marks < 2 and scheduler.now() < deadline do
+      book:append("one")
+      assert(book:sync())
+    end
+    assert.is_true(#marks >= 2 and marks[2] > marks[1])
+    assert.is_false(log:is_sealed())
   end)
 
   it("takes a record of many megabytes, in memory and from the disk", function()

@@ -138,6 +138,28 @@ describe("corolua lab", function()
     end
   end)
 
+  it("says that the input cannot be read, and ends it", function()
+    local output, status = run(("sh -c '\"%s\" lab -n 1 - <&-'"):format(support.program))
+    assert.same({ "corolua lab: cannot read -\n", 1 }, { output, status })
+    -- A socket has no name to be opened by.
+    local script = write("unread.lua", READER)
+    output, status = run(("bash -c '\"%s\" lab -n 1 --stdin 1 %s </dev/udp/127.0.0.1/9'")
+      :format(support.program, script))
+    assert.matches("corolua lab: cannot read the input: [^\n]*No such device", output)
+    assert.matches("1| 0 bytes\t\n", output, 1, true)
+    assert.equal(0, status)
+  end)
+
+  it("runs a script that has the name of an option or a command", function()
+    for _, name in ipairs({ "-v", "help" }) do
+      local script = write(name, "print(arg[0], ...)")
+      local output = run(("sh -c 'cd %s && \"%s\" lab -n 1 -- %s a'")
+        :format(folder, support.program, name))
+      assert.equal(("1| %s\ta\n"):format(name), output)
+      os.remove(script)
+    end
+  end)
+
   it("outlives a script that reads no further", function()
     local output, status = run(([[sh -c 'seq 80000 |
       "%s" lab -n 1 --stdin 1 -e "io.read() io.stdin:close() print(1)"']]):format(support.program))

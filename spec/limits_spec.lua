@@ -142,4 +142,33 @@ describe("--memory-limit", function()
       assert.matches("corolua: [^\n]*not enough memory\n", output)
     end
   end)
+
+  it("refuses a task and loses none, where a script goes on behind it", function()
+    local script = [[
+      local corolua = require("corolua")
+      local ran, made, refused = 0, 0, 0
+      local function task() ran = ran + 1 end
+      local function put(list, i, size) list[i] = ("x"):rep(size) end
+      for _ = 1, 100 do
+        local ballast, n, size = table.pack(table.unpack({}, 1, 200)), 0, 1 << 20
+        while size >= 32 do
+          local fits = n < 199 and pcall(put, ballast, n + 1, size)
+          if fits then n = n + 1 else size = size // 2 end
+        end
+        for i = 1, 40 do
+          if pcall(corolua.spawn, task) then made = made + 1 else refused = refused + 1 end
+          if i % 4 == 0 then
+            ballast[n] = nil
+            n = n - 1
+          end
+        end
+        ballast = nil
+        corolua.sleep(0)
+      end
+      corolua.wait(function() return ran == made end, 10)
+      print(ran == made, made > 0, refused > 0)]]
+    local pipe <close> = assert(io.popen(("timeout -k 1 60 '%s' --memory-limit 3M -e '%s' 2>&1")
+      :format(support.program, script)))
+    assert.equal("true\ttrue\ttrue\n", pipe:read("a"))
+  end)
 end)

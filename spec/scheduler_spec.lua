@@ -131,11 +131,16 @@ describe("corolua.scheduler", function()
     assert.is_false(ok)
     assert.equal("cannot resume a task, which goes on by itself (see task:wait)", why)
     assert.same({ false, why }, { coroutine.wrap(function() return coroutine.resume(co) end)() })
+    assert.same({ false, "cannot close a task, which ends by itself" },
+      { pcall(coroutine.close, co) })
     assert.is_true(task:wait())
     assert.is_true(corolua.now() - begin > 0.02)
   end)
 
   it("gives and raises what Lua's own coroutine functions do", function()
+    local function close_running() coroutine.close(coroutine.running()) end
+    local _, refusal = pcall(close_running)
+    assert.matches("^[^\n]*scheduler_spec.lua:%d+: cannot close a running coroutine$", refusal)
     local add = coroutine.wrap(function(a, b)
       while true do a, b = coroutine.yield(a + b, nil) end
     end)

@@ -64,6 +64,60 @@ local PROGRAMS = {
         while true do pcall(function() while true do end end) end
       end)
       kill()]], "^$", 0 },
+  { "interrupts a condition that never returns, and lets its task close what waits", [[
+      corolua.spawn(function()
+        local asked = 0
+        local _ <close> = closing(function(_, why) print(why, corolua.sleep(0.01)) end)
+        corolua.wait(function()
+          asked = asked + 1
+          if asked == 2 then kill() end
+          while asked == 2 do end
+        end)
+      end)]], "^the program is stopping\ttrue\n$", 0, "--handler-limit 0" },
+  { "interrupts <close> variables that never end, in a task that is closed", [[
+      corolua.spawn(function()
+        local _ <close> = closing(function() while true do end end)
+        os.exit(3)
+      end)
+      scheduler.at_exit(function() print("the end") end)]], "^the end\n$", 3 },
+  { "interrupts those of a coroutine that a task closes", [[
+      corolua.spawn(function()
+        local inner = coroutine.create(function()
+          local _ <close> = closing(function() while true do end end)
+          coroutine.yield()
+        end)
+        coroutine.resume(inner)
+        print(coroutine.close(inner))
+      end)
+      kill()]], "^false\tthe program is stopping\n$", 0 },
+  { "interrupts a coroutine that catches what os.exit raises, and goes on", [[
+      coroutine.wrap(function() while true do pcall(os.exit, 3) end end)()
+      print("not reached")]], "^$", 3 },
+  { "goes on to the end where a wait cannot take back what it began", [[
+      corolua.spawn(function()
+        local _ <close> = closing(function() print("closed") end)
+        local function begin() return function() error("stuck") end end
+        scheduler.await(begin, nil, { interruptible = false })
+      end)
+      scheduler.at_exit(function() print("the end") end)
+      corolua.after(0.05, stop)]],
+    "^corolua: closed a task [^\n]*\nclosed\nthe end\n"
+    .. "corolua: while a task was closed: [^\n]*stuck\n$", 1 },
+  { "tells of the error of a task whose <close> variable the stop interrupts", [[
+      corolua.spawn(function()
+        local _ <close> = closing(function() while true do corolua.sleep(10) end end)
+        error("oops")
+      end)
+      corolua.after(0.05, stop)]], "^corolua: [^\n]*oops\nstack traceback:", 1 },
+  { "tells of it where the task is closed before that is over", [[
+      corolua.spawn(function()
+        local _ <close> = closing(function()
+          while true do pcall(function() while true do corolua.sleep(10) end end) end
+        end)
+        error("oops")
+      end)
+      corolua.after(0.05, stop)]],
+    "^corolua: closed a task [^\n]*\ncorolua: [^\n]*oops\nstack traceback:", 1 },
   { "closes a task that still waits at the deadline, and names it", [[
       corolua.spawn(function()
         local _ <close> = closing(function() print("closed") end)
@@ -115,6 +169,15 @@ local PROGRAMS = {
       corolua.sleep(10)]],
     "^corolua: [^\n]*second.*\nthen[^\n]*\n[^\n]*handed on[^\n]*\nstack traceback:"
     .. "\n[^\n]*\n[^\n]*\n$", 1 },
+  { "tells nothing of an error that was caught as another ended the run", [[
+      local first = corolua.spawn(function() scheduler.park() error("caught") end)
+      local second = corolua.spawn(function() scheduler.park() error("second") end)
+      corolua.spawn(function() pcall(first.wait, first) end)
+      corolua.sleep(0.01)
+      scheduler.unpark(first)
+      scheduler.unpark(second)
+      corolua.sleep(10)]],
+    "^corolua: [^\n]*second\nstack traceback:\n[^\n]*\n[^\n]*\n$", 1 },
   { "unparks no task that a stop has woken, and that waits for something else", [[
       local parked = corolua.spawn(function()
         print(select(3, scheduler.park()))

@@ -48,6 +48,7 @@ local LEVELS = {
   notice = true, info = true, debug = true, trace = true,
 }
 
+local SIZE_MAX = 1 << 60
 local UNITS = { [""] = 1, K = 1 << 10, M = 1 << 20, G = 1 << 30 }
 
 local function bad(...) error({ usage = string.format(...) }, 0) end
@@ -63,12 +64,12 @@ function options.hint(word, known, prefix)
 end
 
 local function parse_size(text)
-  local number, unit = text:match("^(%d+)([KMG]?)$")
-  local size = number and math.tointeger(tonumber(number))
-  if not size or size > 1 << 40 then
+  local digits, unit = text:match("^(%d+)([KMG]?)$")
+  local number = digits and math.tointeger(tonumber(digits))
+  if not number or number > SIZE_MAX // UNITS[unit] then
     bad("--memory-limit must be bytes, or with K, M, G, got '%s'", text)
   end
-  return size * UNITS[unit]
+  return number * UNITS[unit]
 end
 
 local function parse_seconds(text)
@@ -103,7 +104,7 @@ local LONG = {
 local FLAGS = { v = "version", h = "help", E = "no_environment", i = "interactive" }
 
 local function parse_long(parsed, word, argument)
-  local name, value = word:match("^%-%-([^=]+)=?(.*)$")
+  local name, value = word:match("^%-%-([^=]*)=?(.*)$")
   local option = LONG[name]
   if not option then
     bad("unknown option '--%s'%s", name, options.hint(name, LONG, "--"))

@@ -10,7 +10,6 @@ local scheduler = require("corolua.scheduler")
 local signal = require("corolua.signal")
 local thin = require("corosync.quorum")
 local votequorum = require("corosync.votequorum")
-local worker = require("corolua.worker")
 
 ---@class corolua.Place where a connection is made
 ---@field key any equal for all connections to one daemon
@@ -102,10 +101,9 @@ local function lose(self, message, code)
   for _, follower in ipairs(followers) do follower:lost(message, code) end
 end
 
--- As a program ends, a thread has all handles that are still there.
 local function read(self)
   local handle = self.handle
-  if not handle or not worker.is_open(handle) then return end
+  if not handle then return end
   local ok, more, code = handle:dispatch("all")
   if not ok then return lose(self, more, code) end
   if handle:pending() > 0 then loop.timer(0, function() read(self) end) end

@@ -63,17 +63,18 @@ local function leave_loop(why)
   if running then loop.stop(failures.text()) end
 end
 
+-- Where memory is short this raises, and nothing has changed.
 local function push_ready(task, values)
-  last = last + 1
-  ready[last] = task
   task.values = values
+  ready[last + 1] = task
+  last = last + 1
 end
 
 -- Ends the wait a task is in; false if it is in another one by now.
 local function wake(task, id, values)
   if task.waiting ~= id then return false end
-  task.waiting = nil
   push_ready(task, values)
+  task.waiting = nil
   return true
 end
 
@@ -87,10 +88,11 @@ end
 
 -- Whether anybody waited for it, and was told.
 local function finish(task, ...)
+  task.results = pack(...)
   alive[task] = nil
   alive_count = alive_count - 1
-  task.results = pack(...)
   local waiters, is_told = task.waiters, false
+  task.waiters = nil
   if not waiters then return false end
   for i = 1, #waiters do
     is_told = wake(waiters[i].task, waiters[i].id, NO_VALUES) or is_told
@@ -98,10 +100,12 @@ local function finish(task, ...)
   return is_told
 end
 
--- Called where the error is raised, before its stack is gone. An error that
--- came out of a task waited for keeps the traceback it had there.
+-- Called where the error is raised, before its stack is gone; nothing catches it
+-- any more. An error that came out of a task waited for keeps the traceback it
+-- had there.
 local function note_problem(problem)
   if rawequal(problem, limit.STOPPED) then return problem end
+  current.problem = problem
   local from = current.awaited
   if from and from.failed and rawequal(from.problem, problem) then
     current.trace = from.trace
@@ -115,10 +119,14 @@ end
 -- when it raises.
 local function body(fn, ...) return xpcall(fn, note_problem, ...) end
 
--- The stop's own error is none of the task's. Others are raised by whoever waits
--- for the task, or else end the run.
+-- The stop's own error is none of the task's; where it came in a <close> variable
+-- behind an error, that one counts. Errors are raised by whoever waits for the
+-- task, or else end the run.
 local function fail(task, problem)
-  if rawequal(problem, limit.STOPPED) then return finish(task, unpack(INTERRUPTED, 1, 3)) end
+  if rawequal(problem, limit.STOPPED) then
+    if not task.trace then return finish(task, unpack(INTERRUPTED, 1, 3)) end
+    problem = task.problem
+  end
   task.failed, task.problem = true, problem
   task.trace = task.trace or describe(problem)
   local is_told = finish(task)
@@ -301,11 +309,13 @@ function scheduler.at_turn_end(fn) turn_ends.add(fn) end
 function scheduler.spawn(fn, ...)
   check_function(fn, "spawn")
   made = made + 1
-  local task = setmetatable({ co = coroutine.create(body), number = made }, task_mt)
+  local task = setmetatable({
+    co = coroutine.create(body), number = made, values = pack(fn, ...),
+  }, task_mt)
   if stopping and current and limit.is_told(current.co) then limit.excuse(task.co) end
-  alive[task] = true
-  alive_count = alive_count + 1
-  push_ready(task, pack(fn, ...))
+  -- Memory may be short up to here: then there is no such task.
+  ready[last + 1], alive[task] = task, true
+  alive_count, last = alive_count + 1, last + 1
   return task
 end
 
@@ -324,7 +334,7 @@ function methods:wait(timeout)
       entry.id = id
       table.insert(self.waiters, entry)
     end, timeout)
-    for i, waiter in ipairs(self.waiters) do
+    for i, waiter in ipairs(self.waiters or {}) do
       if waiter == entry then table.remove(self.waiters, i) break end
     end
     if code then return nil, message, code end
@@ -351,15 +361,6 @@ function scheduler.sleep(seconds)
   local _, _, code = await(task, nothing, seconds)
   return code ~= "ERR_INTERRUPT"
 end
-
---- Seconds of a clock that never goes back.
----@return number
-function scheduler.now() return loop.now() end
-
---- Seconds since 1970, by a clock that people set: for what must be comparable
---- between machines. All else goes by `now`.
----@return number
-function scheduler.clock() return loop.clock() end
 
 timers.add_to(scheduler)
 
@@ -391,13 +392,18 @@ local function tasks_alive()
   return tasks
 end
 
--- Closes a task where it is, which runs its <close> variables; they cannot wait.
+-- Closes a task where it is, which runs its <close> variables; they cannot wait,
+-- and are interrupted where they go on for a second.
 local function close(task)
   task.waiting = nil
-  drop_wait(task)
-  local closed, problem = coroutine.close(task.co)
+  local dropped, problem = pcall(drop_wait, task)
+  limit.excuse(task.co)
+  local _, closed, close_problem = limit.within(task.co, coroutine.close, task.co)
   finish(task, unpack(INTERRUPTED, 1, 3))
-  if not closed then return problem end
+  -- An error whose <close> variables are not over.
+  if task.trace then failures.add(task.trace) end
+  if not dropped then return problem end
+  if not closed then return close_problem end
 end
 
 local function interrupt(task)
@@ -448,6 +454,7 @@ end
 --- are closed, `at_exit` work is done. Never returns.
 ---@param status integer
 function scheduler.exit(status)
+  if not exit_status then the_end:watch_exit() end
   exit_status = exit_status or status
   leave_loop("exit")
   if scheduler.can_wait() then
@@ -477,6 +484,7 @@ function scheduler.run(fn, ...)
   stopping = true
   the_end:wind_up(why)
   running = false
+  failures.add_pending()
   local failure = failures.text()
   if failure and not exit_status then error(failure, 0) end
   return unpack(main.results, 1, main.results.n)

@@ -184,10 +184,13 @@ local function read_notes(found, bytes)
   elseif not first and not second then
     return corrupt(found.disk, frame.NOTES[1], "both notes of the end are damaged")
   end
-  found.is_closed = first ~= frame.OPEN
+  -- Without the first one the file is closed if it ends where the second one says:
+  -- the crash may also have interrupted `settle`, of a file that goes on.
+  local stop = first or second == size and size or frame.OPEN
+  found.is_closed = stop ~= frame.OPEN
   found.is_whole = found.is_closed and first == second
-  found.noted = found.is_closed and first or second or 0
-  if found.is_closed and second and second ~= found.noted then
+  found.noted = found.is_closed and stop or second or 0
+  if found.is_closed and second and second ~= stop then
     return corrupt(found.disk, frame.NOTES[2], "the two notes of the end differ")
   elseif size < found.noted or found.is_closed and size > found.noted then
     return corrupt(found.disk, size, ("the file ends here, and %d bytes of it were on the disk")

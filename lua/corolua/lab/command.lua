@@ -20,9 +20,11 @@ local TIMED_OUT = 124
 
 local function complain(text) io.stderr:write("corolua lab: ", text, "\n") end
 
--- What the program on each node is told to run.
+-- What the program on each node is told to run. A script may have the name of an
+-- option or of a command.
 local function words_of(parsed)
   local line = { table.unpack(parsed.actions) }
+  if parsed.script and parsed.script ~= "-" then line[#line + 1] = "--" end
   line[#line + 1] = parsed.script
   lists.append(line, parsed.args)
   return line
@@ -38,16 +40,24 @@ end
 
 local function begin_input(kind, running, parsed)
   if kind == "script" then
-    for _, script in ipairs(running.scripts) do
+    for _, script in pairs(running.scripts) do
       script.input:write(parsed.text)
       script.input:finish()
     end
-    return true
   elseif kind == "one" then
     local script = running.scripts[parsed.stdin]
-    return not script or typing.to_one(script)
+    if script then return typing.to_one(script) end
+  elseif kind == "typed" then
+    return typing.by_node(running.scripts, complain)
   end
-  return kind ~= "typed" or typing.by_node(running.scripts, complain)
+  return true
+end
+
+-- What cannot be read has ended.
+local function end_input(running)
+  for _, script in pairs(running.scripts) do
+    if script.input then script.input:finish() end
+  end
 end
 
 local function run_scripts(cluster, parsed)
@@ -57,7 +67,10 @@ local function run_scripts(cluster, parsed)
     fail_fast = parsed.fail_fast, complain = complain,
   })
   local reads, problem = begin_input(kind, running, parsed)
-  if not reads then complain("cannot read the input: " .. problem) end
+  if not reads then
+    complain("cannot read the input: " .. problem)
+    end_input(running)
+  end
   local _, _, code = running:wait(parsed.time_limit)
   running:stop()
   if code ~= "ERR_TIMEOUT" then return running.status or 0 end
@@ -133,8 +146,8 @@ end
 -- Said before anything is started. What comes on standard input is for all nodes.
 local function cannot_read(parsed)
   if parsed.script == "-" then
-    parsed.text = io.read("a") or ""
-    return false
+    parsed.text = io.read("a")
+    return not parsed.text
   end
   return parsed.script and lfs.attributes(parsed.script, "mode") ~= "file"
 end

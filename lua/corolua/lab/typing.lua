@@ -95,7 +95,7 @@ function typing.by_node(scripts, complain)
     end
     rest = rest:match("[^\n]*$")
     if bytes then return true end
-    for _, script in ipairs(scripts) do script.input:finish() end
+    for _, script in pairs(scripts) do script.input:finish() end
   end)
   return true
 end

@@ -1,6 +1,8 @@
 --- The conditions that tasks wait for: functions that are called after every
 --- event, and must not wait themselves.
 
+local limit = require("corolua.limit")
+
 local conditions = {}
 
 local list, count = {}, 0
@@ -8,10 +10,16 @@ local asking = false
 
 --- Calls a condition with waiting forbidden.
 ---@param condition function
+---@param co thread? of the task it is called for, where that does not run
 ---@return table # packed, as pcall gives it
-function conditions.ask(condition)
+function conditions.ask(condition, co)
   asking = true
-  local result = table.pack(pcall(condition))
+  local result
+  if co then
+    result = table.pack(limit.within(co, condition))
+  else
+    result = table.pack(pcall(condition))
+  end
   asking = false
   return result
 end
@@ -40,7 +48,7 @@ function conditions.check(wake)
       list[count] = nil
       count = count - 1
     else
-      local result = conditions.ask(entry.condition)
+      local result = conditions.ask(entry.condition, entry.task.co)
       if not result[1] or result[2] then wake(entry.task, entry.id, result) end
       i = i + 1
     end

@@ -77,6 +77,12 @@ local function begin(self, grace)
   limit.watch_stop(grace)
 end
 
+--- Before `exit`: a task that catches what that raises, and goes on, has no
+--- longer than at a stop.
+function methods:watch_exit()
+  if not self.stop_at then limit.watch_stop(GRACE) end
+end
+
 local function leave_at(self, time)
   return loop.timer(math.max(0, time - loop.now()), function() self.leave("late") end):unref()
 end

@@ -54,12 +54,16 @@ function failures.take_over(task)
   end
 end
 
---- All there are, or nil; also those whose task was waited for by one that was
---- closed before it could raise them.
----@return string?
-function failures.text()
+--- Adds the errors of tasks that were waited for by one that was closed before
+--- it could raise them; to be called when no task is left.
+function failures.add_pending()
   for _, task in ipairs(pending) do failures.add(task.trace) end
   pending = {}
+end
+
+--- All there are, or nil.
+---@return string?
+function failures.text()
   if not list[1] then return nil end
   local trim = require("corolua.traceback").trim
   return trim(table.concat(list, "\nthen, as the program ended:\n"))

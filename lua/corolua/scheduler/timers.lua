@@ -1,4 +1,4 @@
---- Timers that call a function as a task, once or again and again.
+--- Clocks, and timers that call a function as a task, once or again and again.
 
 local checks = require("corolua.scheduler.checks")
 local loop = require("corolua.loop")
@@ -64,9 +64,18 @@ local function repeated(tasks, seconds, fn)
   return start(timer, seconds, fire)
 end
 
---- Gives the scheduler its functions that make timers.
+--- Gives the scheduler its clocks, and its functions that make timers.
 ---@param scheduler table with spawn and is_stopping
 function timers.add_to(scheduler)
+  --- Seconds of a clock that never goes back.
+  ---@return number
+  function scheduler.now() return loop.now() end
+
+  --- Seconds since 1970, by a clock that people set: for what must be comparable
+  --- between machines. All else goes by `now`.
+  ---@return number
+  function scheduler.clock() return loop.clock() end
+
   --- Calls the function once, as a task, after so many seconds.
   ---@param seconds number
   ---@param fn function
