@@ -37,12 +37,18 @@ static int ring_tostring(lua_State *L)
 	return 1;
 }
 
+/* Complete before it is known by its name: what is short of memory goes on with
+ * a whole one next time. */
 static void push_ring_class(lua_State *L)
 {
-	if (luaL_newmetatable(L, RING_TYPE) == 0)
+	if (luaL_getmetatable(L, RING_TYPE) != LUA_TNIL)
 		return;
+	lua_pop(L, 1);
+	lua_createtable(L, 0, 1);
 	lua_pushcfunction(L, ring_tostring);
 	lua_setfield(L, -2, "__tostring");
+	lua_pushvalue(L, -1);
+	lua_setfield(L, LUA_REGISTRYINDEX, RING_TYPE);
 }
 
 void push_ring(lua_State *L, uint32_t nodeid, uint64_t seq)
