@@ -11,6 +11,19 @@ enum { POLL_NANOSECONDS = 20000 };
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct connecting *last; /* who went in last, while its call runs */
 
+/* The threads that a fork has left behind neither take their slot any more nor
+ * give the lock back. */
+static void on_fork_in_child(void)
+{
+	pthread_mutex_init(&lock, NULL);
+	last = NULL;
+}
+
+__attribute__((constructor)) static void watch_forks(void)
+{
+	pthread_atfork(NULL, NULL, on_fork_in_child);
+}
+
 static bool has_slot(const struct connecting *connecting)
 {
 	return __atomic_load_n(connecting->id, __ATOMIC_ACQUIRE) != 0 ||

@@ -180,7 +180,7 @@ static int packer_flush(lua_State *L)
 		size = packer->used;
 		wire_put_header(packer->bytes, &frame);
 		lua_pushlstring(L, packer->bytes, size);
-	} while (packer->life != frame.life || packer->next != frame.first);
+	} while (packer->next != frame.first);
 	packer_advance(L, packer, &frame, size);
 	lua_pushinteger(L, (lua_Integer)frame.first);
 	lua_pushinteger(L, frame.count);
@@ -255,23 +255,11 @@ static int packer_longest_get(lua_State *L)
 	return 1;
 }
 
-/* packer:reset(): drops what is held, and starts the next life at number 1 */
-static int packer_reset(lua_State *L)
-{
-	struct packer *packer = check_packer(L);
-
-	packer_clear(L, packer);
-	packer->life++;
-	packer->next = 1;
-	return 0;
-}
-
 static const luaL_Reg methods[] = {
 	{"add", packer_add},
 	{"flush", packer_flush},
 	{"longest", packer_longest_get},
 	{"pending", packer_pending},
-	{"reset", packer_reset},
 	{"split", packer_split},
 	{NULL, NULL},
 };

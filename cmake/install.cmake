@@ -2,6 +2,8 @@
 # /usr/local; other prefixes need to be told to it.
 install(TARGETS corolua DESTINATION bin)
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/lua/corolua DESTINATION share/lua/5.4)
+# What editors read of the modules in C; nothing loads it.
+install(DIRECTORY ${CMAKE_SOURCE_DIR}/lua/meta DESTINATION share/corolua)
 install(FILES ${CMAKE_SOURCE_DIR}/docs/corolua.1 DESTINATION share/man/man1)
 install(CODE [[
   if(NOT CMAKE_INSTALL_PREFIX MATCHES "^/usr(/local)?/?$")

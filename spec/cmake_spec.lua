@@ -1,5 +1,6 @@
 -- What cmake says where libraries are missing, and under which names it finds Lua:
 -- with a folder of its own for what pkg-config knows.
+local files = require("spec.support.files")
 local lfs = require("lfs")
 local programs = require("corolua.lab.programs")
 
@@ -44,6 +45,19 @@ describe("cmake", function()
     assert.is_truthy(output:find("On Debian: apt-get install libvotequorum-dev "
       .. "libnl-route-3-dev liblua5.4-dev", 1, true), output)
     assert.same("1", status)
+  end)
+
+  it("does not build among the sources, where it would write over their Makefile", function()
+    local folder = os.tmpname()
+    os.remove(folder)
+    assert(lfs.mkdir(folder))
+    finally(function() programs.remove(folder) end)
+    for _, name in ipairs({ "CMakeLists.txt", "Makefile" }) do
+      write(folder .. "/" .. name, files.read(name))
+    end
+    local pipe <close> = assert(io.popen(("cd %s && timeout -k 5 120 cmake . 2>&1"):format(folder)))
+    assert.matches("corolua is built in a folder of its own: cmake %-B build", pipe:read("a"))
+    assert.equal(files.read("Makefile"), files.read(folder .. "/Makefile"))
   end)
 
   it("names pkg-config with the rest where it is missing itself", function()

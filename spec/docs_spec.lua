@@ -22,8 +22,8 @@ local function run(what)
   return printed[what]
 end
 
-local documents = { "README.md" }
-for _, folder in ipairs({ "docs/", "docs/book/" }) do
+local documents = { "README.md", "CONTRIBUTING.md" }
+for _, folder in ipairs({ "docs/", "docs/book/", "docs/decisions/" }) do
   for name in lfs.dir(folder) do
     if name:match("%.md$") then table.insert(documents, folder .. name) end
   end

@@ -115,15 +115,6 @@ describe("corolua.packing", function()
       assert.equal(2, packer:add("next"))
     end)
 
-    it("starts another life at number 1 on reset", function()
-      local packer = packing.packer({ life = 7 })
-      packer:add("dropped")
-      packer:reset()
-      assert.equal(1, packer:add("kept"))
-      local frame = packer:flush(1, 20)
-      assert.equal(8, string.unpack("<I4", frame, 5))
-    end)
-
     it("sends in the life it was given", function()
       for _, life in ipairs({ 0, 1, 4294967295 }) do
         local packer = packing.packer({ life = life })

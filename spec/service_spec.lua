@@ -105,6 +105,43 @@ describe("service", function()
       assert.same({ "election 'lock'", "elected" }, { told[2], told[3] })
     end)
 
+    describe("of a member of a group", function()
+      local cluster
+
+      setup(function() cluster = assert(lab.start({ nodes = 2 })) end)
+      teardown(function() cluster:close() end)
+
+      local open = {
+        rpc = function(room) return require("corolua.rpc").open(room) end,
+        election = function(room) return require("corolua.election").join(room) end,
+        replica = function(room)
+          local options = { initial = {}, apply = function() end }
+          return require("corolua.replica").open(room, options)
+        end,
+      }
+
+      for _, kind in ipairs({ "rpc", "election", "replica" }) do
+        it("are its own, as on.error is told: " .. kind, function()
+          local options = kind == "replica" and { packed = true, fragment = true } or nil
+          local made, told = assert(open[kind](cluster[1]:group(kind, options))), nil
+          function made.on.malformed() error("no") end
+          function corolua.on.error(message, source, event)
+            told = { message, source, event }
+            return true
+          end
+          local stranger = assert(cluster[2]:cpg())
+          assert(stranger:join(kind))
+          assert(stranger:mcast_joined("what is this"))
+          support.comes(function() return told end)
+          corolua.on.error = nil
+          stranger:finalize()
+          assert.matches(kind .. " .*, handler of 'malformed': .*no", told[1])
+          assert.equal(made, told[2])
+          assert.equal("malformed", told[3])
+        end)
+      end
+    end)
+
     it("ends the program with an error of a handler", function()
       local path = os.tmpname()
       local file = assert(io.open(path, "w"))

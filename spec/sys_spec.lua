@@ -81,9 +81,13 @@ describe("corolua.sys", function()
       assert.same("0\n1\n2\n3\n", output)
     end)
 
+    -- Signals 32 and 33 are the C library's own. It lets no program set them, and
+    -- its posix_spawn, with which make starts programs, has them ignored.
     it("gives the child no blocked and no ignored signals", function()
       local output = output_of({ "grep", "-E", "Sig(Blk|Ign)", "/proc/self/status" })
-      assert.same("SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n", output)
+      local blocked, ignored = output:match("^SigBlk:\t(%x+)\nSigIgn:\t(%x+)\n$")
+      assert.equal(0, tonumber(blocked, 16))
+      assert.equal(0, tonumber(ignored, 16) & ~0x180000000)
     end)
 
     it("raises on an unknown option and names the nearest", function()

@@ -25,13 +25,6 @@ tree_apart() {
   unshare --mount --propagation private --pid --fork --kill-child "$@"
 }
 
-# The mirror that this machine's own apt takes Debian from.
-tree_mirror() {
-  apt-get indextargets --format '$(ORIGIN)/$(LABEL)/$(COMPONENT) $(RELEASE) $(REPO_URI)' \
-    'Created-By: Packages' |
-    awk '$1 == "Debian/Debian/main" && $2 !~ /-/ { print $3; exit }'
-}
-
 # tree_folder: makes an empty folder that goes with the script; its path is in
 # $tree.
 tree_folder() {
@@ -43,17 +36,17 @@ tree_folder() {
 # tree_make <suite>: Debian with what is essential and apt, and one ordinary
 # user without any rights. Its path is in $tree.
 tree_make() {
-  local suite=$1 mirror
+  local suite=$1 source
   [ "$(id -u)" = 0 ] || fail "A Debian in a folder needs root to be made and entered."
   command -v debootstrap >/dev/null || fail "debootstrap is missing: apt-get install debootstrap"
-  mirror=$(tree_mirror)
-  [ -n "$mirror" ] || fail "apt names no mirror of Debian here; after apt-get update it does."
+  source=$(mirror)
+  [ -n "$source" ] || fail "apt names no mirror of Debian here; after apt-get update it does."
   tree_folder
   # And by the proxy of apt, if it has one.
   eval "$(apt-config shell http_proxy Acquire::http::Proxy)"
   export http_proxy
   quiet "debootstrap of $suite" tree_apart \
-    debootstrap --variant=minbase "$suite" "$tree" "$mirror"
+    debootstrap --variant=minbase "$suite" "$tree" "$source"
   quiet "Making a user" chroot "$tree" useradd --create-home --shell /bin/bash $tree_user
 }
 
@@ -62,6 +55,11 @@ tree_copy() {
   local from=$1
   tree_folder
   quiet "Copying $from" cp -a "$from/." "$tree"
+}
+
+# tree_keep <folder>: moves $tree there, where it stays when the script ends.
+tree_keep() {
+  mv "$tree" "$1" && unset "tree_folders[-1]"
 }
 
 # tree_put_sources <tree> <user>: this project's files, as they are here, in the

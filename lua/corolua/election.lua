@@ -11,10 +11,15 @@ local strangers = require("corolua.strangers")
 local term = require("corolua.election.term")
 local wire = require("corolua.election.wire")
 
+---@class corolua.ElectionHandlers
+---@field elected? fun(term: integer) we lead from here on
+---@field deposed? fun(term: integer) we do not lead any more
+---@field changed? fun(leader: userdata?, term: integer) another one leads, or nobody
+---@field malformed? fun(bytes: string, from: userdata, why: string) it changes nothing
+
 ---@class corolua.Election
 ---@field group corolua.Group its own: nobody else sets handlers of it
----@field on table<string, function> `elected(term)`, `deposed(term)`, `changed(leader, term)`,
---- `malformed(bytes, from, why)`
+---@field on corolua.ElectionHandlers
 ---@field leader userdata? the member that leads, as far as was read
 ---@field term integer of the leader, or of the last one; 0 before the first
 local methods = {}
@@ -231,7 +236,8 @@ end
 function methods:stats() return { malformed = self.strangers.count } end
 
 --- Leaves: `deposed` is told at once, before any other member can lead. Done as
---- well by `<close>` and at the end of the program.
+--- well by `<close>` and at the end of the program. Codes, as of group:leave:
+--- "ERR_NOT_EXIST", "ERR_TIMEOUT", "ERR_LIBRARY".
 ---@param given { timeout: number }? in seconds, 5 unless told
 ---@return true? left, string? message, string? code
 function methods:leave(given)
@@ -277,6 +283,7 @@ local function new(room, lease_seconds)
     term = 0, agreed = line.new(), members = {}, pause = AGAIN_MIN,
     strangers = strangers.new(events),
   }, election_mt)
+  events.source = self
   if lease_seconds then
     self.lease = lease.new(lease_seconds, function(now) beat(self, now) end,
       function() expire(self) end)
@@ -290,7 +297,8 @@ end
 ---@field lease number? seconds after which a leader that hears nothing back ends by itself
 
 --- Joins a group, in which the member that has been there for longest leads as
---- long as it has quorum.
+--- long as it has quorum. Codes: those of group:join ("ERR_LIBRARY", "ERR_ACCESS",
+--- "ERR_TIMEOUT", "ERR_INTERRUPT"), and "ERR_NOT_SUPPORTED" without a quorum provider.
 ---@param given string|corolua.Group a name, or a group that was not joined
 ---@param settings corolua.ElectionOptions?
 ---@return corolua.Election? joined, string? message, string? code

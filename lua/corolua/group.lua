@@ -26,7 +26,7 @@ local signal = require("corolua.signal")
 -- ring's quorum; view and quorum change together, at the event being handled.
 ---@class corolua.Group
 ---@field name string here, as all up to `changed`
----@field on table<string, function> the handlers, by event
+---@field on corolua.GroupHandlers
 ---@field handlers table<string, function> the same, as they are looked up
 ---@field place corolua.Place
 ---@field requires_quorum boolean
@@ -52,6 +52,7 @@ local signal = require("corolua.signal")
 ---@field view corolua.View? of the event that is being handled: corolua.group.handling
 ---@field members userdata[]? of the view: handling
 ---@field lives corolua.group.Life[] whose inboxes are handled, in order: handling
+---@field handled corolua.group.Life|false whose events are handled, or were last: handling
 ---@field pump corolua.Task|false that calls the handlers: handling
 ---@field is_handling boolean handling
 local methods = {}
@@ -69,6 +70,32 @@ local group_mt = {
   __index = methods,
   __tostring = function(self) return "group '" .. self.name .. "'" end,
 }
+
+---@class corolua.GroupEvent an event that no handler took, with its arguments
+---@field kind "members"|"quorum"|"message"|"inquorate"|"gap"|"malformed"|"down"|"up"
+---@field view corolua.View? of members
+---@field state corolua.QuorumState? of quorum
+---@field payload any of message and inquorate: what the codec gives, or a string
+---@field from userdata? the member that sent: of message, inquorate and malformed
+---@field info corolua.MessageInfo? of message and inquorate
+---@field member userdata? of gap
+---@field first integer? of gap: the number of the first message that did not come
+---@field last integer? of gap
+---@field bytes string? of malformed
+---@field why string|corolua.Down|nil of malformed a sentence, of down what is lost
+
+---@class corolua.GroupStats
+---@field state "new"|"joining"|"joined"|"down"|"leaving"|"left"
+---@field in_flight integer messages sent and not back, of packed groups frames
+---@field in_flight_bytes integer
+---@field waiting integer senders that wait for the window
+---@field held integer events that are read and not handled
+---@field held_bytes integer
+---@field backlog integer events that no handler took
+---@field backlog_bytes integer of their payloads
+---@field dropped integer events that fell out, or that a new join left behind
+---@field fenced boolean false without a quorum provider: everything counts as quorate
+---@field skipped_rings integer of this connection: rings without a quorum event
 
 -- How the arguments of an event are called where it comes as one table.
 local fields = {
@@ -97,7 +124,7 @@ function group.new(place, name, given, level)
     longest = shape.longest, hint = shape.hint,
     backlog = backlog.new(handling.kinds), changed = signal.new(), watch_refusal = false,
     session = false, life = false, window = false, refusal = false,
-    lives = {}, pump = false, is_handling = false,
+    lives = {}, handled = false, pump = false, is_handling = false,
   }, group_mt)
   gate.set_state(self, "new")
   forgotten.note(self)
@@ -124,10 +151,19 @@ local function leave_joined(self, timeout)
   return ok, message, code, unconfirmed
 end
 
--- What was handled until the end, and who has the name.
+-- What was read is handled to its end, the last `down` too, before another join
+-- could drop it.
 local function finish_leaving(self, session, timeout)
   handling.wait_done(self, timeout)
   registry.release(self, session)
+end
+
+-- Leaves where no daemon is there to be told, or none that has heard of us.
+local function leave_down(self, timeout)
+  local session = self.session
+  gate.set_state(self, "leaving")
+  self.life:finish()
+  finish_leaving(self, session, timeout)
 end
 
 -- Leaves as `<close>` and the end of the program do, where nobody looks at what
@@ -141,7 +177,7 @@ local function close(self)
     end
     finish_leaving(self, session, LEAVE_TIMEOUT)
   elseif self.state == "down" then
-    registry.release(self, session)
+    leave_down(self, LEAVE_TIMEOUT)
   end
 end
 
@@ -156,18 +192,21 @@ local function wait_entered(self, session, timeout)
 end
 
 --- Joins, and waits until the own join has been delivered and the quorum state
---- of its ring is known. What nobody has handled or read of a join before is
---- dropped, and counted in `stats().dropped`.
+--- of its ring is known. Before it begins, handlers of a join before have at most
+--- 5 s to end, of the timeout; what nobody has handled or read of it by then is
+--- dropped, and counted in `stats().dropped`. Codes: "ERR_LIBRARY" (no daemon),
+--- "ERR_ACCESS", "ERR_TIMEOUT" (the daemon does not answer), "ERR_INTERRUPT".
 ---@param given { timeout: number }? in seconds, 30 unless told
 ---@return true? joined, string? message, string? code
 function methods:join(given)
   local timeout = options.timeout_of(given, JOIN_TIMEOUT, 2)
-  local session = registry.take(self, 2)
   local deadline = scheduler.now() + timeout
+  if not self.session then handling.wait_done(self, math.min(timeout, LEAVE_TIMEOUT)) end
+  local session = registry.take(self, 2)
   gate.set_state(self, "joining")
   handling.begin(self)
   local connection = life.begin(self, session)
-  local ok, message, code = connection:start(timeout)
+  local ok, message, code = connection:start(math.max(0, deadline - scheduler.now()))
   if not ok then
     registry.release(self, session)
     return nil, message, code
@@ -184,9 +223,10 @@ end
 --- leave; each at most 5 s. The group is left in any case: a failure says that
 --- the own leave was not seen, or what had not gone out, and lists what was
 --- accepted and has not come back, as `down` does: in order, and only here.
+--- Codes: "ERR_NOT_EXIST" (not joined), "ERR_TIMEOUT", "ERR_LIBRARY".
 ---@param given { timeout: number }? in seconds, 5 unless told
 ---@return true? left, string? message, string? code
----@return { payload: any, sent: boolean }[]? unconfirmed
+---@return corolua.Unconfirmed[]? unconfirmed
 function methods:leave(given)
   local timeout = options.timeout_of(given, LEAVE_TIMEOUT, 2)
   local session = self.session
@@ -196,7 +236,7 @@ function methods:leave(given)
     if ok then return true end
     return nil, message, code, unconfirmed
   elseif self.state == "down" then
-    registry.release(self, session)
+    leave_down(self, timeout)
     return true
   end
   return nil, "the group is not joined", "ERR_NOT_EXIST"
@@ -236,7 +276,8 @@ local function wait_to_send(self, payload, timeout)
 end
 
 --- Sends to all members, the sender included. Waits while the window is full,
---- behind those that wait already.
+--- behind those that wait already. Codes: "ERR_NOT_EXIST" (not joined),
+--- "ERR_NOT_QUORATE", "ERR_LIBRARY" (no daemon), "ERR_TIMEOUT", "ERR_INTERRUPT".
 ---@param payload any a string, or what the codec takes
 ---@param given { timeout: number }? in seconds, 30 unless told
 ---@return true? accepted, string? message, string? code
@@ -302,7 +343,7 @@ end
 
 --- Iterates over the events that no handler took, of all kinds, in order:
 --- `{ kind =, … }`. Waits for more; ends when the group is left.
----@return fun(): table?
+---@return fun(): corolua.GroupEvent?
 function methods:events()
   return function()
     local kind, a, b, c = take_next(self)
@@ -311,7 +352,7 @@ function methods:events()
 end
 
 --- Figures of the group, as they are now.
----@return table
+---@return corolua.GroupStats
 function methods:stats()
   local connection, window, backlog_now = self.life, self.window, self.backlog
   local held, held_bytes = 0, 0

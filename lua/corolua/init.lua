@@ -32,7 +32,8 @@ function corolua.group(name, options)
   return made -- no tail call: it would hide the caller's line
 end
 
---- The quorum state of the program's own node, now.
+--- The quorum state of the program's own node, now. Codes: "ERR_LIBRARY",
+--- "ERR_ACCESS", "ERR_TIMEOUT", "ERR_INTERRUPT".
 ---@param timeout number? in seconds, 30 unless told
 ---@return corolua.QuorumState? state, string? message, string? code
 function corolua.quorum(timeout) return quorum.now(quorum.HERE, timeout) end

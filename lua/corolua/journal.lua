@@ -69,15 +69,16 @@ end
 
 local function new(disk, found, retry)
   local events = service.events(("journal '%s'"):format(disk.folder), EVENTS)
-  local self = {
+  local self = setmetatable({
     disk = disk, base = found.base, last = found.log.last, written = found.log.last,
     recovered = { cut = found.cut }, on = events.on, events = events, memory = {},
-  }
+  }, mt)
+  events.source = self
   self.writer = writers.new(found.log, events, retry, {
     settle = function(items) settle(self, items) end,
     fail = function(problem) self.failed = problem end,
   })
-  return setmetatable(self, mt)
+  return self
 end
 
 --- Opens the journal in a folder, which is made if it is missing, and reads what
@@ -117,7 +118,7 @@ end
 ---@param bytes string
 ---@return integer? index its number
 ---@return string? message
----@return string? code
+---@return string? code that of `failed`: "ERR_NO_SPACE", "ERR_ACCESS", "ERR_FAILED_OPERATION"
 function methods:append(bytes)
   check_open(self, 2)
   if type(bytes) ~= "string" or #bytes > journal.MAX_RECORD then
@@ -155,7 +156,7 @@ end
 ---@param index integer from that of the base, or of one that `compact` writes, to the last
 ---@return boolean? done
 ---@return string? message
----@return string? code
+---@return string? code that of `failed`: "ERR_NO_SPACE", "ERR_ACCESS", "ERR_FAILED_OPERATION"
 function methods:cut(index)
   check_open(self, 2)
   local compacting = self.compacting
@@ -199,7 +200,7 @@ end
 ---@param meta? string the owner's own, kept with it
 ---@return boolean? done
 ---@return string? message
----@return string? code
+---@return string? code that of `failed`: "ERR_NO_SPACE", "ERR_ACCESS", "ERR_FAILED_OPERATION"
 function methods:replace(index, snapshot, meta)
   check_open(self, 2)
   check_snapshot(index, snapshot, meta, "journal:replace", 2)

@@ -114,9 +114,18 @@ local function fit(config)
   return options.complete(config, features.of(program))
 end
 
+---@class corolua.lab.NodeState what a node says now
+---@field nodeid integer
+---@field status "running"|"starting"|"paused"|"stopped"
+---@field ring { nodeid: integer, seq: integer }?
+---@field nodes integer[]? of the ring
+---@field quorate boolean?
+
 --- Starts a cluster, and waits until all its nodes are in one ring and know
---- their quorum state.
----@param given table? options, see docs/lab.md; { nodes = 3 } and more
+--- their quorum state. Codes: "ERR_LIBRARY" (a corosync that does not start),
+--- "ERR_NOT_SUPPORTED", "ERR_TIMEOUT", "ERR_BUSY" (handles are open already), and
+--- of the system "ENOENT", "ENOSPC", "EPERM", "EINVAL", "EMFILE", "EAGAIN", "EIO".
+---@param given corolua.lab.Options?
 ---@return corolua.lab.Cluster? cluster, string? message, string? code
 function lab.start(given)
   local config = options.check(given, 2)
@@ -145,7 +154,8 @@ function cluster_mt:__tostring()
 end
 
 --- Waits until every running node knows its ring, the rings agree, and are the
---- ones that the cables leave possible, for 0.2 s.
+--- ones that the cables leave possible, for 0.2 s. Codes: "ERR_TIMEOUT",
+--- "ERR_INTERRUPT".
 ---@param timeout number? in seconds, 30 unless told
 ---@return true? settled, string? message, string? code
 function methods:settle(timeout)
@@ -157,7 +167,7 @@ function methods:settle(timeout)
 end
 
 --- What each node says now: status, ring, nodes and quorum.
----@return table[]
+---@return corolua.lab.NodeState[]
 function methods:state()
   local state = {}
   for i, member in ipairs(self) do state[i] = picture.of(member) end

@@ -13,6 +13,18 @@ function lists.contains(list, value)
   return false
 end
 
+--- Takes a value out of a list, if it stands there.
+---@param list any[]
+---@param value any
+function lists.remove(list, value)
+  for i = 1, #list do
+    if list[i] == value then
+      table.remove(list, i)
+      return
+    end
+  end
+end
+
 --- Puts all of a list behind another one.
 ---@param list any[]
 ---@param more any[]

@@ -12,8 +12,16 @@ local strangers = require("corolua.strangers")
 local submits = require("corolua.replica.submits")
 local wire = require("corolua.replica.wire")
 
+---@class corolua.ReplicaHandlers
+---@field synced? fun(status: corolua.ReplicaStatus) this member has what all have
+---@field unsynced? fun(status: corolua.ReplicaStatus) it is in sync no more
+---@field failed? fun(message: string, code: string) it has stopped and left the group
+---@field diverged? fun(member: userdata, index: integer) that one's state is another one
+---@field trouble? fun(message: string, code: string) no part in decisions until the next ring
+---@field malformed? fun(bytes: string, from: userdata, why: string) it changes nothing
+
 ---@class corolua.Replica
----@field on table<string, function> handlers, by event
+---@field on corolua.ReplicaHandlers
 ---@field room corolua.Group
 local methods = {}
 
@@ -59,7 +67,9 @@ end
 
 --- Opens a replica: joins the group, which it owns, and comes into sync with the
 --- other members whenever there is quorum. Waits for the own log and the join,
---- not for that.
+--- not for that. Codes: "ERR_BUSY" (the folder is in use), "ERR_CORRUPT",
+--- "ERR_VERSION", "ERR_NO_SPACE", "ERR_ACCESS", "ERR_FAILED_OPERATION" (the disk),
+--- and those of group:join.
 ---@param given string|corolua.Group a name, or a group not yet joined
 ---@param opts corolua.ReplicaOptions
 ---@return corolua.Replica? replica, string? message, string? code
@@ -75,6 +85,7 @@ function replica.open(given, opts)
     member = member.new(room, checked, machine, rounds, events),
     longest = room.longest - wire.COMMAND_MORE, strangers = strangers.new(events),
   }, replica_mt)
+  events.source = self
   if rounds.lost then events:tell("trouble", ROUND_LOST:format(rounds.lost), "ERR_CORRUPT") end
   listen(self)
   local joined
@@ -153,7 +164,9 @@ end
 
 --- Has a command applied by all members, and waits until it is as durable as the
 --- option says. Where it fails, the fourth result is what became of the command:
---- "never" if no member has it, "unknown", or "applied".
+--- "never" if no member has it, "unknown", or "applied". Codes: "ERR_NOT_QUORATE",
+--- "ERR_TRY_AGAIN" (not in sync in time), "ERR_TIMEOUT", "ERR_LIBRARY" (no daemon),
+--- "ERR_NO_RESULT", "ERR_NOT_EXIST" (closed), "ERR_INTERRUPT", or that of `failed`.
 ---@param command any a string, or what the codec takes
 ---@param given { timeout: number }? in seconds, 30 unless told
 ---@return any result of the own apply, or nil
@@ -183,9 +196,17 @@ function methods:read(fn)
   return fn(self.member.machine.state)
 end
 
---- How things stand: `state` is "joining", "inquorate", "syncing", "synced",
---- "down", "failed" or "closed".
----@return table
+---@class corolua.ReplicaStatus
+---@field state "joining"|"inquorate"|"syncing"|"synced"|"down"|"failed"|"closed"
+---@field index integer of the last record
+---@field written integer of the last one on the disk
+---@field seq integer of the ring that the last record is of
+---@field ring integer? the seq of the present one
+---@field members { member: userdata, is_synced: boolean }[]
+---@field from userdata? the member that the missing part comes from
+
+--- How things stand.
+---@return corolua.ReplicaStatus
 function methods:status() return self.member:status() end
 
 --- Counts: of `malformed` messages, which this member could not take.
@@ -193,7 +214,9 @@ function methods:status() return self.member:status() end
 function methods:stats() return { malformed = self.strangers.count } end
 
 --- Leaves the group and closes the log, once all of it is on the disk. Commands
---- that are not answered yet are unknown.
+--- that are not answered yet are unknown. Codes: "ERR_NOT_EXIST" (closed already),
+--- "ERR_NO_SPACE", "ERR_ACCESS", "ERR_FAILED_OPERATION" (not all is on the disk),
+--- and those of group:leave.
 ---@param given { timeout: number }? in seconds, for leaving; 5 unless told
 ---@return true? left, string? message, string? code
 function methods:leave(given)

@@ -14,9 +14,17 @@ local strangers = require("corolua.strangers")
 local values = require("corolua.rpc.values")
 local wire = require("corolua.rpc.wire")
 
+---@class corolua.RpcHandlers
+---@field members? fun(view: corolua.View)
+---@field quorum? fun(state: corolua.QuorumState)
+---@field failed? fun(method: string, from: userdata, trace: string) a method raised
+---@field malformed? fun(bytes: string, from: userdata, why: string) no call and no reply
+---@field down? fun(why: corolua.Down) the daemon is gone, and all calls with it
+---@field up? fun() it is back
+
 ---@class corolua.Rpc
 ---@field group corolua.Group
----@field on table<string, function> the handlers, by event
+---@field on corolua.RpcHandlers
 local methods = {}
 local rpc_mt = {
   __name = "corolua.rpc",
@@ -143,11 +151,12 @@ local function check_codec(room)
     :format(tostring(room)), 3)
 end
 
---- Joins a group to offer methods to its members, and to call theirs.
+--- Joins a group to offer methods to its members, and to call theirs. Codes, as
+--- of group:join: "ERR_LIBRARY", "ERR_ACCESS", "ERR_TIMEOUT", "ERR_INTERRUPT".
 ---@param given string|corolua.Group a name, or a group that was not joined
 ---@param fns table<string, fun(arguments: any, from: userdata): any>? by name
 ---@param given_options corolua.rpc.Options?
----@return corolua.Rpc? service, string? message, string? code as of group:join
+---@return corolua.Rpc? service, string? message, string? code
 function rpc.open(given, fns, given_options)
   local checked = options.check(given_options, 2)
   local copy = options.check_methods(fns, 2)
@@ -157,6 +166,7 @@ function rpc.open(given, fns, given_options)
     calls = calls.new(),
   }, rpc_mt)
   self.events = service.events(tostring(self), KINDS)
+  self.events.source = self
   self.strangers = strangers.new(self.events)
   self.on = self.events.on
   self.server = server.new(self, copy, checked.max_running, function(bytes)
@@ -193,7 +203,10 @@ local function send(room, bytes, timeout)
   return room:send(bytes, { timeout = timeout })
 end
 
---- Calls a method of others, and waits for what they return.
+--- Calls a method of others, and waits for what they return. Codes of the call:
+--- "ERR_NOT_QUORATE", "ERR_LIBRARY" (the daemon is gone), "ERR_TIMEOUT",
+--- "ERR_LEFT", "ERR_NOT_EXIST" (closed), "ERR_INTERRUPT"; and of one to a member,
+--- as of a part, "ERR_REMOTE", "ERR_NO_METHOD" and "ERR_OVERLOAD" besides.
 ---@param method string
 ---@param arguments any what the codec takes, or nil
 ---@param given { to: "all"|"majority"|userdata|userdata[]|nil, timeout: number? }?
@@ -224,8 +237,19 @@ rpc_mt.__close = function(self)
   if not gate.is_over(self.group) then self:close() end
 end
 
+---@class corolua.RpcStats
+---@field calls integer made here
+---@field pending integer of them
+---@field late integer replies to calls that were over
+---@field running integer methods that are performed here now
+---@field performed integer
+---@field failed integer methods that raised
+---@field refused integer calls of others, with an error
+---@field unsent integer replies for which the connection was gone
+---@field malformed integer messages that are no call and no reply
+
 --- Figures of the service, as they are now.
----@return table
+---@return corolua.RpcStats
 function methods:stats()
   local at_work = self.server
   return {

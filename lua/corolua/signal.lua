@@ -2,6 +2,7 @@
 --- again whenever the owner of the state says that the state has changed.
 --- Between changes a wait costs nothing, however many events there are.
 
+local lists = require("corolua.lists")
 local scheduler = require("corolua.scheduler")
 
 ---@class corolua.Signal
@@ -17,11 +18,7 @@ function signal.new() return setmetatable({ waiters = {} }, signal_mt) end
 local function wait_once(self, timeout)
   return scheduler.await(function(resume)
     table.insert(self.waiters, resume)
-    return function()
-      for i = #self.waiters, 1, -1 do
-        if self.waiters[i] == resume then return table.remove(self.waiters, i) and nil end
-      end
-    end
+    return function() lists.remove(self.waiters, resume) end
   end, timeout)
 end
 

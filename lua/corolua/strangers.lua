@@ -11,7 +11,7 @@ local strangers_mt = { __index = methods }
 -- Bytes that wait for a handler which is slow. What comes beyond is counted alone.
 local MAX, OVERHEAD = 1 << 20, 256
 
----@param events corolua.service.Events which have `malformed`
+---@param events corolua.Events which have `malformed`
 ---@return corolua.Strangers
 function strangers.new(events)
   return setmetatable({ events = events, count = 0, bytes = 0 }, strangers_mt)

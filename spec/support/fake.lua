@@ -129,6 +129,14 @@ function methods:form_ring(quorum_first)
   if not quorum_first then self:tell_quorum() end
 end
 
+--- The members of the group change, which names them beside the own one.
+function methods:change(others, left, joined)
+  local members = { self.me, table.unpack(others) }
+  each(self, "cpg", function(handle)
+    if handle.is_joined then handle:put("confchg", "group", members, left or {}, joined or {}) end
+  end)
+end
+
 --- A message of somebody else.
 function methods:deliver(payload, from)
   each(self, "cpg", function(handle) handle:put("deliver", "group", payload, from or {}) end)

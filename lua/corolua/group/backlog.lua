@@ -2,6 +2,8 @@
 --- of each kind, and of payloads no more than 4 MiB unless the latest event
 --- alone has more. What falls out is counted.
 
+local lists = require("corolua.lists")
+
 ---@class corolua.group.Backlog
 ---@field dropped integer events that fell out
 ---@field bytes integer of the payloads that are kept
@@ -121,11 +123,7 @@ end
 function methods:wait(kind, resume)
   local waiter = { kind = kind, resume = resume }
   table.insert(self.waiters, waiter)
-  return function()
-    for i, other in ipairs(self.waiters) do
-      if other == waiter then return table.remove(self.waiters, i) and nil end
-    end
-  end
+  return function() lists.remove(self.waiters, waiter) end
 end
 
 --- Nobody needs to wait any more.

@@ -1,6 +1,7 @@
 --- The form that messages of a group take on the wire: each one a CPG message,
 --- or packed in frames. What sends and what reads is made for each connection.
 
+local lists = require("corolua.lists")
 local packed = require("corolua.group.packed")
 local packing = require("corolua.packing")
 local window = require("corolua.group.window")
@@ -41,16 +42,35 @@ function form.unpacker(room)
   return room.is_packed and packing.unpacker({ max_message = room.max_message })
 end
 
---- The members that left are forgotten, and those out of reach put aside.
+-- How many members are remembered that are not there.
+local PARKED_MAX = 1024
+
+-- What is known of the member stays, for when it comes back; but of those that
+-- have been away for longest not for ever, as each process is another member.
+local function park(life, view, member)
+  life.unpacker:park(member)
+  local parked = life.parked
+  lists.remove(parked, member)
+  parked[#parked + 1] = member
+  if #parked <= PARKED_MAX then return end
+  local oldest = table.remove(parked, 1)
+  if not lists.contains(view.members, oldest) then life.unpacker:forget(oldest) end
+end
+
+--- The members that left are forgotten, and all others that are gone put aside.
+--- A process may live of which the daemon says "procdown": where a member was
+--- not named to it at a merge, it takes it for gone, drops its messages, and
+--- names it again in a later ring.
 ---@param life corolua.group.Life
 ---@param view corolua.View
 function form.follow(life, view)
   if not life.unpacker then return end
   for _, change in ipairs(view.left) do
-    if change.reason == "nodedown" then
-      life.unpacker:park(change.member)
-    else
+    if change.reason == "leave" then
       life.unpacker:forget(change.member)
+      lists.remove(life.parked, change.member)
+    else
+      park(life, view, change.member)
     end
   end
 end

@@ -1,5 +1,6 @@
---- A group's state, and whether it may send: joined, and quorate both at the
---- event that is being handled and at the newest state that was read.
+--- A group's state, and whether it may send: joined, `down` of the connection
+--- before handled, and quorate both at the event that is being handled and at the
+--- newest state that was read.
 ---
 --- The room's connection alone counts: what is handled of one before it, or
 --- read by one that is not the room's any more, changes nothing here.
@@ -9,19 +10,23 @@ local gate = {}
 local NOT_JOINED = { "the group is not joined", "ERR_NOT_EXIST" }
 local NOT_QUORATE = { "not quorate", "ERR_NOT_QUORATE" }
 local DOWN = { "no connection to corosync; the group looks for a new one", "ERR_LIBRARY" }
+local UNTOLD = { "the end of the connection before has not been handled yet", "ERR_LIBRARY" }
 
 local function refusal_of(room)
   local state, life = room.state, room.life
   if state == "down" then return DOWN end
   if state ~= "joined" then return NOT_JOINED end
+  if room.lives[1] and room.lives[1] ~= life then return UNTOLD end
   if room.requires_quorum and not (life.is_quorate and life.is_newest_quorate) then
     return NOT_QUORATE
   end
   return false
 end
 
--- Kept up to date rather than computed, since every send looks at it.
-local function update(room)
+--- What stands here has changed. Kept up to date rather than computed, since
+--- every send looks at it.
+---@param room corolua.Group
+function gate.update(room)
   local refusal = refusal_of(room)
   local before = room.refusal
   room.refusal = refusal
@@ -35,7 +40,7 @@ end
 ---@param state string
 function gate.set_state(room, state)
   room.state = state
-  update(room)
+  gate.update(room)
   room.changed:notify()
 end
 
@@ -47,7 +52,7 @@ function gate.is_over(room) return room.state == "left" or room.state == "new" e
 local function set(life, field, is_quorate)
   if life[field] == is_quorate then return end
   life[field] = is_quorate
-  if life.room.life == life then update(life.room) end
+  if life.room.life == life then gate.update(life.room) end
 end
 
 --- Handling has come to a view of the connection.

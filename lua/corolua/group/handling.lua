@@ -14,6 +14,29 @@ local held = require("corolua.group.held")
 local limit = require("corolua.limit")
 local scheduler = require("corolua.scheduler")
 
+---@class corolua.MessageInfo
+---@field ring { nodeid: integer, seq: integer } that it was delivered in
+---@field sent_in { nodeid: integer, seq: integer }? of packed groups: that it was sent in
+
+---@class corolua.Unconfirmed a message that was accepted and has not come back
+---@field payload any
+---@field sent boolean where it is true others may have it; else it never left
+
+---@class corolua.Down why there is no connection any more
+---@field code string "ERR_LIBRARY", "ERR_OVERLOAD" or "ERR_TIMEOUT"
+---@field message string
+---@field unconfirmed corolua.Unconfirmed[] in order, each once
+
+---@class corolua.GroupHandlers each may wait; they are called one at a time, in order
+---@field members? fun(view: corolua.View) the list changed
+---@field quorum? fun(state: corolua.QuorumState) decided for a ring, or changed within one
+---@field message? fun(payload: any, from: userdata, info: corolua.MessageInfo) own ones included
+---@field inquorate? fun(payload: any, from: userdata, info: corolua.MessageInfo) without quorum
+---@field gap? fun(member: userdata, first: integer, last: integer) packed: what did not come
+---@field malformed? fun(bytes: string, from: userdata, why: string) what cannot be read
+---@field down? fun(why: corolua.Down) the connection is gone
+---@field up? fun() it is back
+
 local handling = {}
 
 local OVERHEAD = held.OVERHEAD
@@ -181,10 +204,12 @@ local function handle_all(room)
   local lives = room.lives
   while lives[1] do
     local life = lives[1]
+    room.handled = life
     handle_inbox(life)
     if lives[1] == life then
       if not life.is_over then return end
       table.remove(lives, 1).is_listed = false
+      gate.update(room)
     end
   end
 end
@@ -202,7 +227,7 @@ local function handle_guarded(room)
     local ok, problem = limit.pcall(note, handle_all, room)
     if ok then return true end
     if rawequal(problem, limit.STOPPED) then return false end
-    local event = room.lives[1] and room.lives[1].handling or "members"
+    local event = room.handled.handling
     problem = ("group '%s', handler of '%s': %s"):format(room.name, event, problem)
     local failure = forgiving.ask(problem, room, event)
     if failure then

@@ -24,6 +24,7 @@ local scheduler = require("corolua.scheduler")
 ---@field inbox corolua.group.Held what was read and is not handled
 ---@field window corolua.group.Window
 ---@field unpacker userdata|false
+---@field parked userdata[] members that are not there and remembered by it: corolua.group.form
 ---@field fence corolua.group.Fence|false from the quorum connection on
 ---@field handle userdata|false
 ---@field me userdata|false the own member object, once joined
@@ -98,6 +99,7 @@ function life.begin(room, session)
   local self = setmetatable({
     room = room, session = session, is_again = is_again, tracker = quorum.at(room.place),
     inbox = held.new(), window = form.window(room), unpacker = form.unpacker(room),
+    parked = {},
     handlers = room.handlers, backlog = room.backlog, intake = room.intake,
     fence = false, handle = false, me = false, watch = false,
     newest_view = is_again and before.newest_view,

@@ -26,6 +26,7 @@ function packed.new(size, refused)
   self.packer = packing.packer({ life = scheduler.nonce() & 0xffffffff })
   self.add, self.longest = self.packer.add, self.packer:longest()
   self.whole = {} -- by index of a fragment: its message at the last, false before
+  self.is_part_back = false -- fragments before the first have come back
   self.ring, self.stream, self.is_flushing = false, false, false
   self.flush_turn = function()
     self.is_flushing = false
@@ -60,7 +61,11 @@ local function feed(self)
   while stream and self:has_room(stream.size) do
     local frame = stream.frames()
     if not frame then
-      if self.first <= self.last then self.whole[self.last] = stream.payload end
+      if self.first <= self.last then
+        self.whole[self.last] = stream.payload
+      else
+        self.is_part_back = false
+      end
       self.stream = false
       return
     end
@@ -117,6 +122,7 @@ end
 function methods:confirm()
   local index = self.first
   if index > self.last then return end
+  self.is_part_back = self.whole[index] == false
   self.whole[index] = nil
   base.confirm(self)
   if self.stream then
@@ -142,25 +148,28 @@ local function append_messages(list, unpacker, frame, sent)
   end
 end
 
---- Empties the window, and returns the messages that were in it, in order.
+--- Empties the window, and returns the messages that were in it, in order. One
+--- that goes in fragments was sent where any of them was.
 ---@return { payload: string, sent: boolean }[]
 function methods:abandon()
   local whole, first, stream = self.whole, self.first, self.stream
   local frame = self.ring and self.packer:flush(self.ring.nodeid, self.ring.seq)
   local unpacker, list = packing.unpacker(), {}
-  local part_sent = false
-  self.whole, self.stream = {}, false
+  local is_sent = self.is_part_back
+  self.whole, self.stream, self.is_part_back = {}, false, false
   for i, entry in ipairs(base.abandon(self)) do
     local message = whole[first + i - 1]
-    part_sent = part_sent or entry.sent
-    if message then
-      list[#list + 1] = { payload = message, sent = part_sent }
-    elseif message == nil then
+    if message == nil then
       append_messages(list, unpacker, entry.payload, entry.sent)
-      part_sent = false
+    else
+      is_sent = is_sent or entry.sent
+      if message then
+        list[#list + 1] = { payload = message, sent = is_sent }
+        is_sent = false
+      end
     end
   end
-  if stream then list[#list + 1] = { payload = stream.payload, sent = true } end
+  if stream then list[#list + 1] = { payload = stream.payload, sent = is_sent } end
   if frame then append_messages(list, unpacker, frame, false) end
   return list
 end

@@ -20,11 +20,16 @@ local TIMED_OUT = 124
 
 local function complain(text) io.stderr:write("corolua lab: ", text, "\n") end
 
--- What the program on each node is told to run. A script may have the name of an
--- option or of a command.
+-- Whether the program could take the name of a script for an option or a command.
+local function is_mistakable(script)
+  return script ~= "-" and (script:find("^%-") or not script:find("[/.]"))
+end
+
+-- What the program on each node is told to run; scripts find it at arg[-1], where
+-- nothing has to stand between.
 local function words_of(parsed)
   local line = { table.unpack(parsed.actions) }
-  if parsed.script and parsed.script ~= "-" then line[#line + 1] = "--" end
+  if parsed.script and is_mistakable(parsed.script) then line[#line + 1] = "--" end
   line[#line + 1] = parsed.script
   lists.append(line, parsed.args)
   return line

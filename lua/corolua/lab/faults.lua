@@ -195,13 +195,16 @@ local function describe(wanted)
   return #words > 0 and table.concat(words, ", ") or "good"
 end
 
+---@class corolua.lab.LinkFaults: corolua.switch.Faults
+---@field link integer? that link of a knet cluster alone
+
 --- Makes the cable between two nodes faulty in both directions: `loss`,
 --- `duplicate`, `reorder`, `corrupt` (0 to 1), `delay`, `jitter` (seconds),
 --- `rate` (bits per second), `block`. An empty table makes it good again. With
 --- `link`, only that link of a knet cluster.
 ---@param a integer
 ---@param b integer
----@param given table
+---@param given corolua.lab.LinkFaults
 ---@return true? in_force, string? message, string? code
 function methods:link(a, b, given)
   checks.open(self, "link")
@@ -214,7 +217,7 @@ end
 --- As `link`, in one direction.
 ---@param from integer
 ---@param to integer
----@param given table
+---@param given corolua.lab.LinkFaults
 ---@return true? in_force, string? message, string? code
 function methods:link_from(from, to, given)
   checks.open(self, "link_from")
@@ -269,22 +272,23 @@ end }
 
 --- The faults in force, as an array of { kind =, text =, since = } that prints
 --- readably; `since` is the time of `corolua.now()`.
----@return table[]
+---@return { kind: string, text: string, since: number }[]
 function methods:faults()
   local list = self.cuts:list()
   add_node_faults(self, list)
   return setmetatable(list, faults_mt)
 end
 
---- What was done to the cluster, in order, as an array of { at =, text = }.
----@return table[]
+--- What was done to the cluster, in order, with the time of `corolua.now()` and that of
+--- the daemons' logs.
+---@return { at: number, clock: number, text: string }[]
 function methods:history()
   return picture.history(self.log)
 end
 
 --- The switch's counters: `counters[from][to].lost` and so on.
 ---@param link integer? all links together unless told
----@return table? counters, string? message, string? code
+---@return corolua.switch.Counters? counters, string? message, string? code
 function methods:counters(link)
   checks.open(self, "counters")
   local why, code = refusal(self)
@@ -293,10 +297,14 @@ function methods:counters(link)
 end
 
 --- Whether two nodes do not hear each other in both directions.
+---@param a integer nodeid
+---@param b integer nodeid
 ---@return boolean
 function methods:is_cut(a, b) return self.cuts:is_deaf(a, b) or self.cuts:is_deaf(b, a) end
 
 --- Whether neither of two nodes hears the other.
+---@param a integer nodeid
+---@param b integer nodeid
 ---@return boolean
 function methods:is_apart(a, b) return self.cuts:is_deaf(a, b) and self.cuts:is_deaf(b, a) end
 

@@ -42,33 +42,33 @@ local function open(self, name, ...)
 end
 
 --- A CPG handle on this node, as `corosync.cpg.initialize` makes it.
----@param callbacks table?
----@param options table?
----@return userdata? handle, string? message, string? code
+---@param callbacks corosync.cpg.Callbacks?
+---@param options corosync.cpg.Options?
+---@return corosync.cpg.Handle? handle, string? message, string? code
 function methods:cpg(callbacks, options) return open(self, "cpg", callbacks, options) end
 
 --- A votequorum handle on this node.
----@param callbacks table?
----@return userdata? handle, string? message, string? code
+---@param callbacks corosync.votequorum.Callbacks?
+---@return corosync.votequorum.Handle? handle, string? message, string? code
 function methods:votequorum(callbacks) return open(self, "votequorum", callbacks) end
 
 --- A quorum handle on this node.
----@param callbacks table?
----@return userdata? handle, string? message, string? code
+---@param callbacks corosync.quorum.Callbacks?
+---@return corosync.quorum.Handle? handle, string? message, string? code
 function methods:quorum_handle(callbacks) return open(self, "quorum_handle", callbacks) end
 
 --- A cmap handle on this node.
 ---@param map string? as `corosync.cmap.initialize`
----@return userdata? handle, string? message, string? code
+---@return corosync.cmap.Handle? handle, string? message, string? code
 function methods:cmap(map) return open(self, "cmap", map) end
 
 --- A cfg handle on this node.
----@param callbacks table?
----@return userdata? handle, string? message, string? code
+---@param callbacks corosync.cfg.Callbacks?
+---@return corosync.cfg.Handle? handle, string? message, string? code
 function methods:cfg(callbacks) return open(self, "cfg", callbacks) end
 
 --- Whether this node's partition has quorum now, from tracked events.
----@return { quorate: boolean, ring: table, nodes: integer[], joined: integer[], left: integer[] }?
+---@return corolua.lab.View?
 ---@return string? message, string? code
 function methods:quorum()
   local view = self.tracker.view

@@ -229,7 +229,7 @@ end
 
 --- Carries out a list of timed faults, beside the script.
 ---@param cluster corolua.lab.Cluster
----@param list table|string the list, or the path of a file that returns it
+---@param list corolua.lab.Plan|string the list, or the path of a file that returns it
 ---@param given? { on_fault: function? }
 ---@return corolua.lab.Nemesis
 function nemesis.replay(cluster, list, given)

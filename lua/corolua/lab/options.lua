@@ -3,6 +3,38 @@
 local names = require("corolua.names")
 local shown = require("corolua.shown")
 
+---@class corolua.lab.Options milliseconds where corosync.conf has them
+---@field nodes integer? 1 to 64; 3 unless told
+---@field initial integer[]? the nodes that start at once; all unless told
+---@field timeout number? seconds until the first ring, 30 unless told
+---@field transport "udpu"|"knet"|nil "udpu" where corosync allows it
+---@field links integer? 1, or 2 with knet
+---@field crypto boolean|{ cipher: string?, hash: string? }|nil with knet; true is aes256, sha256
+---@field token integer? 300 for few nodes, more for many: docs/lab.md
+---@field token_coefficient integer? 0 unless told
+---@field token_retransmits_before_loss_const integer?
+---@field consensus integer?
+---@field join integer? 30; above 48 nodes 300
+---@field merge integer? 50 unless told
+---@field knet_ping_interval integer?
+---@field knet_ping_timeout integer?
+---@field knet_pong_count integer?
+---@field port integer? 5405 unless told
+---@field provider "corosync_votequorum"|"none"|nil
+---@field votes integer|table<integer, integer>|nil of each node, or of some by nodeid
+---@field expected_votes integer?
+---@field two_node boolean?
+---@field wait_for_all boolean?
+---@field last_man_standing boolean?
+---@field last_man_standing_window integer?
+---@field auto_tie_breaker boolean?
+---@field network "switch"|"bridge"|nil "switch" unless told
+---@field seed integer? of the switch; 0 unless told
+---@field pcap string? a file for all frames
+---@field log_dir string? a folder that the daemons log to
+---@field keep string? a folder that all files are copied to at the end
+---@field debug boolean? corosync logs at debug level
+
 local options = {}
 
 --- A lab of more nodes was never tried.
@@ -205,7 +237,7 @@ local function check_crypto(config, level)
 end
 
 --- What was given to `lab.start`, checked and copied.
----@param given table?
+---@param given corolua.lab.Options?
 ---@param level integer as in `error`: whom a wrong option is blamed on
 ---@return table config for `options.complete`
 function options.check(given, level)

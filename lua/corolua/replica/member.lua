@@ -39,7 +39,7 @@ local MAX_QUEUE = 64 * 1024 * 1024
 ---@param given corolua.ReplicaOptions as checked
 ---@param machine corolua.replica.Machine
 ---@param rounds corolua.replica.Rounds
----@param events corolua.service.Events
+---@param events corolua.Events
 ---@return corolua.replica.Member
 function member.new(room, given, machine, rounds, events)
   local self = setmetatable({

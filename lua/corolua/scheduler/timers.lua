@@ -67,7 +67,7 @@ end
 
 --- Gives the scheduler its clocks, its random numbers, and its functions that make
 --- timers.
----@param scheduler table with spawn and is_stopping
+---@param scheduler { spawn: function, is_stopping: fun(): boolean }
 function timers.add_to(scheduler)
   --- Seconds of a clock that never goes back.
   ---@return number

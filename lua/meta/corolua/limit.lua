@@ -36,6 +36,15 @@ function limit.pcall(note, fn, ...) end
 ---@return nil
 function limit.interrupt(task) end
 
+--- Calls as pcall does, outside of the task that is given: a stop takes that one
+--- for the one that runs. The function cannot yield.
+---@param task thread
+---@param fn function
+---@param ... any
+---@return boolean ok
+---@return any ...
+function limit.within(task, fn, ...) end
+
 --- The stop does not interrupt this task.
 ---@param task thread
 ---@return nil

@@ -57,9 +57,6 @@ function packer:pending() end
 ---@return integer bytes
 function packer:longest() end
 
---- Drops what is held, and starts another life at number 1.
-function packer:reset() end
-
 ---@class corolua.packing.Unpacker
 local unpacker = {}
 
