@@ -278,17 +278,4 @@ describe("corolua.exec", function()
     assert.matches("exec waits, which only a task can", (run([[
       print(pcall(require("corolua").exec, "true"))]], "env " .. paths)))
   end)
-
-  it("runs beside a lab", function()
-    local output = run([[
-      local corolua, lab = require("corolua"), require("corolua.lab")
-      assert(corolua.exec("true"))
-      do
-        local cluster <close> = assert(lab.start({ nodes = 1 }))
-        print(corolua.exec("echo", { "x" }).output, cluster[1]:tool("echo", "y").output)
-      end
-      print(corolua.exec("echo", { "z" }).output)]])
-    assert.equal("x\n\ty\n\nz\n\n", output)
-  end)
 end)
-
