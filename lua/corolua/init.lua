@@ -42,7 +42,9 @@ function corolua.quorum(timeout) return quorum.now(quorum.HERE, timeout) end
 ---@param program string looked for in the PATH unless it has a slash
 ---@param args (string|number)[]? none unless told; no shell reads them
 ---@param options corolua.ExecOptions?
----@return corolua.ExecResult? result, string? message, string? code
+---@return corolua.ExecResult? result
+---@return string? message
+---@return string? code "ENOENT", "EACCES", "ERR_TIMEOUT", "ERR_TOO_BIG" (the output), "ERR_INTERRUPT"
 function corolua.exec(program, args, options)
   return require("corolua.exec")(program, args, options) -- few scripts need it
 end
