@@ -234,7 +234,7 @@ describe("corolua lab", function()
       mkfifo gate; chmod +x inner.sh
       script -qfec 'SHELL=%s "%s" lab -n 3 --shell 1' seen >/dev/null </dev/null &
       until line=$(grep -os 'nsenter.*[a-z]' seen | sed -n 2p) && [ -n "$line" ]; do :; done
-      $line corosync-quorumtool -s
+      $line env PATH="$PATH:/usr/sbin" corosync-quorumtool -s
       echo >gate
       wait
       cat seen]]):format(inner, support.program))
