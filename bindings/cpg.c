@@ -339,8 +339,28 @@ static const luaL_Reg methods[] = {
 	{NULL, NULL},
 };
 
+/* cpg.member(nodeid, pid) -> member: the one that events tell of, too */
+static int cpg_member(lua_State *L)
+{
+	lua_Integer nodeid = check_range(L, 1, "nodeid", 1, UINT32_MAX);
+	lua_Integer pid = check_range(L, 2, "pid", 1, UINT32_MAX);
+
+	push_member(L, (uint32_t)nodeid, (uint32_t)pid);
+	return 1;
+}
+
+/* cpg.is_member(value) -> boolean */
+static int cpg_is_member(lua_State *L)
+{
+	luaL_checkany(L, 1);
+	lua_pushboolean(L, is_member(L, 1));
+	return 1;
+}
+
 static const luaL_Reg functions[] = {
 	{"initialize", initialize},
+	{"is_member", cpg_is_member},
+	{"member", cpg_member},
 	{"prepare", prepare},
 	{NULL, NULL},
 };

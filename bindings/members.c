@@ -64,6 +64,11 @@ static void push_new_member(lua_State *L, uint32_t nodeid, uint32_t pid)
 	luaL_setmetatable(L, MEMBER_TYPE);
 }
 
+bool is_member(lua_State *L, int arg)
+{
+	return luaL_testudata(L, arg, MEMBER_TYPE) != NULL;
+}
+
 void members_register(lua_State *L)
 {
 	luaL_newmetatable(L, MEMBER_TYPE);

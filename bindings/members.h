@@ -2,6 +2,7 @@
 #define COROLUA_MEMBERS_H
 
 #include <lua.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 /*
@@ -10,6 +11,9 @@
  * compared with == and serve as keys.
  */
 void push_member(lua_State *L, uint32_t nodeid, uint32_t pid);
+
+/* Whether the value at arg is a member. */
+bool is_member(lua_State *L, int arg);
 
 /* Makes the metatable; before the first push. */
 void members_register(lua_State *L);

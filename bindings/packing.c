@@ -6,14 +6,11 @@
  * with room for the header in front: a frame is one string of Lua, and a
  * message on its way into it costs none.
  */
-#include <errno.h>
 #include <lauxlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "args.h"
 #include "module.h"
-#include "status.h"
 #include "unpacker.h"
 #include "wire.h"
 
@@ -276,16 +273,17 @@ static void packer_configure(lua_State *L, struct packer *packer)
 	packer->max_atomic = (size_t)atomic;
 	packer->max_frame = (size_t)option_integer(L, 1, "max_frame",
 						   LEAST_FRAME, atomic, frame);
-	packer->life = (uint32_t)option_integer(L, 1, "life", 0, UINT32_MAX,
-						packer->life);
+	packer->life =
+		(uint32_t)option_integer(L, 1, "life", 0, UINT32_MAX, -1);
 	packer->next = 1;
 	packer->used = WIRE_HEADER;
 }
 
 /*
- * packing.packer(options) -> packer | nil, message, code
+ * packing.packer({ life =, … }) -> packer
  *
- * A random life is told from the ones before it without anything stored.
+ * A life that was drawn at random is told from the ones before it without
+ * anything stored.
  */
 static int packer_new(lua_State *L)
 {
@@ -293,12 +291,11 @@ static int packer_new(lua_State *L)
 					   NULL};
 	struct packer *packer;
 
+	luaL_checktype(L, 1, LUA_TTABLE);
 	check_keys(L, 1, "option", keys);
 	lua_settop(L, 1);
 	packer = (struct packer *)lua_newuserdatauv(L, sizeof *packer, 1);
 	memset(packer, 0, sizeof *packer);
-	if (getrandom(&packer->life, sizeof packer->life, 0) < 0)
-		return push_errno(L, "getrandom", errno);
 	packer_configure(L, packer);
 	luaL_setmetatable(L, TYPE);
 	return 1;

@@ -130,8 +130,11 @@ static _Noreturn void child_run(const struct spawn_plan *plan)
 static int push_report(lua_State *L, const struct spawn_plan *plan, pid_t pid,
 		       const struct report *report)
 {
+	bool is_folder = strcmp(report->step, "chdir") == 0;
+
 	waitpid(pid, NULL, 0);
-	lua_pushfstring(L, "%s %s", report->step, plan->argv[0]);
+	lua_pushfstring(L, "%s %s", report->step,
+			is_folder ? plan->cwd : plan->argv[0]);
 	return push_errno(L, lua_tostring(L, -1), report->err);
 }
 

@@ -5,7 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Pushes { nodeid =, seq = }; the seq of a daemon's rings only rises. */
+/* Pushes { nodeid =, seq = }, which prints as nodeid.seq, the latter in
+ * hexadecimal; the seq of a daemon's rings only rises. */
 void push_ring(lua_State *L, uint32_t nodeid, uint64_t seq);
 
 /* Pushes an array of node ids. */

@@ -1,7 +1,8 @@
 # The Lua files that every script needs are in the program, compiled. All
 # others, and these for stock lua5.4, are read from the folder.
 set(embedded_modules
-  corolua.describe corolua.leave corolua.lists corolua.main corolua.options
+  corolua.describe corolua.inspect corolua.leave corolua.lists corolua.log
+  corolua.main corolua.names corolua.options corolua.random
   corolua.scheduler corolua.scheduler.checks
   corolua.scheduler.condition_variable corolua.scheduler.conditions
   corolua.scheduler.ending corolua.scheduler.exits corolua.scheduler.failures

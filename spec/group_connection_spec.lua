@@ -236,7 +236,7 @@ describe("a connection of a group", function()
   describe("inbox", function()
     for _, form in ipairs({ "raw", "packed" }) do
       it("is dropped where a handler leaves and joins anew, " .. form, function()
-        local packer = require("corolua.packing").packer()
+        local packer = require("corolua.packing").packer({ life = 7 })
         local room = daemon:group("tea", { packed = form == "packed" })
         local told, from = {}, {}
         function room.on.message(payload)

@@ -158,7 +158,7 @@ describe("a packed group", function()
     local room = cluster[1]:group("gap", { packed = true })
     assert(room:join())
     local handle = stranger(2, "gap")
-    local packer = require("corolua.packing").packer()
+    local packer = require("corolua.packing").packer({ life = 7 })
     local ring = room.view.ring
     for n = 1, 5 do
       packer:add(tostring(n))

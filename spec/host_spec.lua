@@ -196,6 +196,22 @@ describe("the program", function()
       assert.matches("corolua%[?%d*%]?: [^\n]*stack traceback:\n", text)
       assert.matches("corolua%[?%d*%]?: [^\n]*fail%.lua:1: in [^\n]*'f'\n", text)
     end)
+
+    it("writes there what a script logs", function()
+      write("fail.lua", [[
+        local log = require("corolua").log
+        log.error("one\ntwo of %d", 2)
+        log.warn(("x"):rep(1000))
+        log.info("below the level")]])
+      local pipe <close> = assert(io.popen(
+        ("cd '%s' && timeout -k 1 20 unshare -Urm sh run.sh '%s' 2>&1; cat text errors")
+          :format(folder, support.program)))
+      local text = pipe:read("a")
+      assert.matches("\n<11>[^\n]*corolua%[?%d*%]?: [^\n]*one\n<11>[^\n]*two of 2\n", text)
+      assert.matches("\n<12>[^\n]* x+\n<12>[^\n]* …x+\n<12>[^\n]* …x+\n", text)
+      assert.equal(1000, #text:gsub("[^x]", ""))
+      assert.not_matches("below", text)
+    end)
   end)
 
   it("tells of a missing script without its own traceback", function()

@@ -202,6 +202,19 @@ describe("faults of corolua.lab", function()
       assert.same({ 1, 2, 3, 4, 5 }, rings(cluster)[1])
     end)
 
+    it("pause holds once it stands still, which its daemon tells", function()
+      local daemon = cluster[2].daemon
+      assert.is_false(daemon:is_stopped())
+      assert(cluster[2]:pause())
+      assert.is_true(daemon:is_stopped())
+      assert.is_false(cluster[1].daemon:is_stopped())
+      assert(cluster[2]:resume())
+      support.eventually(function() return not daemon:is_stopped() end)
+      assert(cluster[2]:kill())
+      assert.is_false(daemon:is_stopped())
+      assert(cluster[2]:start())
+    end)
+
     it("refuses at once what would wait for a paused corosync", function()
       assert(cluster[2]:pause())
       local calls = { "cpg", "votequorum", "quorum_handle", "cmap", "cfg", "stop", "restart" }

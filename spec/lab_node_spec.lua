@@ -101,6 +101,19 @@ describe("a node of a lab", function()
   end)
 end)
 
+describe("a program that the script runs", function()
+  it("is on no node, and runs before, beside and after a lab", function()
+    local function networks() return assert(corolua.exec("cat", { "/proc/net/dev" })).output end
+    assert.equal("x\n", assert(corolua.exec("echo", { "x" })).output)
+    do
+      local cluster <close> = assert(lab.start({ nodes = 1 }))
+      local on_node = assert(cluster[1]:tool("cat", "/proc/net/dev")).output
+      assert.not_equal((on_node:gsub("%d+", "")), (networks():gsub("%d+", "")))
+    end
+    assert.equal("x\n", assert(corolua.exec("echo", { "x" })).output)
+  end)
+end)
+
 describe("a script that is busy", function()
   it("does not stall the cluster: the switch is a process of its own", function()
     local cluster <close> = assert(lab.start({ nodes = 2, token = 1000 }))

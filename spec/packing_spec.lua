@@ -78,13 +78,13 @@ describe("corolua.packing", function()
     end)
 
     it("gives nothing where nothing was added", function()
-      local packer = packing.packer()
+      local packer = packing.packer({ life = 7 })
       assert.is_nil(packer:flush(1, 20))
       assert.same({ 0, HEADER }, { packer:pending() })
     end)
 
     it("is full when the next message does not fit max_frame", function()
-      local packer = packing.packer({ max_frame = HEADER + 2 * (LENGTH + 15) })
+      local packer = packing.packer({ life = 7, max_frame = HEADER + 2 * (LENGTH + 15) })
       assert.equal(1, packer:add(("x"):rep(15)))
       assert.equal(2, packer:add(("x"):rep(15)))
       assert.is_false(packer:add(""))
@@ -95,7 +95,7 @@ describe("corolua.packing", function()
     end)
 
     it("sends a message over max_frame alone, up to the atomic size", function()
-      local packer = packing.packer()
+      local packer = packing.packer({ life = 7 })
       assert.equal(1047552 - HEADER - LENGTH, packer:longest())
       packer:add(("x"):rep(packer:longest()))
       assert.is_false(packer:add(""))
@@ -115,19 +115,16 @@ describe("corolua.packing", function()
       assert.equal(2, packer:add("next"))
     end)
 
-    it("gives each packer a life of its own", function()
-      local lives = {}
-      for i = 1, 8 do
-        local packer = packing.packer()
+    it("sends in the life it was given", function()
+      for _, life in ipairs({ 0, 1, 4294967295 }) do
+        local packer = packing.packer({ life = life })
         packer:add("")
-        lives[i] = string.unpack("<I4", packer:flush(1, 20), 5)
+        assert.equal(life, (string.unpack("<I4", packer:flush(1, 20), 5)))
       end
-      table.sort(lives)
-      assert.is_true(lives[1] ~= lives[8])
     end)
 
     it("raises for misuse, naming it", function()
-      local packer = packing.packer()
+      local packer = packing.packer({ life = 7 })
       local cases = {
         { "payload must be a string, got number", packer.add, packer, 5 },
         { "payload must not be empty", packer.split, packer, "", 1, 20 },
@@ -135,7 +132,11 @@ describe("corolua.packing", function()
           packer.flush, packer, -1, 20 },
         { "did you mean 'max_frame'", packing.packer, { max_frames = 1 } },
         { "option 'max_frame' must be an integer of 64 to 1047552, got 63",
-          packing.packer, { max_frame = 63 } },
+          packing.packer, { life = 7, max_frame = 63 } },
+        { "option 'life' must be an integer of 0 to 4294967295, got nil", packing.packer, {} },
+        { "table expected, got ", packing.packer },
+        { "option 'life' must be an integer of 0 to 4294967295, got -1",
+          packing.packer, { life = -1 } },
         { "option 'life' must be an integer of 0 to 4294967295, got 1.5",
           packing.packer, { life = 1.5 } },
         { "unknown option 'limit'", packing.unpacker, { limit = 1 } },
@@ -302,7 +303,7 @@ describe("corolua.packing", function()
     it("brings back random messages of all sizes, long ones in fragments", function()
       local random = generator(1)
       for round = 1, 60 do
-        local options = { max_frame = 64 + random(400), max_atomic = 600 + random(2000) }
+        local options = { life = 7, max_frame = 64 + random(400), max_atomic = 600 + random(2000) }
         local messages = {}
         for i = 1, 40 do
           local most = ({ 0, 1, 100, options.max_frame, 3 * options.max_atomic })[1 + random(4)]
@@ -317,7 +318,7 @@ describe("corolua.packing", function()
     end)
 
     it("brings back messages at the limits", function()
-      local packer = packing.packer()
+      local packer = packing.packer({ life = 7 })
       local messages = {}
       for i, length in ipairs({ 0, 1, 65500, 65501, packer:longest(), packer:longest() + 1,
         16 * 1024 * 1024 }) do
@@ -366,7 +367,8 @@ describe("corolua.packing", function()
         local messages = {}
         for i = 1, 30 do messages[i] = tostring(i):rep(1 + random(60)) end
         local unpacker, expected = packing.unpacker(), nil
-        for _, frame in ipairs(send_all(packing.packer({ max_frame = 64, max_atomic = 80 }),
+        local options = { life = 7, max_frame = 64, max_atomic = 80 }
+        for _, frame in ipairs(send_all(packing.packer(options),
           messages)) do
           local is_lost = random(3) == 0
           local payloads, first, _, gap_first, gap_last
@@ -401,7 +403,7 @@ describe("corolua.packing", function()
     end
     assert.same(described, {
       packing = names(packing),
-      packer = names(getmetatable(packing.packer()).__index),
+      packer = names(getmetatable(packing.packer({ life = 7 })).__index),
       unpacker = names(getmetatable(packing.unpacker()).__index),
     })
   end)

@@ -43,9 +43,8 @@ describe("the callbacks", function()
 
   local function other_process(id)
     local running = assert(process.start(cluster[id].space,
-      { support.program, "spec/support/member.lua", GROUP },
+      { support.program, "spec/support/member.lua", GROUP }, cluster[id].processes,
       { output = no_output, ended = no_output }))
-    cluster[id].processes[running] = true
     return running
   end
 

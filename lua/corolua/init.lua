@@ -3,6 +3,8 @@
 local condition_variable = require("corolua.scheduler.condition_variable")
 local forgiving = require("corolua.scheduler.forgiving")
 local group = require("corolua.group")
+local inspect = require("corolua.inspect")
+local log = require("corolua.log")
 local names = require("corolua.names")
 local quorum = require("corolua.quorum")
 local scheduler = require("corolua.scheduler")
@@ -17,6 +19,8 @@ local corolua = {
   condition = condition_variable.new,
   stop = scheduler.stop,
   run = scheduler.run,
+  inspect = inspect.text,
+  log = log.levels,
 }
 
 --- A closed process group on the program's own node, not joined yet.
@@ -33,6 +37,17 @@ end
 ---@param timeout number? in seconds, 30 unless told
 ---@return corolua.QuorumState? state, string? message, string? code
 function corolua.quorum(timeout) return quorum.now(quorum.HERE, timeout) end
+
+--- Runs a program to its end while all else goes on: see `corolua.exec`.
+---@param program string looked for in the PATH unless it has a slash
+---@param args (string|number)[]? none unless told; no shell reads them
+---@param options corolua.ExecOptions?
+---@return corolua.ExecResult? result
+---@return string? message
+---@return string? code "ENOENT", "EACCES", "ERR_TIMEOUT", "ERR_TOO_BIG" (the output), "ERR_INTERRUPT"
+function corolua.exec(program, args, options)
+  return require("corolua.exec")(program, args, options) -- few scripts need it
+end
 
 local handlers = {}
 

@@ -42,14 +42,9 @@ local function make_folder(cluster)
   return nil, ("cannot make %s: %s"):format(cluster.folder, why), "EIO"
 end
 
-local function random_bytes(count)
-  local file <close> = assert(io.open("/dev/urandom", "rb"))
-  return file:read(count)
-end
-
 local function make_nodes(cluster)
   local config = cluster.config
-  if config.crypto then config.key = random_bytes(1024) end
+  if config.crypto then config.key = scheduler.random(1024) end
   for id = 1, config.nodes do rawset(cluster, id, node.new(cluster, id)) end
 end
 

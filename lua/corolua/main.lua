@@ -3,6 +3,7 @@
 local describe = require("corolua.describe")
 local host = require("corolua.host")
 local leave = require("corolua.leave")
+local log = require("corolua.log")
 local loop = require("corolua.loop")
 local options = require("corolua.options")
 local scheduler = require("corolua.scheduler")
@@ -102,8 +103,9 @@ local function run_all(parsed, words, arg)
   end
 end
 
-local function log(level, ...)
-  if host.logging then host.log(level, string.format(...)) end
+-- What is no news where nobody asked for a log.
+local function tell_log(level, ...)
+  if log.target then log.write(level, string.format(...)) end
 end
 
 -- The first SIGINT or SIGTERM is a stop.
@@ -112,7 +114,7 @@ local function watch_signals()
   local watch
   watch = assert(loop.fd(fd, "r", function()
     watch:cancel()
-    log("notice", "signal %d: stopping", host.signal())
+    tell_log("notice", "signal %d: stopping", host.signal())
     scheduler.stop()
   end)):unref()
 end
@@ -120,8 +122,7 @@ end
 -- The log of a service is read where its standard error is not.
 local function tell(level, text)
   complain(text)
-  if host.logging ~= "syslog" then return end
-  for line in text:gmatch("[^\n]+") do host.log(level, line) end
+  if log.target == "syslog" then log.write(level, text) end
 end
 
 -- A script that ends well because nothing ever happened looks like one that did
@@ -146,10 +147,7 @@ end
 
 local function prepare(parsed)
   if parsed.no_environment then host.ignore_environment() end
-  if parsed.log_level then
-    host.log_open(parsed.log_level, parsed.log_target)
-    host.logging = parsed.log_target
-  end
+  if parsed.log_level then log.open(parsed.log_level, parsed.log_target) end
   if parsed.memory_limit then host.set_memory_limit(parsed.memory_limit) end
   if parsed.handler_limit > 0 then assert(host.set_handler_limit(parsed.handler_limit)) end
   rawset(os, "exit", function(code)
@@ -165,7 +163,7 @@ local function run(parsed, program, words)
   prepare(parsed)
   local arg = make_arg(program, words, parsed.script)
   _G.arg = arg
-  log("info", "start of %s", arg[0] or "the command line")
+  tell_log("info", "start of %s", arg[0] or "the command line")
   local ok, problem = pcall(scheduler.run, run_all, parsed, words, arg)
   local status = scheduler.exit_status()
   if not ok and not status then
@@ -174,7 +172,7 @@ local function run(parsed, program, words)
   elseif not status then
     tell_forgotten()
   end
-  log("info", "end with status %d", status or 0)
+  tell_log("info", "end with status %d", status or 0)
   return status or 0
 end
 

@@ -25,7 +25,9 @@ of a private cluster, `doctor` says whether this machine can have one.
                          CPU time of one call of a handler; default 1, 0 is off
   --log-level LEVEL      log events of this level and above: emerg, alert, crit,
                          error, warning, notice, info, debug, trace
-  --log-target TARGET    stderr (default) or syslog; without a level, notice
+  --log-target TARGET    stderr (default) or syslog; without a level, notice.
+                         Without both, only what a script logs: its warnings
+                         and errors, to stderr
   --no-strict            let undeclared globals be nil
   -h, --help             print this text
 

@@ -3,6 +3,7 @@
 
 local blocking = require("corolua.blocking")
 local events = require("corolua.events")
+local inspect = require("corolua.inspect")
 local lists = require("corolua.lists")
 local loop = require("corolua.loop")
 local scheduler = require("corolua.scheduler")
@@ -74,9 +75,9 @@ local function callbacks(self)
       lists.append(self.left, left)
     end,
     quorum = function(_, quorate, ring, nodes)
-      local state = {
+      local state = inspect.readable({
         quorate = quorate, ring = ring, nodes = nodes, joined = self.joined, left = self.left,
-      }
+      })
       self.joined, self.left = {}, {}
       add_state(self, state)
     end,
@@ -209,7 +210,9 @@ function quorum.now(place, timeout)
     local ok, message, code = tracker:open(timeout or OPEN_TIMEOUT)
     if not ok then return nil, message, code end
   end
-  if tracker.free then return { quorate = true, nodes = {}, joined = {}, left = {} } end
+  if tracker.free then
+    return inspect.readable({ quorate = true, nodes = {}, joined = {}, left = {} })
+  end
   local handle = tracker.handle
   local found, message, code = tracker.changed:wait_until(function()
     return tracker.newest or tracker.handle ~= handle
@@ -265,10 +268,10 @@ local own = {
 own.events:begin()
 
 function own:has_read_state(state)
-  local told = {
+  local told = inspect.readable({
     quorate = state.quorate, changed = state.quorate ~= self.told, ring = state.ring,
     nodes = state.nodes, joined = state.joined, left = state.left,
-  }
+  })
   self.told = state.quorate
   self.events:tell("quorum", told)
 end

@@ -42,12 +42,6 @@ local byte, unpack = string.byte, string.unpack
 local HEADER, HEADER_SIZE, VERSION = wire.HEADER, wire.HEADER_SIZE, wire.VERSION
 local CALL, LIST, RESULT, ERROR = wire.CALL, wire.LIST, wire.RESULT, wire.ERROR
 
--- What no generator of numbers that a script may seed could give.
-local function new_nonce()
-  local file <close> = assert(io.open("/dev/urandom", "rb"))
-  return (unpack("<i8", file:read(8)))
-end
-
 local function malformed(self, payload, from, why) self.strangers:tell(payload, from, why) end
 
 -- A reply, which may be to a call of ours.
@@ -168,7 +162,7 @@ function rpc.open(given, fns, given_options)
   local copy = options.check_methods(fns, 2)
   local room = check_codec(service.room(given, "rpc.open", nil, 2))
   local self = setmetatable({
-    group = room, timeout = checked.timeout, codec = checked.codec, nonce = new_nonce(),
+    group = room, timeout = checked.timeout, codec = checked.codec, nonce = scheduler.nonce(),
     calls = calls.new(),
   }, rpc_mt)
   self.events = service.events(tostring(self), KINDS)

@@ -220,6 +220,10 @@ static void push_made(lua_State *L, const char *what, const char *option,
 	lua_newtable(L);
 	lua_pushinteger(L, value);
 	lua_setfield(L, -2, option);
+	if (strcmp(what, "packer") == 0) {
+		lua_pushinteger(L, 1);
+		lua_setfield(L, -2, "life");
+	}
 	lua_call(L, 1, 1);
 }
 

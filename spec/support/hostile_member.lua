@@ -32,7 +32,8 @@ end
 local function join(name)
   local group = { inner = {}, ring = { nodeid = 1, seq = 0 } }
   if name:find("^packed") then
-    group.unpacker, group.packer = packing.unpacker(), assert(packing.packer())
+    group.unpacker = packing.unpacker()
+    group.packer = packing.packer({ life = math.random(0xffffffff) })
   end
   group.handle = assert(cpg.initialize({
     deliver = function(_, _, payload, from) hear(group, payload, from) end,

@@ -9,6 +9,7 @@
 --- It knows no handles and no tasks: events go in by its methods, and come out
 --- in order by those of `out`.
 
+local inspect = require("corolua.inspect")
 local lists = require("corolua.lists")
 
 ---@class corolua.group.Out
@@ -40,7 +41,7 @@ local fence_mt = { __name = "corolua.group.fence", __index = methods }
 
 local fence = {}
 
-local append, is_in = lists.append, lists.contains
+local append, is_in, readable = lists.append, lists.contains, inspect.readable
 
 local NOBODY = {}
 
@@ -87,7 +88,9 @@ local function is_of_next_ring(self, left, joined)
 end
 
 local function show(self, members, left, joined, ring, quorate, changed)
-  local view = { members = members, left = left, joined = joined, ring = ring, quorate = quorate }
+  local view = readable({
+    members = members, left = left, joined = joined, ring = ring, quorate = quorate,
+  })
   self.view = view
   self.out:view(view, changed)
   return view
@@ -116,19 +119,19 @@ end
 -- Tells of the nodes that came and went since the last state that was told of.
 local function tell_quorum(self, state)
   add_nodes(self, state)
-  local told = {
+  local told = readable({
     quorate = state.quorate, changed = state.quorate ~= self.told,
     ring = state.ring, nodes = state.nodes,
     joined = self.nodes_joined, left = self.nodes_left,
-  }
+  })
   self.told = state.quorate
   self.nodes_joined, self.nodes_left = {}, {}
   local view = self.view
   if view.quorate ~= state.quorate then
-    view = {
+    view = readable({
       members = view.members, left = NOBODY, joined = NOBODY,
       ring = view.ring, quorate = state.quorate,
-    }
+    })
     self.view = view
   end
   self.out:quorum(told, view)

@@ -16,14 +16,14 @@ local base = window.methods
 
 --- Bytes of the longest message that goes as one frame.
 ---@return integer
-function packed.longest() return assert(packing.packer()):longest() end
+function packed.longest() return packing.packer({ life = 0 }):longest() end
 
 ---@param size integer
 ---@param refused fun(): string?, string?
 ---@return corolua.group.PackedWindow
 function packed.new(size, refused)
   local self = window.init(setmetatable({}, packed_mt), size, refused)
-  self.packer = assert(packing.packer())
+  self.packer = packing.packer({ life = scheduler.nonce() & 0xffffffff })
   self.add, self.longest = self.packer.add, self.packer:longest()
   self.whole = {} -- by index of a fragment: its message at the last, false before
   self.is_part_back = false -- fragments before the first have come back

@@ -4,6 +4,7 @@
 
 local ends = require("corolua.journal.ends")
 local frame = require("corolua.journal.frame")
+local scheduler = require("corolua.scheduler")
 local spans = require("corolua.journal.spans")
 
 local log = {}
@@ -107,11 +108,6 @@ function methods:seal() return self.ends:record(self.stop) end
 ---@return boolean
 function methods:is_sealed() return self.ends.is_recorded end
 
-local function random_id()
-  local source <close> = assert(io.open("/dev/urandom", "rb"))
-  return (string.unpack("<I8", source:read(8)))
-end
-
 local function add_snapshot(self, index, snapshot)
   for piece = 0, (#snapshot - 1) // PIECE do
     local bytes = snapshot:sub(piece * PIECE + 1, (piece + 1) * PIECE)
@@ -142,7 +138,7 @@ end
 function log.create(disk, slot, name, base)
   local size, message, code = disk:call("open", slot, disk:path(name), "new")
   if not size then return nil, message, code end
-  local self = log.new(disk, slot, random_id())
+  local self = log.new(disk, slot, scheduler.nonce())
   local done
   done, message, code = add_base(self, base)
   if not done then return nil, message, code end

@@ -107,6 +107,14 @@ function methods:signal(signal)
   if self.pid then sys.kill(self.pid, signal) end
 end
 
+--- Whether it stands still, by a signal that stopped it; false where it does not
+--- run.
+---@return boolean
+function methods:is_stopped()
+  local file <close> = self.pid and io.open(("/proc/%d/stat"):format(self.pid))
+  return file and file:read("a"):match("^.*%) (%a)") == "T" or false
+end
+
 --- Kills it at once, and returns when it has ended.
 function methods:kill()
   if not self.pid then return end

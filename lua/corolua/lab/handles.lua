@@ -1,6 +1,8 @@
 --- Thin handles on a node's corosync, and what else is open there until the
 --- cluster closes.
 
+local inspect = require("corolua.inspect")
+
 ---@class corolua.lab.Node
 local methods = {}
 
@@ -71,10 +73,10 @@ function methods:cfg(callbacks) return open(self, "cfg", callbacks) end
 function methods:quorum()
   local view = self.tracker.view
   if view then
-    return {
+    return inspect.readable({
       quorate = view.quorate, ring = view.ring, nodes = view.nodes,
       joined = view.joined, left = view.left,
-    }
+    })
   end
   return nil, ("corosync does not run on node %d, or not long enough"):format(self.nodeid),
     "ERR_LIBRARY"

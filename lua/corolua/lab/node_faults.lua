@@ -103,11 +103,6 @@ function methods:restart()
   return self:start()
 end
 
-local function is_stopped(pid)
-  local file <close> = io.open(("/proc/%d/stat"):format(pid))
-  return not file or file:read("a"):match("^.*%) (%a)") == "T"
-end
-
 --- Stops corosync in its tracks (SIGSTOP), as a node that hangs. Whatever asks
 --- this node's corosync for something waits until it is resumed.
 ---@return true? in_force, string? message, string? code
@@ -121,7 +116,9 @@ function methods:pause()
   self.paused = true
   self.daemon:signal("STOP")
   local deadline = scheduler.now() + PAUSE_TIMEOUT
-  while not is_stopped(pid) and scheduler.now() < deadline do scheduler.sleep(PAUSE_POLL) end
+  while self.daemon.pid == pid and not self.daemon:is_stopped() and scheduler.now() < deadline do
+    scheduler.sleep(PAUSE_POLL)
+  end
   if self.daemon.pid ~= pid then return not_running(self) end
   return in_force(self, "paused", "pause")
 end

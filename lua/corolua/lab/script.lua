@@ -13,7 +13,7 @@ local scheduler = require("corolua.scheduler")
 ---@class corolua.lab.Script
 ---@field pid integer
 ---@field on corolua.lab.ScriptEvents
----@field input corolua.lab.Feed? what it reads, if it takes any
+---@field input corolua.Feed? what it reads, if it takes any
 local methods = {}
 local script_mt = { __name = "corolua.lab.script", __index = methods }
 
@@ -81,17 +81,12 @@ function script.start(space, words, list, takes_input)
   if not program then return nil, why, code end
   local self = setmetatable({ lines_kept = {}, first = 1, last = 0, rest = "" }, script_mt)
   self.on = setmetatable({}, handlers_mt)
-  self.process, why, code = process.start(space, { program, table.unpack(words) }, {
-    takes_input = takes_input,
+  self.process, why, code = process.start(space, { program, table.unpack(words) }, list, {
     output = function(bytes) split(self, bytes) end,
-    ended = function(ended)
-      list[ended] = nil
-      has_ended(self)
-    end,
-  })
+    ended = function() has_ended(self) end,
+  }, takes_input)
   if not self.process then return nil, why, code end
   self.pid, self.input = self.process.pid, self.process.input
-  list[self.process] = true
   return self
 end
 

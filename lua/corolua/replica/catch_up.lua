@@ -2,7 +2,6 @@
 --- place in the total order: what is sent stands for everything before it, and
 --- the commands behind it wait here until all of that has come.
 
-local nonce = require("corolua.replica.nonce")
 local record = require("corolua.replica.record")
 local scheduler = require("corolua.scheduler")
 local transfer = require("corolua.replica.transfer")
@@ -28,7 +27,7 @@ local PATIENCE = 3
 ---@return corolua.replica.CatchUp
 function catch_up.new(replica, host)
   local self = setmetatable({
-    replica = replica, machine = replica.machine, host = host, id = nonce.new(),
+    replica = replica, machine = replica.machine, host = host, id = scheduler.nonce(),
     number = 0, queue = {}, count = 0, bytes = 0, heard_at = scheduler.now(),
   }, catch_up_mt)
   local machine = self.machine

@@ -9,7 +9,7 @@
 --- everybody, whether it counts or not.
 
 local durability = require("corolua.replica.durability")
-local nonce = require("corolua.replica.nonce")
+local scheduler = require("corolua.scheduler")
 local wire = require("corolua.replica.wire")
 
 local meeting = {}
@@ -121,7 +121,7 @@ local function decide(self, members)
   local base = find_base(self, members)
   self:post(wire.decision(self.room.me, {
     seq = self.seq, round = self.round, last_seq = base.last_seq, last_round = base.last_round,
-    last_nonce = base.last_nonce, last = base.last, nonce = nonce.new(), members = members,
+    last_nonce = base.last_nonce, last = base.last, nonce = scheduler.nonce(), members = members,
   }))
   self.decided = self.round
 end

@@ -6,7 +6,6 @@ local digests = require("corolua.replica.digests")
 local durability = require("corolua.replica.durability")
 local lists = require("corolua.lists")
 local meeting = require("corolua.replica.meeting")
-local nonce = require("corolua.replica.nonce")
 local outbox = require("corolua.replica.outbox")
 local quorum = require("corolua.quorum")
 local record = require("corolua.replica.record")
@@ -47,7 +46,7 @@ function member.new(room, given, machine, rounds, events)
     room = room, machine = machine, journal = machine.journal, rounds = rounds, events = events,
     level = given.durable, is_strict = durability.is_strict[given.durable],
     is_on_disk = given.dir ~= nil, snapshot_after = given.snapshot_after, max_queue = MAX_QUEUE,
-    origin = nonce.new(), submits = submits.new(), outbox = outbox.new(room),
+    origin = scheduler.nonce(), submits = submits.new(), outbox = outbox.new(room),
     phase = "joining", visit = 0, proven = machine.last, life = 1, attempts = 0, round = 0,
     closed = 0, highest = 0, least = 1, told_written = 0, members = {}, statuses = {},
     heard = {}, acks = {}, transfers = {}, waiting = {}, last_waiting = 0, told_at = 0,

@@ -1,6 +1,7 @@
 --- What `corolua.rpc` takes, checked at the caller's line.
 
 local codec = require("corolua.codec")
+local is_member = require("corosync.cpg").is_member
 local names = require("corolua.names")
 local shown = require("corolua.shown")
 local wire = require("corolua.rpc.wire")
@@ -82,10 +83,6 @@ function options.check_methods(given, level)
     copy[name] = fn
   end
   return copy
-end
-
-local function is_member(value)
-  return type(value) == "userdata" and tostring(value):find("^%d+/%d+$") ~= nil
 end
 
 local EXPECTED = "call: to must be \"all\", \"majority\", a member or a list of members, got "

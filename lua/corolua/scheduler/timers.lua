@@ -2,6 +2,7 @@
 
 local checks = require("corolua.scheduler.checks")
 local loop = require("corolua.loop")
+local random = require("corolua.random")
 
 local check_function, check_seconds = checks.callable, checks.seconds
 
@@ -64,7 +65,8 @@ local function repeated(tasks, seconds, fn)
   return start(timer, seconds, fire)
 end
 
---- Gives the scheduler its clocks, and its functions that make timers.
+--- Gives the scheduler its clocks, its random numbers, and its functions that make
+--- timers.
 ---@param scheduler { spawn: function, is_stopping: fun(): boolean }
 function timers.add_to(scheduler)
   --- Seconds of a clock that never goes back.
@@ -75,6 +77,8 @@ function timers.add_to(scheduler)
   --- between machines. All else goes by `now`.
   ---@return number
   function scheduler.clock() return loop.clock() end
+
+  scheduler.random, scheduler.nonce = random.bytes, random.nonce
 
   --- Calls the function once, as a task, after so many seconds.
   ---@param seconds number

@@ -8,16 +8,14 @@ local packing = {}
 ---@class corolua.packing.PackerOptions
 ---@field max_frame? integer bytes of a frame of several messages, and of a fragment; 64 to max_atomic, 65536 if not given
 ---@field max_atomic? integer bytes of a frame of one message; 64 to 1047552, which is the default
----@field life? integer tells this join from others, 0 to 4294967295; random if not given
+---@field life integer tells this join from others, 0 to 4294967295: drawn at random
 
 ---@class corolua.packing.UnpackerOptions
 ---@field max_message? integer bytes that fragments may add up to; 0 refuses them, 16777216 if not given
 
 --- A packer for one join of a group.
----@param options? corolua.packing.PackerOptions
----@return corolua.packing.Packer? packer
----@return string? message the system gives no random number
----@return string? code
+---@param options corolua.packing.PackerOptions
+---@return corolua.packing.Packer packer
 function packing.packer(options) end
 
 --- The receiving end for one join of a group.

@@ -1,6 +1,6 @@
 ---@meta corolua.sys
---- What the lab needs of Linux and Lua does not have: namespaces, mounts,
---- processes, and a guard that outlives the program.
+--- What the lab and `corolua.exec` need of Linux and Lua does not have:
+--- namespaces, mounts, processes, and a guard that outlives the program.
 
 local sys = {}
 
@@ -89,7 +89,7 @@ function guard:close() end
 ---@param options corolua.SpawnOptions
 ---@return integer? pid
 ---@return string? message which step failed, and why
----@return string? code "ENOENT" if there is no such program
+---@return string? code "ENOENT" if there is no such program, or no such folder
 function sys.spawn(command, options) end
 
 --- Sends a signal to a process.

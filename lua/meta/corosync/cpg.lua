@@ -38,6 +38,18 @@ function cpg.initialize(callbacks, options) end
 ---@return corosync.cpg.Handle handle
 function cpg.prepare(callbacks, options) end
 
+--- The member object of a process, whether or not it is in a group: the very one
+--- that events and lists have for it.
+---@param nodeid integer 1 to 4294967295
+---@param pid integer 1 to 4294967295
+---@return corosync.Member
+function cpg.member(nodeid, pid) end
+
+--- Whether a value is a member object.
+---@param value any
+---@return boolean
+function cpg.is_member(value) end
+
 --- Joins a group; a handle joins once in its life, a second time raises.
 ---@param group string 1 to 127 bytes, no NUL
 ---@return true|nil ok

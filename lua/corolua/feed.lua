@@ -3,18 +3,21 @@
 
 local loop = require("corolua.loop")
 
----@class corolua.lab.Feed
+---@class corolua.Feed
 local methods = {}
-local feed_mt = { __name = "corolua.lab.feed", __index = methods }
+local feed_mt = { __name = "corolua.feed", __index = methods }
 
 local feed = {}
 
+-- Bytes that go into the pipe at a time: what it holds by default.
+local PIECE = 65536
+
 --- A feed of the writing end of a pipe.
 ---@param pipe corolua.Descriptor
----@return corolua.lab.Feed
+---@return corolua.Feed
 function feed.new(pipe)
   pipe:nonblocking()
-  return setmetatable({ pipe = pipe, rest = "", ending = false, on_empty = false }, feed_mt)
+  return setmetatable({ pipe = pipe, rest = "", at = 1, ending = false, on_empty = false }, feed_mt)
 end
 
 local function stop_watching(self)
@@ -40,10 +43,13 @@ end
 
 -- Who has closed its end reads no more.
 local function flush(self)
-  local put, _, code = self.pipe:write(self.rest)
+  local put, _, code = self.pipe:write(self.rest:sub(self.at, self.at + PIECE - 1))
   if not put and code ~= "EAGAIN" then return self:close() end
-  self.rest = self.rest:sub((put or 0) + 1)
-  if self.rest == "" then return is_done(self) end
+  self.at = self.at + (put or 0)
+  if self.at > #self.rest then
+    self.rest, self.at = "", 1
+    return is_done(self)
+  end
   self.watch = self.watch or loop.fd(self.pipe:fileno(), "w", function() flush(self) end)
 end
 
@@ -53,7 +59,7 @@ end
 ---@return boolean # whether they are all in the pipe
 function methods:write(bytes, on_empty)
   if not self.pipe or self.ending then return true end
-  self.rest = self.rest .. bytes
+  self.rest, self.at = self.rest:sub(self.at) .. bytes, 1
   if self.rest ~= "" then flush(self) end
   if self.rest == "" then return true end
   self.on_empty = on_empty or false
