@@ -150,7 +150,8 @@ describe("corolua.codec", function()
       end)
 
       for _, bytes in ipairs({ "", " ", "{", "[1", "nan", "[-NaN]", "Infinity", "1 2", "{a:1}",
-        "'x'", "\xFF", "\0", "\"open", ("["):rep(200000), ("["):rep(150) .. ("]"):rep(150) }) do
+        "'x'", "\xFF", "\0", "\"open", ("["):rep(200000), ("["):rep(150) .. ("]"):rep(150),
+        "1e999", "[-1e999]", "{\"a\":[1e999]}", ("9"):rep(400) }) do
         it(("gives nil and why for %q"):format(bytes:sub(1, 10)), function()
           local value, why = json.decode(bytes)
           assert.is_nil(value)

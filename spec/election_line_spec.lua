@@ -303,6 +303,23 @@ local function play(seed, has_stranger)
   return self.highest
 end
 
+describe("election.wire", function()
+  it("takes no more members than a group has", function()
+    local me, keys = { nodeid = 1, pid = 1 }, {}
+    for i = 1, 129 do keys[i] = wire.key({ nodeid = i, pid = 1 }) end
+    local message = {
+      kind = "state", nodeid = 1, seq = 4, kept = 0, seniors = 0, counter = 0, ticks = 0,
+      keys = {}, heard = keys,
+    }
+    assert.is_nil((wire.decode(wire.encode(message, me), me)))
+    message.kind = "line"
+    message.keys = keys
+    assert.is_nil((wire.decode(wire.encode(message, me), me)))
+    keys[129] = nil
+    assert.same(keys, wire.decode(wire.encode(message, me), me).keys)
+  end)
+end)
+
 describe("election.line", function()
   local ticks, now = term.ticks, 0
 

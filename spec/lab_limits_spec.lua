@@ -7,7 +7,8 @@ local PLAIN_USER = "setpriv --inh-caps=-all --bounding-set=-all "
 -- What `lab.start` returns, tab by tab, after a preparation by a shell.
 local function start_after(preparation, wrapper)
   local script = "print(require([[corolua.lab]]).start())"
-  local line = ([[PATH="$PATH:/usr/sbin" unshare -Urm sh -c '%s; exec timeout -k 5 60 %s "%s" -e "%s"' 2>&1]])
+  local line = ([[PATH="$PATH:/usr/sbin"
+    unshare -Urm sh -c '%s; exec timeout -k 5 60 %s "%s" -e "%s"' 2>&1]])
     :format(preparation, wrapper or "", support.program, script)
   local pipe <close> = assert(io.popen(line))
   return pipe:read("a")

@@ -1,6 +1,9 @@
 -- Not sanitized: Lua alone.
 -- What corolua.replica is made of, where no cluster is needed.
+local catch_up = require("corolua.replica.catch_up")
+local corolua = require("corolua")
 local durability = require("corolua.replica.durability")
+local receiving = require("corolua.replica.receiving")
 local origins = require("corolua.replica.origins")
 local rounds = require("corolua.replica.rounds")
 local seal = require("corolua.seal")
@@ -278,6 +281,18 @@ describe("replica.wire", function()
     end
   end)
 
+  it("takes no more members than a group has, nor more terms than a log keeps", function()
+    local members, terms = {}, {}
+    for i = 1, 129 do members[i] = member(i) end
+    for i = 1, segments.KEPT + 1 do terms[i] = { first = i, seq = i, round = 1, nonce = i } end
+    local log = { base = 0, last = 1000, segments = terms }
+    assert.is_nil((wire.read(wire.status(a, status({ heard = members })), a)))
+    assert.is_nil((wire.read(wire.want(a, 9, a, 5, log), a)))
+    members[129], terms[segments.KEPT + 1] = nil, nil
+    assert.equal("status", (wire.read(wire.status(a, status({ heard = members })), a)))
+    assert.equal("want", (wire.read(wire.want(a, 9, a, 5, log), a)))
+  end)
+
   it("refuses numbers that cannot be", function()
     local wrong = {
       { round = 0 }, { round = -1 }, { last = -1 }, { last = math.maxinteger }, { written = 101 },
@@ -297,5 +312,75 @@ describe("replica.wire", function()
     local kind, why = wire.read(string.pack("<c1I8B", "s", 9, 1), a)
     assert.is_nil(kind)
     assert.equal("it is of version 1 of the replicas' format, and this is version 2", why)
+  end)
+end)
+
+describe("replica.catch_up", function()
+  local me, host, calls = member(1), member(2), nil
+  local self
+
+  before_each(function()
+    calls = {}
+    local function noted(name)
+      return function(_, value) table.insert(calls, { name, value }) end
+    end
+    self = {
+      phase = "fetching", seq = 9, round = 1, room = { me = me }, origin = 1, submits = {},
+      heard = { [host] = true }, statuses = { [host] = { nonce = 7 } }, max_queue = 1000,
+      machine = {
+        last = 100, segments = {}, journal = { base = { index = 0 } },
+        term = function() return { seq = 9, nonce = 7 } end,
+        go_back = function() return false end,
+        append = function(one, bytes)
+          table.insert(calls, { "append", bytes })
+          one.last = one.last + 1
+          return true
+        end,
+      },
+      post = noted("post"), log_cut = noted("log_cut"), meet_again = noted("meet_again"),
+      stop_fetching = noted("stop_fetching"), become_synced = noted("become_synced"),
+      follow = function() end,
+    }
+    self.catch_up = catch_up.new(self, host)
+    self.catch_up:begin()
+    calls = {}
+  end)
+
+  local function last_piece(bytes)
+    local piece = wire.piece(host, 9, me, self.catch_up.id, 1, "last", bytes)
+    local why
+    corolua.run(function() why = receiving.message(self, piece, host) end)
+    return why
+  end
+
+  local function head(from, to) return string.pack("<c1i8i8i8", "r", from, to, 0) end
+
+  it("says of no command that it is dropped where the log cannot go back", function()
+    assert.equal("it begins before the log here", last_piece(head(50, 100)))
+    assert.same({ { "stop_fetching" } }, calls)
+  end)
+
+  it("goes on in no replica that is closed between the last piece and what is behind", function()
+    self.machine.go_back = function() return true end
+    local one, fetching, looks = self, self.catch_up, 0
+    local is_over = fetching.is_over
+    function fetching.is_over() -- at first once the head was read, then behind the piece
+      looks = looks + 1
+      if looks == 2 then corolua.spawn(function() one.catch_up = nil end) end
+      return is_over(fetching)
+    end
+    last_piece(head(100, 100))
+    assert.equal(3, looks)
+    assert.same({ { "log_cut", 100 } }, calls)
+  end)
+
+  it("applies no command of one who was not heard, for others before it may be lost", function()
+    self.machine.go_back = function() return true end
+    assert.is_true(self.catch_up:keep(wire.command(host, 7, 5, 1, "a"), host))
+    local stranger = member(3)
+    assert.is_true(self.catch_up:keep(wire.command(stranger, 7, 6, 2, "b"), stranger))
+    assert.is_nil(last_piece(head(100, 100)))
+    assert.same({ "log_cut", "append", "meet_again" }, { calls[1][1], calls[2][1], calls[3][1] })
+    assert.equal(3, #calls)
   end)
 end)

@@ -429,6 +429,24 @@ describe("rpc", function()
       close_all(list)
     end)
 
+    it("keeps no more than 1 MiB of what raised, for a server that is slow to hear", function()
+      local told, is_open = 0, false
+      local service <close> = assert(rpc.open(cluster[1]:group("slow"), {
+        boom = function() error(("x"):rep(100000), 0) end,
+      }))
+      function service.on.failed()
+        corolua.wait(function() return is_open end, 30)
+        told = told + 1
+      end
+      for _ = 1, 30 do service:call("boom") end
+      assert.equal(30, service:stats().failed)
+      is_open = true
+      eventually(function() return told >= 10 end)
+      service:call("boom")
+      eventually(function() return told > 10 end)
+      assert.is_true(told <= 12)
+    end)
+
     it("reads what is no call of a peer without an error", function()
       local service <close> = assert(rpc.open(cluster[1]:group("malformed"), methods))
       local told = {}

@@ -63,6 +63,29 @@ describe("service", function()
       assert.same({ "a", "b" }, heard)
     end)
 
+    it("keeps at most 1 MiB of what others can have told, for a slow handler", function()
+      corolua.run(function()
+        local events = service.events("test", { "one", "two" })
+        local bytes, heard, is_open = ("x"):rep(100000), 0, false
+        function events.on.one()
+          corolua.wait(function() return is_open end, 5)
+          heard = heard + 1
+        end
+        events:begin()
+        for _ = 1, 30 do events:offer(#bytes, "one", bytes) end
+        for _ = 1, 30 do events:offer(#bytes, "two", bytes) end
+        corolua.sleep(0)
+        is_open = true
+        assert.is_true(corolua.wait(function() return heard == 10 end, 5))
+        corolua.sleep(0)
+        assert.equal(10, heard)
+        for _ = 1, 3 do events:offer(#bytes, "one", bytes) end
+        assert.is_true(corolua.wait(function() return heard == 13 end, 5))
+        events:offer(1 << 30, "one", "long")
+        assert.is_true(corolua.wait(function() return heard == 14 end, 5))
+      end)
+    end)
+
     it("skips what has no handler, and goes on later", function()
       corolua.run(function()
         local events = service.events("test", { "one", "two" })

@@ -83,13 +83,10 @@ local advance
 
 local function arm(self, seconds)
   if self.timer then self.timer:cancel() end
-  local timer
-  timer = scheduler.after(seconds, function()
-    if self.timer ~= timer then return end
+  self.timer = scheduler.after(seconds, function()
     self.timer = nil
     advance(self, seconds >= AGAIN_MIN)
   end)
-  self.timer = timer
 end
 
 -- What is still to come does so by messages, unless some of them were lost or

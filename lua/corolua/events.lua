@@ -15,6 +15,7 @@ local scheduler = require("corolua.scheduler")
 ---@field private queue table[]
 ---@field private first integer
 ---@field private last integer
+---@field private offered integer bytes of offered events in the queue
 ---@field private telling string|false the event whose handler was called last
 ---@field private has_begun boolean
 ---@field private is_running boolean
@@ -23,6 +24,10 @@ local events_mt = { __name = "corolua.events", __index = methods }
 
 local events = {}
 
+-- Bytes of offered events that wait for a handler which is slow, and what one takes
+-- beside those that it brings.
+local MAX, OVERHEAD = 1 << 20, 256
+
 --- Events whose handlers are called from `begin` on.
 ---@param name string what an error names: "election 'lock'"
 ---@param kinds string[]
@@ -30,7 +35,7 @@ local events = {}
 function events.new(name, kinds)
   local on, set = handlers.new(kinds)
   return setmetatable({
-    name = name, source = name, on = on, set = set, queue = {}, first = 1, last = 0,
+    name = name, source = name, on = on, set = set, queue = {}, first = 1, last = 0, offered = 0,
     telling = false, has_begun = false, is_running = false,
   }, events_mt)
 end
@@ -39,6 +44,7 @@ local function call_next(self)
   local entry = self.queue[self.first]
   self.queue[self.first] = nil
   self.first = self.first + 1
+  self.offered = self.offered - entry.size
   self.telling = entry.kind
   local handler = self.set[entry.kind]
   if not handler then return end
@@ -75,15 +81,29 @@ local function wake(self)
   scheduler.spawn(run, self).resume = limit.resume
 end
 
+local function add(self, size, kind, ...)
+  local entry = table.pack(...)
+  entry.kind, entry.size = kind, size
+  self.last = self.last + 1
+  self.queue[self.last] = entry
+  self.offered = self.offered + size
+  wake(self)
+end
+
 --- Has the handler of an event called, after those of the events before it.
 ---@param kind string
 ---@param ... any
-function methods:tell(kind, ...)
-  local entry = table.pack(...)
-  entry.kind = kind
-  self.last = self.last + 1
-  self.queue[self.last] = entry
-  wake(self)
+function methods:tell(kind, ...) add(self, 0, kind, ...) end
+
+--- Tells of an event that others can have happen as often as they like: only where
+--- there is a handler, and as long as it is not behind by 1 MiB of such events.
+---@param bytes integer that the event brings
+---@param kind string
+---@param ... any
+function methods:offer(bytes, kind, ...)
+  local size = bytes + OVERHEAD
+  local is_behind = self.offered > 0 and self.offered + size > MAX
+  if self.set[kind] and not is_behind then add(self, size, kind, ...) end
 end
 
 --- Handlers are called from now on, not before the calling task waits again.
@@ -93,6 +113,6 @@ function methods:begin()
 end
 
 --- What was not told yet never is.
-function methods:clear() self.queue, self.first, self.last = {}, 1, 0 end
+function methods:clear() self.queue, self.first, self.last, self.offered = {}, 1, 0, 0 end
 
 return events

@@ -83,10 +83,11 @@ function check(value, depth)
 end
 
 -- lua-cjson reads every number as a float, dkjson those without a point as
--- integers.
+-- integers. Either makes inf of one that is too large, which `encode` would refuse.
 local function restore(value, depth)
   if depth > DEPTH then error("nested too deep", 0) end
   if type(value) == "number" then
+    if value - value ~= 0 then error("a number is too large", 0) end
     local is_exact = value >= -LARGEST and value <= LARGEST
     return is_exact and math.tointeger(value) or value + 0.0
   end

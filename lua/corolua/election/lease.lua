@@ -25,13 +25,8 @@ end
 
 local tick
 
--- A timer that has fired may still be stopped before its task runs.
 local function arm(self, seconds)
-  local timer
-  timer = scheduler.after(seconds, function()
-    if self.timer == timer then tick(self) end
-  end)
-  self.timer = timer
+  self.timer = scheduler.after(seconds, function() tick(self) end)
 end
 
 function tick(self)

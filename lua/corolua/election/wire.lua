@@ -31,7 +31,8 @@ local term = require("corolua.election.term")
 
 local wire = {}
 
-local KEY_SIZE = 8
+-- A group has no more members than that.
+local KEY_SIZE, KEYS_MAX = 8, 128
 local HEAD = "<c4BI4i8"
 local MAGIC, OLD_MAGIC = "CLE2", "CLE1"
 local FRESH, SETTLED = 1, 2
@@ -41,13 +42,13 @@ local FRESH, SETTLED = 1, 2
 ---@return string
 function wire.key(member) return (string.pack("<I4I4", member.nodeid, member.pid)) end
 
+-- The keys in a row; nil where that is none.
 local function split(bytes)
   local keys = {}
+  if #bytes % KEY_SIZE ~= 0 or #bytes > KEYS_MAX * KEY_SIZE then return nil end
   for at = 1, #bytes, KEY_SIZE do keys[#keys + 1] = bytes:sub(at, at + KEY_SIZE - 1) end
   return keys
 end
-
-local function is_list(bytes) return #bytes % KEY_SIZE == 0 end
 
 local function flags_of(message)
   return (message.fresh and FRESH or 0) | (message.settled and SETTLED or 0)
@@ -84,14 +85,14 @@ local unpack = {
       string.unpack("<i8BI4i8i8s2s2", bytes, at)
     message.fresh, message.settled = flags & FRESH ~= 0, flags & SETTLED ~= 0
     message.keys, message.heard = split(keys), split(heard)
-    return behind, is_list(keys) and is_list(heard) and message.kept >= 0
+    return behind, message.keys and message.heard and message.kept >= 0
       and term.is_counter(message.ticks) and term.is_counter(message.counter)
   end,
   line = function(message, bytes, at)
     local keys, leader, behind
     message.counter, leader, keys, behind = string.unpack("<i8s1s2", bytes, at)
     message.leader, message.keys = leader ~= "" and leader or nil, split(keys)
-    return behind, is_list(keys) and (leader == "" or #leader == KEY_SIZE)
+    return behind, message.keys and (leader == "" or #leader == KEY_SIZE)
       and term.is_counter(message.counter)
   end,
   claim = function(message, bytes, at)

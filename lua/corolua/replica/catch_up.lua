@@ -57,7 +57,7 @@ function methods:keep(payload, from)
     return false
   end
   self.count = self.count + 1
-  self.queue[self.count] = { payload, from }
+  self.queue[self.count] = { payload, from, self.replica.heard[from] }
   return true
 end
 
@@ -106,8 +106,8 @@ end
 local function begin_records(self)
   local machine = self.machine
   if self.from > machine.last then return false, "it begins behind the end of the log here" end
-  if machine.last > self.from then self.replica:log_cut(self.from) end
   local done, message, code = machine:go_back(self.from)
+  if done then self.replica:log_cut(self.from) end
   if done == false then message = "it begins before the log here" end
   return done, message, code
 end

@@ -79,7 +79,7 @@ end
 local function compare(self, from, told)
   if told.index ~= self.index or told.digest == self.own or told.is_told then return end
   told.is_told = true
-  self.member.events:tell("diverged", from, self.index)
+  self.member.events:offer(0, "diverged", from, self.index)
 end
 
 local function compare_all(self)

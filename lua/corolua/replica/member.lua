@@ -48,8 +48,9 @@ function member.new(room, given, machine, rounds, events)
     is_on_disk = given.dir ~= nil, snapshot_after = given.snapshot_after, max_queue = MAX_QUEUE,
     origin = scheduler.nonce(), submits = submits.new(), outbox = outbox.new(room),
     phase = "joining", visit = 0, proven = machine.last, life = 1, attempts = 0, round = 0,
-    closed = 0, highest = 0, members = {}, statuses = {}, heard = {}, acks = {}, transfers = {},
-    waiting = {}, last_waiting = 0, told_at = 0, votes = { votes = {}, expected = 0 },
+    closed = 0, highest = 0, least = 1, told_written = 0, members = {}, statuses = {},
+    heard = {}, acks = {}, transfers = {}, waiting = {}, last_waiting = 0, told_at = 0,
+    votes = { votes = {}, expected = 0 },
   }, member_mt)
   self.digests = digests.new(self, given)
   machine.on_applied = function(origin, number, index, result, meta)
@@ -214,13 +215,13 @@ end
 
 -- The votes are those of this ring, and the round is on the disk, before this
 -- member says anything in it.
-local function prepare(self, visit, least)
+local function prepare(self, visit)
   build(self)
   if self.visit ~= visit then return end
   local votes = ask_votes(self, visit)
   if self.visit ~= visit or not votes then return end
   local round, message, code =
-    self.rounds:enter(self.seq, math.max(least or 1, meeting.least_round(self)))
+    self.rounds:enter(self.seq, math.max(self.least, meeting.least_round(self)))
   if self.phase == "over" then return end
   if not round then return self:fail(message, code) end
   if self.visit ~= visit then return end
@@ -229,12 +230,26 @@ local function prepare(self, visit, least)
   meeting.tell(self)
 end
 
+-- One at a time is prepared for, so that the rounds come to the disk in their order
+-- and peers that call for one after the other cannot pile up tasks.
+local function prepare_latest(self)
+  local _ <close> = setmetatable({}, { __close = function() self.is_preparing = false end })
+  local visit
+  repeat
+    visit = self.visit
+    prepare(self, visit)
+  until self.phase ~= "entering" or self.visit == visit
+end
+
 --- Begins to meet the others of the ring, in a new round.
 ---@param least integer? number of the round
 function methods:meet_again(least)
   if not step_out(self, "entering") then return end
+  self.least = least or 1
   set_ticking(self, true)
-  scheduler.spawn(prepare, self, self.visit, least)
+  if self.is_preparing then return end
+  self.is_preparing = true
+  scheduler.spawn(prepare_latest, self)
 end
 
 local function lose_quorum(self)
@@ -307,10 +322,11 @@ function methods:down()
   wake(self)
 end
 
---- How far the log is on the disk in this term; 0 where none of it is.
+--- How far the log is on the disk in this term, and will stay there: what is not
+--- proven goes when the ring does. 0 where none of it is.
 ---@return integer
 function methods:written()
-  local written = self.journal.written
+  local written = math.min(self.journal.written, self.proven)
   return self.is_on_disk and written >= self.machine:term().first and written or 0
 end
 
@@ -337,13 +353,32 @@ function methods:advance()
   self.submits:advance(math.min(index, self.proven))
 end
 
+local function acknowledge(self)
+  self.told_written = self:written()
+  self:post(wire.ack(self.room.me, self.seq, self.nonce, self.told_written, self.machine.last))
+end
+
 --- Has what is in the log proven: a message of this member that comes back in the
 --- ring it was sent in shows that all before it came without a hole. One at a time
 --- is on its way.
 function methods:prove_soon()
   if self.is_proving or self.phase ~= "synced" or self.proven >= self.machine.last then return end
   self.is_proving = true
-  self:post(wire.ack(self.room.me, self.seq, self.nonce, self:written(), self.machine.last))
+  acknowledge(self)
+end
+
+local function is_ack_wanted(self)
+  if self.is_strict then return true end
+  for _, status in pairs(self.statuses) do
+    if status.is_strict then return true end
+  end
+  return false
+end
+
+-- More of the log is sure to stay.
+local function tell_written(self)
+  local is_news = self.phase == "synced" and self:written() > self.told_written
+  if is_news and is_ack_wanted(self) then acknowledge(self) end
 end
 
 --- The log is proven up to an index.
@@ -352,6 +387,7 @@ function methods:prove(index)
   self.is_proving = false
   self.proven = math.max(self.proven, index)
   self:prove_soon()
+  tell_written(self)
 end
 
 local TOO_FAR = "it tells of record %d, and there are %d in this term"
@@ -367,19 +403,9 @@ function methods:take_ack(from, told)
   self:advance()
 end
 
-local function is_ack_wanted(self)
-  if self.is_strict then return true end
-  for _, status in pairs(self.statuses) do
-    if status.is_strict then return true end
-  end
-  return false
-end
-
 --- More of the log is on the disk.
 function methods:has_written()
-  if self.phase == "synced" and self:written() > 0 and is_ack_wanted(self) then
-    self:post(wire.ack(self.room.me, self.seq, self.nonce, self:written(), self.machine.last))
-  end
+  tell_written(self)
   self:advance()
 end
 
@@ -389,7 +415,7 @@ function methods:become_synced()
   self.phase, self.nonce, self.round, self.catch_up = "synced", term.nonce, term.round, nil
   self.digests:begin()
   set_ticking(self, false)
-  self.is_proving = false
+  self.is_proving, self.told_written = false, 0
   self:prove_soon()
   self.submits:settle(self:own_last(), self.life)
   meeting.tell(self)

@@ -74,9 +74,10 @@ end
 -- Work that may take longer than a handler has: a task of its own does it.
 local function at_length(fn, ...) return scheduler.spawn(fn, ...):wait() end
 
--- All has come that was asked for; now what came behind the request.
-local function finish_catch_up(self)
-  local fetched = self.catch_up
+-- All has come that was asked for; now what came behind the request. Of a sender
+-- that was not heard before, earlier commands may have been lost here.
+local function finish_catch_up(self, fetched)
+  if fetched:is_over() then return end
   local term, status = self.machine:term(), self.statuses[fetched.host]
   if term.seq ~= self.seq or not status or term.nonce ~= status.nonce then
     return self:meet_again(self.round + 1)
@@ -86,6 +87,7 @@ local function finish_catch_up(self)
   for _, entry in ipairs(fetched.queue) do
     local of, origin, number = wire.read_command(entry[1])
     if of == term.nonce then
+      if not entry[3] then return self:meet_again(self.round + 1) end
       if not apply(self, entry[1], entry[2]) then return end
     elseif origin == self.origin and entry[2] == self.room.me then
       self.submits:miss(number)
@@ -113,7 +115,7 @@ local function on_piece(self, from, piece)
     self:stop_fetching()
     return message
   end
-  if piece.is_last then at_length(finish_catch_up, self) end
+  if piece.is_last then at_length(finish_catch_up, self, fetching) end
 end
 
 local function on_want(self, from, want)

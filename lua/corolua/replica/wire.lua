@@ -6,6 +6,7 @@
 --- look at nothing but the message, so that all members judge alike.
 
 local seal = require("corolua.seal")
+local segments = require("corolua.replica.segments")
 
 local wire = {}
 
@@ -32,6 +33,9 @@ wire.COMMAND_HEAD, wire.COMMAND_MORE = COMMAND_HEAD, COMMAND_HEAD + seal.SIZE
 --- The highest number of a record, a round or a ring.
 wire.MAX = 1 << 62
 
+-- A group has no more members.
+local MEMBERS_MAX = 128
+
 --- The letters of the kinds.
 wire.kinds = {
   c = "command", s = "status", d = "decision", w = "want", p = "piece", g = "got", a = "ack",
@@ -50,6 +54,7 @@ end
 local function unpack_members(bytes, at)
   local set = {}
   local count, next_at = unpack("<I2", bytes, at)
+  if count > MEMBERS_MAX then error("too many members", 0) end
   for _ = 1, count do
     local nodeid, pid
     nodeid, pid, next_at = unpack(PAIR, bytes, next_at)
@@ -152,21 +157,22 @@ function readers.d(message)
 end
 
 --- The stretches of a log, as bytes.
----@param segments { first: integer, seq: integer, round: integer, nonce: integer }[]
+---@param list { first: integer, seq: integer, round: integer, nonce: integer }[]
 ---@return string
-function wire.segments(segments)
-  local parts = { pack("<I2", #segments) }
-  for i, segment in ipairs(segments) do
+function wire.segments(list)
+  local parts = { pack("<I2", #list) }
+  for i, segment in ipairs(list) do
     parts[i + 1] = pack(SEGMENT, segment.first, segment.seq, segment.round, segment.nonce)
   end
   return table.concat(parts)
 end
 
---- Raises where the bytes are too few.
+--- Raises where the bytes are too few, or more than a log keeps.
 ---@return table segments, integer at
 function wire.read_segments(bytes, at)
   local list = {}
   local count, next_at = unpack("<I2", bytes, at)
+  if count > segments.KEPT then error("too many terms", 0) end
   for i = 1, count do
     local first, seq, round, nonce
     first, seq, round, nonce, next_at = unpack(SEGMENT, bytes, next_at)
@@ -176,12 +182,12 @@ function wire.read_segments(bytes, at)
 end
 
 --- Whether terms are those that a log with this last record can have.
----@param segments table
+---@param list table
 ---@param last integer
 ---@return boolean
-function wire.are_segments(segments, last)
+function wire.are_segments(list, last)
   local before = 0
-  for _, segment in ipairs(segments) do
+  for _, segment in ipairs(list) do
     if segment.first <= before or segment.first > last then return false end
     if not is_number(segment.seq) or not is_number(segment.round) then return false end
     before = segment.first
@@ -203,9 +209,9 @@ end
 
 function readers.w(message)
   local _, _, seq, nodeid, pid, id, base, last, at = unpack(WANT, message)
-  local segments, behind = wire.read_segments(message, at)
+  local list, behind = wire.read_segments(message, at)
   return {
-    seq = seq, nodeid = nodeid, pid = pid, id = id, base = base, last = last, segments = segments,
+    seq = seq, nodeid = nodeid, pid = pid, id = id, base = base, last = last, segments = list,
   }, behind
 end
 

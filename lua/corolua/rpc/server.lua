@@ -119,8 +119,8 @@ local function call(self, request, fn)
   local ok, reply, why = limit.pcall(note, run, self, request, fn)
   if ok then return reply, why end
   self.failed = self.failed + 1
-  local events = self.service.events
-  if events.set.failed then events:tell("failed", request.method, request.from, reply.trace) end
+  local trace = reply.trace
+  self.service.events:offer(#trace, "failed", request.method, request.from, trace)
   return nil, reply.text
 end
 
