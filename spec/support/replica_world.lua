@@ -9,11 +9,11 @@ local clock = require("spec.support.replica_clock")
 local disks = require("spec.support.replica_disk")
 local lists = require("corolua.lists")
 local machines = require("corolua.replica.machine")
-local nonce = require("corolua.replica.nonce")
 local opening = require("corolua.replica.opening")
 local quorum = require("corolua.quorum")
 local replica = require("corolua.replica")
 local rounds = require("corolua.replica.rounds")
+local scheduler = require("corolua.scheduler")
 local service = require("corolua.service")
 
 local world = {}
@@ -347,9 +347,9 @@ end
 function methods:take_over()
   local undo, last = self.clock:take_over(), 0
   local log, close_with, votes, new, events =
-    opening.log, opening.close_with, quorum.votes, nonce.new, service.events
+    opening.log, opening.close_with, quorum.votes, scheduler.nonce, service.events
   opening.close_with = function() end
-  function nonce.new()
+  function scheduler.nonce()
     last = last + 1
     return last
   end
@@ -372,7 +372,7 @@ function methods:take_over()
   end
   return function()
     undo()
-    opening.log, opening.close_with, quorum.votes, nonce.new, service.events =
+    opening.log, opening.close_with, quorum.votes, scheduler.nonce, service.events =
       log, close_with, votes, new, events
   end
 end
