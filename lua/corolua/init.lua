@@ -44,7 +44,8 @@ function corolua.quorum(timeout) return quorum.now(quorum.HERE, timeout) end
 ---@param options corolua.ExecOptions?
 ---@return corolua.ExecResult? result
 ---@return string? message
----@return string? code "ENOENT", "EACCES", "ERR_TIMEOUT", "ERR_TOO_BIG" (output), "ERR_INTERRUPT"
+---@return string? code "ENOENT", "EACCES", "ERR_TIMEOUT", "ERR_TOO_BIG" (the output) or
+--- "ERR_INTERRUPT"
 function corolua.exec(program, args, options)
   return require("corolua.exec")(program, args, options) -- few scripts need it
 end

@@ -14,7 +14,7 @@ end
 -- What is in the program has the bare path of its module; of a long name Lua
 -- shows the end.
 local function is_own(source, folder)
-  local head, module = source:match("^(.-)(corolua/.*)%.lua$")
+  local head, module = source:match("^(.*)(corolua/.*)%.lua$")
   if not module then return false end
   if head == "" then return package.preload[module:gsub("/", ".")] ~= nil end
   local tail = head:match("^%.%.%.(.*)$")
