@@ -26,6 +26,20 @@ describe("corolua.traceback", function()
       traceback.trim(lines("oops", "stack traceback:", cut, "\ta.lua:1: in main chunk")))
   end)
 
+  it("knows its own also below a folder of its name", function()
+    local place, path = os.tmpname(), package.path
+    finally(function()
+      package.path = path
+      os.execute("rm -rf " .. place)
+    end)
+    local own = place .. "/corolua/lua/corolua"
+    assert(os.execute(("rm %s && mkdir -p %s && : >%s/init.lua"):format(place, own, own)))
+    package.path = place .. "/corolua/lua/?/init.lua"
+    assert.equal(lines("oops", "stack traceback:", "\ta.lua:1: in main chunk"),
+      traceback.trim(lines("oops", "stack traceback:", "\t[C]: in function 'error'",
+      "\t" .. own .. "/group/options.lua:77: in function 'check'", "\ta.lua:1: in main chunk")))
+  end)
+
   it("takes nobody else's file for its own", function()
     local text = lines("oops", "stack traceback:", "\tcorolua/mine.lua:1: in main chunk",
       "\t/srv/corolua/chat.lua:1: in main chunk", "\t...srv/corolua/chat.lua:1: in main chunk")

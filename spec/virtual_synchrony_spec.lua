@@ -119,6 +119,14 @@ describe("corolua.check.virtual_synchrony", function()
         "2: R0 join R4 R12 3b R16", "3: R0 join R4 R12 3a 3b R16"))
     end)
 
+    it("the first ones of a sender that parted and came back in the same change", function()
+      assert.equal("4 2 2 0 0 2", figures(
+        "1: R0 join R4 -3 R12 3b R16", "2: R0 join R4 -3 R12 3b R16",
+        "3: R0 join R4 R12 3a 3b R16"))
+      assert.equal("1 1 1 0 0 1", figures(
+        "1: R0 join R4 R12 3b R16", "3: R0 join R4 -1 R12 3a 3b R16"))
+    end)
+
     it("not the first ones of a sender that joined in that ring", function()
       assert.equal("2 1 0 0 1 0", figures(
         "1: R0 join R4 R12 3a 3b R16", "2: R0 join R4 R12 3b R16", "3: R12 join 3a 3b R16"))

@@ -17,6 +17,7 @@ local lists = require("corolua.lists")
 ---@field first integer the place of its first message in `messages`
 ---@field last integer the place of its last message
 ---@field before string? the ring before; nil where it was joined in its middle
+---@field parted table<integer, true> the nodes told of as down on the way in
 ---@field next string? the ring after, or "end"; nil where the handle was lost in it
 ---@field step integer by how much the seq rose to the ring after
 ---@field gone table<integer, true> the nodes told of as down on the way out
@@ -69,8 +70,10 @@ function methods:deliver(message) self.messages[#self.messages + 1] = message en
 
 -- The epoch of the own join has none before it.
 local function begin(self, ring, before)
+  local last = self.epochs[#self.epochs]
   table.insert(self.epochs, {
     ring = ring, key = key_of(ring), before = before, first = #self.messages + 1,
+    parted = last and last.gone or {},
   })
 end
 
@@ -151,21 +154,28 @@ local function missing_of(found, has, lacks, is_end)
   return missing, list, places
 end
 
--- The ring that a sender came into a ring from; nil where it joined there. One
--- that was lost before it was told of the ring came from its last one.
-local function origin_of(history, key)
+local function epoch_in(history, key)
   for _, epoch in ipairs(history.epochs) do
-    if epoch.key == key then return epoch.before end
+    if epoch.key == key then return epoch end
   end
-  local last = history.epochs[#history.epochs]
-  return last and last.key
+end
+
+-- Whether a sender came into a ring from another one than a member did: from one
+-- that was told, or from one that passed untold, where the change has told one of
+-- them of the other's node as down. One that was lost before it was told of the
+-- ring came from its last one; one that joined there came from none.
+local function came_apart(sender, lacks)
+  local into, last = epoch_in(sender, lacks.epoch.key), sender.epochs[#sender.epochs]
+  if not into then return last ~= nil and last.key ~= lacks.epoch.before end
+  if not into.before then return false end
+  return into.before ~= lacks.epoch.before or lacks.epoch.parted[sender.nodeid] == true
+    or into.parted[lacks.history.nodeid] == true
 end
 
 -- At a merge a member may lack the first messages of a sender that came from
 -- another ring: it has not seen how the sender's first frame began.
 local function is_of_merge(sender, lacks, list, places, sender_of, last)
-  local origin = origin_of(sender, lacks.epoch.key)
-  if not origin or origin == lacks.epoch.before then return false end
+  if not came_apart(sender, lacks) then return false end
   for i = 1, last do
     if sender_of(list[i]) == sender and places[list[i]] then return false end
   end
