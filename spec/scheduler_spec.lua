@@ -89,6 +89,12 @@ describe("corolua.scheduler", function()
     assert.is_false(second)
   end)
 
+  it("refuses what could not take back a wait", function()
+    local ok, problem = pcall(scheduler.await, function() return true end)
+    assert.is_false(ok)
+    assert.equal("await: start must return a function or nothing, got boolean", problem)
+  end)
+
   it("fires 10,000 timers", function()
     local fired = 0
     for _ = 1, 10000 do corolua.after(0.01, function() fired = fired + 1 end) end

@@ -209,6 +209,7 @@ function methods:join(given)
   local ok, message, code = connection:start(math.max(0, deadline - scheduler.now()))
   if not ok then
     registry.release(self, session)
+    if code == "ERR_TIMEOUT" then message = ("timed out after %g s"):format(timeout) end
     return nil, message, code
   end
   if self.session == session then

@@ -261,6 +261,9 @@ function scheduler.await(start, timeout, options)
   local function begin(resume)
     local cancel
     ok, cancel = pcall(start, resume)
+    if ok and cancel ~= nil and type(cancel) ~= "function" then
+      ok, cancel = false, "await: start must return a function or nothing, got " .. type(cancel)
+    end
     if ok then return cancel end
     problem = cancel
     resume()

@@ -68,10 +68,13 @@ local function remove_shared(pid)
   end
 end
 
+-- The status of a child that somebody else has waited for is lost.
+local ENDS = { exit = "status %s", signal = "signal %s", unknown = "an unknown status" }
+
 local function has_ended(self, kind, status)
   local pid = self.pid
   self.pid, self.watch = nil, nil
-  self.ended = (kind == "exit" and "status " or "signal ") .. status
+  self.ended = (ENDS[kind] or ENDS.unknown):format(status)
   place.guard:forget(pid)
   remove_shared(pid)
   self.on_end(self.is_meant)
