@@ -219,7 +219,8 @@ describe("the program", function()
     finally(function() os.execute("rm -rf " .. place) end)
     assert(os.execute(("rm %s && mkdir -p %s/bin && cp '%s' %s/bin"):format(place, place,
       support.program, place)))
-    local pipe <close> = assert(io.popen(("cd / && %s/bin/corolua -e 'print(1)' 2>&1"):format(place)))
+    local pipe <close> = assert(io.popen(
+      ("cd / && %s/bin/corolua -e 'print(1)' 2>&1"):format(place)))
     assert.equal("1\n", pipe:read("a"))
   end)
 
