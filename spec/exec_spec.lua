@@ -9,7 +9,8 @@ local function sh(script, options) return exec("sh", { "-c", script }, options) 
 -- A process that has ended, or waits to be reaped.
 local function is_gone(pid)
   local file <close> = io.open(("/proc/%d/stat"):format(pid))
-  local state = file and file:read("a"):match("^.*%) (%a)")
+  local text = file and file:read("a") -- nil of one that ends meanwhile
+  local state = text and text:match("^.*%) (%a)")
   return not state or state == "Z" or state == "X"
 end
 

@@ -214,6 +214,16 @@ describe("the program", function()
     end)
   end)
 
+  it("has in itself what every script needs", function()
+    local place = os.tmpname()
+    finally(function() os.execute("rm -rf " .. place) end)
+    assert(os.execute(("rm %s && mkdir -p %s/bin && cp '%s' %s/bin"):format(place, place,
+      support.program, place)))
+    local pipe <close> = assert(io.popen(
+      ("cd / && %s/bin/corolua -e 'print(1)' 2>&1"):format(place)))
+    assert.equal("1\n", pipe:read("a"))
+  end)
+
   it("tells of a missing script without its own traceback", function()
     local output = run("/nonexistent.lua")
     assert.equal("corolua: cannot open /nonexistent.lua: No such file or directory\n", output)

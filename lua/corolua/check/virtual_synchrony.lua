@@ -37,6 +37,9 @@ local history_mt = { __name = "corolua.check.history", __index = methods }
 ---@field lacks integer the node that did not
 ---@field sender integer the node that sent them
 ---@field count integer how many messages
+---@field step integer by how much the seq rose to the ring after
+---@field first integer the place of the first of them among all of that ring
+---@field of integer how many these are
 
 ---@class corolua.check.Compared
 ---@field pairs integer how many pairs of epochs were compared
@@ -164,18 +167,35 @@ end
 -- that was told, or from one that passed untold, where the change has told one of
 -- them of the other's node as down. One that was lost before it was told of the
 -- ring came from its last one; one that joined there came from none.
-local function came_apart(sender, lacks)
-  local into, last = epoch_in(sender, lacks.epoch.key), sender.epochs[#sender.epochs]
-  if not into then return last ~= nil and last.key ~= lacks.epoch.before end
+local function came_apart(sender, history, epoch)
+  local into, last = epoch_in(sender, epoch.key), sender.epochs[#sender.epochs]
+  if not into then return last ~= nil and last.key ~= epoch.before end
   if not into.before then return false end
-  return into.before ~= lacks.epoch.before or lacks.epoch.parted[sender.nodeid] == true
-    or into.parted[lacks.history.nodeid] == true
+  return into.before ~= epoch.before or epoch.parted[sender.nodeid] == true
+    or into.parted[history.nodeid] == true
+end
+
+local function has_any(history, epoch, sender, sender_of)
+  for i = epoch.first, epoch.last do
+    if sender_of(history.messages[i]) == sender then return true end
+  end
+  return false
+end
+
+-- Whether a sender came apart from a member, and that has heard nothing of it since:
+-- who throws frames away goes on with it in the next ring.
+local function is_unheard(sender, history, epoch, sender_of)
+  if came_apart(sender, history, epoch) then return true end
+  local into, before = epoch_in(sender, epoch.key), epoch_in(history, epoch.before)
+  if not (into and into.before and before and before.before) then return false end
+  if has_any(history, before, sender, sender_of) then return false end
+  return is_unheard(sender, history, before, sender_of)
 end
 
 -- At a merge a member may lack the first messages of a sender that came from
 -- another ring: it has not seen how the sender's first frame began.
 local function is_of_merge(sender, lacks, list, places, sender_of, last)
-  if not came_apart(sender, lacks) then return false end
+  if not is_unheard(sender, lacks.history, lacks.epoch, sender_of) then return false end
   for i = 1, last do
     if sender_of(list[i]) == sender and places[list[i]] then return false end
   end
@@ -210,6 +230,7 @@ local function losses_of(found, has, lacks, sender_of)
       loss = {
         ring = epoch.key, next = epoch.next, has = has.history.nodeid,
         lacks = lacks.history.nodeid, sender = sender.nodeid, count = 0,
+        step = epoch.step, first = i, of = #list,
       }
       by_sender[sender] = loss
       table.insert(losses, loss)
@@ -301,7 +322,7 @@ end
 local REASONS = {
   merge = "the first of that ring, which the sender entered from another one: lost at a merge",
   hidden = "rings that nobody was told of came between, in which the members had parted",
-  unexplained = "nothing known explains it",
+  unexplained = "nothing known explains it (the first is number %d of %d, the seq rose by %d)",
 }
 
 --- A loss as a sentence.
@@ -312,7 +333,7 @@ function virtual_synchrony.describe(loss)
   local next = loss.next == "end" and "the end of the run" or "ring " .. loss.next
   return ("in ring %s node %d lacks %s of node %d that node %d delivered, though both went on to "
     .. "%s; %s"):format(loss.ring, loss.lacks, messages, loss.sender, loss.has, next,
-    REASONS[loss.kind])
+    REASONS[loss.kind]:format(loss.first, loss.of, loss.step))
 end
 
 return virtual_synchrony
