@@ -217,7 +217,11 @@ static int tracker_trackstart(lua_State *L)
 			   quorum_trackstart(handle->id, flags));
 }
 
-/* handle:trackstop() -> true | nil, message, code ("ERR_NOT_EXIST") */
+/*
+ * handle:trackstop() -> true | nil, message, code
+ *
+ * No error where it does not track.
+ */
 static int tracker_trackstop(lua_State *L)
 {
 	const struct handle *handle = check_handle(L);

@@ -195,7 +195,8 @@ end
 --- of its ring is known. Before it begins, handlers of a join before have at most
 --- 5 s to end, of the timeout; what nobody has handled or read of it by then is
 --- dropped, and counted in `stats().dropped`. Codes: "ERR_LIBRARY" (no daemon),
---- "ERR_ACCESS", "ERR_TIMEOUT" (the daemon does not answer), "ERR_INTERRUPT".
+--- "ERR_ACCESS", "ERR_TIMEOUT" (the daemon does not answer), "ERR_NO_SPACE" (none in
+--- /dev/shm), "ERR_NOT_EXIST" (left meanwhile), "ERR_INTERRUPT".
 ---@param given { timeout: number }? in seconds, 30 unless told
 ---@return true? joined, string? message, string? code
 function methods:join(given)

@@ -139,7 +139,8 @@ end
 ---@param timeout? number in seconds
 ---@return boolean? done
 ---@return string? message
----@return string? code "ERR_TIMEOUT"; "ERR_NO_SPACE", "ERR_FAILED_OPERATION": it has given up
+---@return string? code "ERR_TIMEOUT"; "ERR_INTERRUPT"; "ERR_NO_SPACE", "ERR_ACCESS",
+--- "ERR_FAILED_OPERATION": it has given up
 function methods:sync(timeout)
   check_open(self, 2)
   return self.writer:sync(timeout)
@@ -215,7 +216,8 @@ end
 ---@param meta? string the owner's own, kept with it
 ---@return boolean? done
 ---@return string? message
----@return string? code "ERR_BUSY": another one is under way, or all was replaced meanwhile
+---@return string? code "ERR_BUSY": another one is under way, or all was replaced meanwhile;
+--- "ERR_NO_SPACE", "ERR_ACCESS", "ERR_FAILED_OPERATION", "ERR_CORRUPT"; "ERR_INTERRUPT"
 function methods:compact(index, snapshot, meta)
   check_open(self, 2)
   check_snapshot(index, snapshot, meta, "journal:compact", 2)
@@ -243,7 +245,7 @@ end
 ---@param index integer
 ---@return string? bytes
 ---@return string? message
----@return string? code "ERR_NOT_EXIST"; "ERR_CORRUPT", "ERR_FAILED_OPERATION"
+---@return string? code "ERR_NOT_EXIST"; "ERR_CORRUPT", "ERR_ACCESS", "ERR_FAILED_OPERATION"
 function methods:record(index)
   check_open(self, 2)
   if not is_integer(index, 1, 1 << 62) then

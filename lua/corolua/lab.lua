@@ -123,8 +123,9 @@ end
 
 --- Starts a cluster, and waits until all its nodes are in one ring and know
 --- their quorum state. Codes: "ERR_LIBRARY" (a corosync that does not start),
---- "ERR_NOT_SUPPORTED", "ERR_TIMEOUT", "ERR_BUSY" (handles are open already), and
---- of the system "ENOENT", "ENOSPC", "EPERM", "EINVAL", "EMFILE", "EAGAIN", "EIO".
+--- "ERR_NOT_SUPPORTED", "ERR_TIMEOUT", "ERR_INTERRUPT", "ERR_BUSY" (handles are open
+--- already), and of the system "ENOENT", "ENOSPC", "EPERM", "EINVAL", "EMFILE",
+--- "EAGAIN", "EIO" and others.
 ---@param given corolua.lab.Options?
 ---@return corolua.lab.Cluster? cluster, string? message, string? code
 function lab.start(given)

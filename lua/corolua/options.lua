@@ -22,7 +22,8 @@ of a private cluster, `doctor` says whether this machine can have one.
   --                     end of the options
   --memory-limit SIZE    bound the memory of Lua: bytes, or with K, M, G
   --handler-limit SECONDS
-                         CPU time of one call of a handler; default 1, 0 is off
+                         CPU time of a handler between two waits; default 1,
+                         0 is off
   --log-level LEVEL      log events of this level and above: emerg, alert, crit,
                          error, warning, notice, info, debug, trace
   --log-target TARGET    stderr (default) or syslog; without a level, notice.

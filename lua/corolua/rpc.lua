@@ -206,7 +206,8 @@ end
 --- Calls a method of others, and waits for what they return. Codes of the call:
 --- "ERR_NOT_QUORATE", "ERR_LIBRARY" (the daemon is gone), "ERR_TIMEOUT",
 --- "ERR_LEFT", "ERR_NOT_EXIST" (closed), "ERR_INTERRUPT"; and of one to a member,
---- as of a part, "ERR_REMOTE", "ERR_NO_METHOD" and "ERR_OVERLOAD" besides.
+--- as of a part, "ERR_REMOTE", "ERR_NO_METHOD" and "ERR_OVERLOAD" besides. A list in
+--- `to` has 1 to 255 members; a call longer than the group sends raises.
 ---@param method string
 ---@param arguments any what the codec takes, or nil
 ---@param given { to: "all"|"majority"|userdata|userdata[]|nil, timeout: number? }?

@@ -10,7 +10,7 @@ local shown = require("corolua.shown")
 ---@field overload "leave"|"stop_reading"|nil what to do beyond; "leave" unless told
 ---@field packed boolean? many messages as one; all members alike
 ---@field fragment boolean? messages over what corosync sends as one; packed groups only
----@field max_message integer? bytes of a message in fragments; 16 MiB unless told
+---@field max_message integer? bytes of a message in fragments, 1 GiB at most; 16 MiB unless told
 ---@field codec "string"|"json"|corolua.CustomCodec|nil what messages are; "string" unless told
 ---@field reconnect boolean|number|nil false, or seconds until it gives up; true unless told
 

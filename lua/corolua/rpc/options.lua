@@ -7,7 +7,7 @@ local shown = require("corolua.shown")
 local wire = require("corolua.rpc.wire")
 
 ---@class corolua.rpc.Options
----@field timeout number? of calls that name none, in seconds; 5 unless told
+---@field timeout number? of calls that name none, 0 to 1,000,000 seconds; 5 unless told
 ---@field codec "json"|"string"|corolua.CustomCodec|nil of arguments and results; "json" unless told
 ---@field max_running integer? methods that run at a time; 16384 unless told
 

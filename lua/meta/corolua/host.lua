@@ -28,7 +28,7 @@ function host.is_terminal() end
 ---@return nil
 function host.set_memory_limit(bytes) end
 
---- Bounds the CPU time of one call of a handler.
+--- Bounds the CPU time of a handler between two waits.
 ---@param seconds number 0 is no bound
 ---@return boolean? ok
 ---@return string? message
