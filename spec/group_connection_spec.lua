@@ -36,6 +36,17 @@ describe("a connection of a group", function()
     return words
   end
 
+  it("that cannot begin leaves the group as it was", function()
+    local life = require("corolua.group.life")
+    local room, begin = daemon:group("tea"), life.begin
+    life.begin = function() error("no memory", 0) end
+    local ok, problem = pcall(room.join, room)
+    life.begin = begin
+    assert.same({ false, "no memory", "left" }, { ok, problem, room:stats().state })
+    assert.is_true(room:join())
+    assert.is_true(room:leave())
+  end)
+
   describe("window", function()
     it("is empty where it begins, though the leave before has failed", function()
       local room = open({ window = 3 })

@@ -289,6 +289,8 @@ describe("corolua.group", function()
         { { fragment = true }, "option 'fragment' needs packed = true" },
         { { packed = true, fragment = "yes" }, "option 'fragment' must be true or false" },
         { { packed = true, max_message = 0 }, "option 'max_message' must be an integer of 1" },
+        { { packed = true, max_message = (1 << 30) + 1 },
+          "option 'max_message' must be an integer of 1 to 1073741824, got 1073741825" },
         { { codec = "jsn" }, 'codec must be "string", "json" or a table with encode and decode' },
         { { codec = { encode = tostring } }, "decode" },
       }) do

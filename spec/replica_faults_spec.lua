@@ -21,13 +21,13 @@ end
 
 -- A busy machine may take a ring apart once more. What was not applied is said again.
 local function submit_applied(one, command)
-  local index, why, fate, _
-  eventually(function()
-    index, why, _, fate = one:submit(command)
-    assert(index or fate == "never", why)
-    return index
-  end)
-  return index
+  local deadline = corolua.now() + 20
+  repeat
+    eventually(function() return one:status().state ~= "inquorate" end)
+    local index, why, _, fate = one:submit(command)
+    assert(index or fate == "never" and corolua.now() < deadline, why)
+    if index then return index end
+  until false
 end
 
 local function list_of(state) return table.concat(state, "\n") end

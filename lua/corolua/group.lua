@@ -206,7 +206,11 @@ function methods:join(given)
   local session = registry.take(self, 2)
   gate.set_state(self, "joining")
   handling.begin(self)
-  local connection = life.begin(self, session)
+  local has_begun, connection = pcall(life.begin, self, session)
+  if not has_begun then
+    registry.release(self, session)
+    error(connection, 0)
+  end
   local ok, message, code = connection:start(math.max(0, deadline - scheduler.now()))
   if not ok then
     registry.release(self, session)

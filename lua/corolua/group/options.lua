@@ -51,7 +51,7 @@ local function is_anything() return true end
 local known = {
   packed = { is_boolean, false },
   fragment = { is_boolean, false },
-  max_message = { is_integer(1, 0xffffffff), 16 * 1024 * 1024 },
+  max_message = { is_integer(1, 1 << 30), 16 * 1024 * 1024 },
   codec = { is_anything, "string" },
   quorum = { is_one_of("required", "ignore"), "required" },
   window = { is_integer(1, WINDOW_MAX), 128 },

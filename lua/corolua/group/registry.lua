@@ -41,7 +41,7 @@ end
 function registry.release(room, session)
   if room.session ~= session then return end
   room.session = false
-  room.life:finish()
+  if room.life then room.life:finish() end
   local here = taken[room.place.key]
   here[room.name] = nil
   if not next(here) then taken[room.place.key] = nil end
