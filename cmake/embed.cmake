@@ -6,7 +6,8 @@ set(embedded_modules
   corolua.scheduler corolua.scheduler.checks
   corolua.scheduler.condition_variable corolua.scheduler.conditions
   corolua.scheduler.ending corolua.scheduler.exits corolua.scheduler.failures
-  corolua.scheduler.timers corolua.scheduler.turn_ends corolua.shown
+  corolua.scheduler.forgiving corolua.scheduler.timers
+  corolua.scheduler.turn_ends corolua.scheduler.waits corolua.shown
   corolua.strict corolua.traceback)
 add_executable(embed host/embed.c)
 target_link_libraries(embed PRIVATE PkgConfig::lua)
