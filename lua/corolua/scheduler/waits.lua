@@ -11,7 +11,7 @@ local waits = {}
 local function nothing() end
 
 --- Gives the scheduler its functions that wait.
----@param scheduler table
+---@param scheduler { await: function?, sleep: function?, wait: function? }
 ---@param await fun(task: corolua.Task, start: function, timeout: number?, kind: string?): any ...
 ---@param waiting_task fun(name: string): corolua.Task
 function waits.add_to(scheduler, await, waiting_task)
