@@ -7,13 +7,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "thread.h"
 
 struct list {
 	struct job *first;
@@ -274,22 +275,6 @@ static struct worker *worker_alloc(void)
 	return worker;
 }
 
-/* Signals are for the main thread, which expects them. */
-static int start_thread(struct worker *worker)
-{
-	sigset_t all, before;
-	pthread_t thread;
-	int err;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	err = pthread_create(&thread, NULL, thread_main, worker);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (err == 0)
-		pthread_detach(thread);
-	return err;
-}
-
 struct worker *worker_new(const char **call, int *error)
 {
 	struct worker *worker = worker_alloc();
@@ -299,7 +284,7 @@ struct worker *worker_new(const char **call, int *error)
 	if (worker == NULL)
 		return NULL;
 	*call = "pthread_create";
-	*error = start_thread(worker);
+	*error = thread_start(thread_main, worker);
 	if (*error == 0)
 		return worker;
 	worker_free(worker);

@@ -39,6 +39,20 @@ static struct switch_process *check_switch(lua_State *L)
 	return process;
 }
 
+/*
+ * Pushes a copy of the shared memory, for what pushes more, or reads tables of
+ * the script: both may run what closes the switch.
+ */
+static struct switch_shared *push_copy(lua_State *L)
+{
+	size_t size = check_switch(L)->size;
+	struct switch_shared *copy =
+		(struct switch_shared *)lua_newuserdatauv(L, size, 0);
+
+	memcpy(copy, (const void *)check_switch(L)->shared, size);
+	return copy;
+}
+
 /* The link at arg, or all of them. */
 static struct links check_links(lua_State *L, int arg,
 				const struct switch_shared *shared)
@@ -63,11 +77,20 @@ static void stage(struct switch_shared *shared, const struct links *links,
 	}
 }
 
-/* An error in the middle of a list leaves nothing for the next request. */
+/* A request that failed leaves nothing for the next one. */
 static void unstage_all(struct switch_shared *shared)
 {
 	for (size_t i = 0; i < switch_cells(shared); i++)
 		shared->slot[i].changed = false;
+}
+
+static void stage_all(struct switch_shared *shared,
+		      const struct switch_shared *draft)
+{
+	for (size_t i = 0; i < switch_cells(shared); i++) {
+		shared->slot[i].staged = draft->slot[i].staged;
+		shared->slot[i].changed = draft->slot[i].changed;
+	}
 }
 
 static int push_request(lua_State *L, struct switch_process *process,
@@ -99,6 +122,8 @@ static int switch_set(lua_State *L)
 
 	luaL_argcheck(L, from != to, 3, "from and to are the same node");
 	check_faults(L, 4, 4, &faults);
+	/* Once more, as the faults may have closed it. */
+	check_switch(L);
 	unstage_all(shared);
 	stage(shared, &links, (unsigned int)from, (unsigned int)to, &faults);
 	return push_request(L, process, SWITCH_APPLY);
@@ -149,17 +174,21 @@ static void stage_entry(lua_State *L, struct switch_shared *shared)
 static int switch_apply(lua_State *L)
 {
 	struct switch_process *process = check_switch(L);
+	struct switch_shared *draft;
 	lua_Integer count;
 
 	luaL_checktype(L, 2, LUA_TTABLE);
-	unstage_all(process->shared);
+	draft = push_copy(L);
+	unstage_all(draft);
 	count = luaL_len(L, 2);
 	for (lua_Integer i = 1; i <= count; i++) {
 		if (lua_geti(L, 2, i) != LUA_TTABLE)
 			luaL_argerror(L, 2, "each entry must be a table");
-		stage_entry(L, process->shared);
+		stage_entry(L, draft);
 		lua_pop(L, 1);
 	}
+	check_switch(L);
+	stage_all(process->shared, draft);
 	return push_request(L, process, SWITCH_APPLY);
 }
 
@@ -182,15 +211,10 @@ static int switch_counters(lua_State *L)
 	struct switch_process *process = check_switch(L);
 	struct links links = check_links(L, 2, process->shared);
 	struct switch_failure failure;
-	struct switch_shared *copy;
 
 	if (!switch_request(process, SWITCH_SYNC, &failure))
 		return push_switch_failure(L, &failure);
-	/* What is pushed may run a finalizer that closes the switch. */
-	copy = (struct switch_shared *)lua_newuserdatauv(L, process->size, 0);
-	process = check_switch(L);
-	memcpy(copy, (const void *)process->shared, process->size);
-	push_counters(L, copy, &links);
+	push_counters(L, push_copy(L), &links);
 	return 1;
 }
 

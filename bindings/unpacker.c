@@ -32,9 +32,10 @@ struct unpacker {
 /* What is remembered of one member. */
 struct sender {
 	uint32_t life;
-	bool known;    /* last is valid in this life */
+	bool known;    /* last and told are valid in this life */
 	bool partial;  /* the message after last is being put together */
 	uint64_t last; /* no number up to it is expected any more */
+	uint64_t told; /* what became of those up to it has been told */
 	uint32_t total;
 	uint32_t ring_nodeid; /* where the partial message was sent in */
 	uint64_t ring_seq;
@@ -68,11 +69,27 @@ static void push_sent_in(lua_State *L, struct unpacker *unpacker,
 /* Pushes the numbers that are missing before first, if any; how many values. */
 static int push_gap(lua_State *L, const struct sender *sender, uint64_t first)
 {
-	if (!sender->known || first == sender->last + 1)
+	if (!sender->known || first <= sender->told + 1)
 		return 0;
-	lua_pushinteger(L, (lua_Integer)sender->last + 1);
+	lua_pushinteger(L, (lua_Integer)sender->told + 1);
 	lua_pushinteger(L, (lua_Integer)(first - 1));
 	return 2;
+}
+
+/* To be called when nothing is pushed any more that needs memory: what found
+ * none is in the next gap. */
+static void sender_tell(struct sender *sender, uint64_t number)
+{
+	if (number > sender->told)
+		sender->told = number;
+}
+
+/* In a life no number of which has been told, none before first is missing. */
+static void sender_know(struct sender *sender, uint64_t first)
+{
+	if (!sender->known)
+		sender->last = sender->told = first - 1;
+	sender->known = true;
 }
 
 static bool sender_is_past(const struct sender *sender, uint64_t first)
@@ -181,19 +198,20 @@ static int take_messages(lua_State *L, struct unpacker *unpacker,
 {
 	const struct sender before = *sender;
 	uint64_t last = frame->first + frame->count - 1;
-	int values;
+	int values = 3;
 
 	sender_release(L, sender, lua_gettop(L));
 	push_messages(L, frame);
 	lua_pushinteger(L, (lua_Integer)frame->first);
 	push_sent_in(L, unpacker, frame->ring_nodeid, frame->ring_seq);
-	values = 3 + push_gap(L, &before, frame->first);
 	/* A finalizer may have read what comes after it. */
 	if (sender->life != frame->life)
-		return values;
-	if (!sender->known || last > sender->last)
+		return values + push_gap(L, &before, frame->first);
+	values += push_gap(L, sender, frame->first);
+	sender_know(sender, frame->first);
+	if (last > sender->last)
 		sender->last = last;
-	sender->known = true;
+	sender_tell(sender, last);
 	return values;
 }
 
@@ -233,8 +251,8 @@ static int push_skipped(lua_State *L, struct sender *sender)
 static int push_progress(lua_State *L, struct unpacker *unpacker,
 			 struct sender *sender, const struct wire_frame *frame)
 {
-	uint32_t nodeid = sender->ring_nodeid;
-	uint64_t seq = sender->ring_seq;
+	const struct sender before = *sender;
+	int values = 3;
 
 	if (!sender_reserve(L, sender, frame))
 		return push_skipped(L, sender);
@@ -242,28 +260,29 @@ static int push_progress(lua_State *L, struct unpacker *unpacker,
 	sender->have += frame->length;
 	push_whole(L, sender);
 	lua_pushinteger(L, (lua_Integer)frame->first);
-	push_sent_in(L, unpacker, nodeid, seq);
-	return 3;
+	push_sent_in(L, unpacker, before.ring_nodeid, before.ring_seq);
+	if (sender->life != frame->life)
+		return values + push_gap(L, &before, frame->first);
+	values += push_gap(L, sender, frame->first);
+	/* The number of a message is told once that is whole. */
+	sender_tell(sender, lua_toboolean(L, -values) ? frame->first
+						      : frame->first - 1);
+	return values;
 }
 
 static int begin_run(lua_State *L, struct unpacker *unpacker,
 		     struct sender *sender, const struct wire_frame *frame)
 {
-	struct sender before;
-	int values;
-
 	sender_release(L, sender, lua_gettop(L));
 	if (frame->total > unpacker->max_message)
 		return push_malformed(L, "a message is over max_message");
-	before = *sender;
-	sender->known = sender->partial = true;
+	sender_know(sender, frame->first);
+	sender->partial = true;
 	sender->last = frame->first - 1;
 	sender->total = frame->total;
 	sender->ring_nodeid = frame->ring_nodeid;
 	sender->ring_seq = frame->ring_seq;
-	values = push_progress(L, unpacker, sender, frame);
-	return values < 3 ? values
-			  : values + push_gap(L, &before, frame->first);
+	return push_progress(L, unpacker, sender, frame);
 }
 
 /*

@@ -10,7 +10,7 @@
 
 /*
  * What corolua.loop watches, one struct for all kinds: the mechanism is in
- * loop.c, what is particular to timers in timers.c, to child processes in
+ * watch.c, what is particular to timers in timers.c, to child processes in
  * child.c.
  */
 struct loop {
@@ -49,6 +49,16 @@ struct watch {
 /* The loop that is the first upvalue of each function of the module. */
 struct loop *loop_of(lua_State *L);
 
+/*
+ * The descriptors of the loop are the parent's: a child made by fork may
+ * neither change what they tell nor wait for them, and must not come back to
+ * it.
+ */
+bool loop_is_forked(const struct loop *loop);
+
+/* Ends such a child, with the problem, if there is one, as its last words. */
+void loop_end_if_forked(const struct loop *loop, const char *problem);
+
 /* An inactive watch whose user value is the function at arg. */
 struct watch *push_watch(lua_State *L, enum kind kind, int arg);
 
@@ -65,7 +75,13 @@ int watch_refused(lua_State *L, struct watch *watch, const char *call, int err);
 void loop_enter(struct watch *watch, const char *word,
 		const lua_Integer *number);
 
+/* loop.after_each, the Lua function */
+int loop_after_each(lua_State *L);
+
 /* loop.child, the Lua function */
 int child_watch(lua_State *L);
+
+/* Makes the metatable of watches. */
+void watch_register(lua_State *L);
 
 #endif

@@ -1,167 +1,32 @@
 /*
  * corolua.worker: the calls of the libraries that wait for the daemon, each
  * made by a thread of its own, so that a daemon that is stopped holds up
- * nobody but its own caller.
- *
- * Two threads share a piece of work: the one that makes the call, and the
- * main one that waits for it or has given it up. What was given up stays with
- * its thread, which finalizes the connection whenever the daemon lets it.
+ * nobody but its own caller. This file is what Lua sees of it; work.c has the
+ * threads.
  */
 #include <corosync/corotypes.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <lauxlib.h>
-#include <pthread.h>
-#include <sched.h>
-#include <signal.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #include "args.h"
 #include "descriptor.h"
-#include "forked.h"
 #include "handle.h"
 #include "job.h"
 #include "module.h"
 #include "status.h"
+#include "work.h"
 
 #define CALL_NAME "corolua.call"
 
 enum { VALUE_HANDLE = 1, VALUE_DONE };
-
-enum progress { PROGRESS_RUNNING, PROGRESS_FINISHED, PROGRESS_ABANDONED };
-
-struct work {
-	struct work *next; /* in the list of the finished */
-	enum progress progress;
-	int network; /* the namespace to make the call in, or -1 */
-	int error;   /* of the system, before the call was made */
-	cs_error_t err;
-	struct job *job;
-};
 
 /* What Lua holds of it; work is NULL once it has been taken or given up. */
 struct call {
 	struct work *work;
 	bool started; /* a thread has it too */
 };
-
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static struct work *finished;
-static struct work **finished_end = &finished;
-static int event_fd = -1;
-static unsigned int forks; /* fork_depth() of the process with the threads */
-
-static void work_free(struct work *work)
-{
-	if (work->network >= 0)
-		close(work->network);
-	free(work->job);
-	free(work);
-}
-
-/* Waits for the daemon if it must: never called by the main thread. */
-static void work_discard(struct work *work)
-{
-	if (work->job->connected)
-		work->job->library->finalize(work->job->id);
-	work_free(work);
-}
-
-static void *discard_main(void *work)
-{
-	work_discard(work);
-	return NULL;
-}
-
-static void work_run(struct work *work)
-{
-	if (work->network >= 0 && setns(work->network, CLONE_NEWNET) != 0)
-		work->error = errno;
-	else
-		work->err = work->job->blocking->run(work->job);
-}
-
-/* Hands the work over to the main thread, unless that has given it up. */
-static bool work_finish(struct work *work)
-{
-	uint64_t one = 1;
-	bool wanted;
-
-	pthread_mutex_lock(&lock);
-	wanted = work->progress == PROGRESS_RUNNING;
-	if (wanted) {
-		work->progress = PROGRESS_FINISHED;
-		*finished_end = work;
-		finished_end = &work->next;
-	}
-	pthread_mutex_unlock(&lock);
-	if (wanted && write(event_fd, &one, sizeof one) < 0)
-		abort(); /* an eventfd takes every one but the last */
-	return wanted;
-}
-
-static void *work_main(void *data)
-{
-	struct work *work = data;
-
-	work_run(work);
-	if (!work_finish(work))
-		work_discard(work);
-	return NULL;
-}
-
-/* Signals are for the main thread, which expects them. */
-static int start_thread(void *(*body)(void *), struct work *work)
-{
-	sigset_t all, before;
-	pthread_t thread;
-	int err;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	err = pthread_create(&thread, NULL, body, work);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	if (err == 0)
-		pthread_detach(thread);
-	return err;
-}
-
-static void take_from_finished(struct work *work)
-{
-	struct work **link = &finished;
-
-	while (*link != NULL && *link != work)
-		link = &(*link)->next;
-	if (*link == NULL)
-		return;
-	*link = work->next;
-	if (finished_end == &work->next)
-		finished_end = link;
-}
-
-/* Without a thread the connection stays until the program ends. */
-static void work_let_go(struct work *work)
-{
-	if (start_thread(discard_main, work) != 0)
-		work_free(work);
-}
-
-static void work_abandon(struct work *work)
-{
-	bool over;
-
-	pthread_mutex_lock(&lock);
-	over = work->progress == PROGRESS_FINISHED;
-	work->progress = PROGRESS_ABANDONED;
-	if (over)
-		take_from_finished(work);
-	pthread_mutex_unlock(&lock);
-	if (over)
-		work_let_go(work);
-}
 
 static void forget_call(lua_State *L, struct work *work)
 {
@@ -186,7 +51,7 @@ static int call_abandon(lua_State *L)
 	handle_become(L, -1, HANDLE_CLOSED);
 	forget_call(L, work);
 	/* A fork may have left the lock in the hands of a thread. */
-	if (forks == fork_depth())
+	if (work_has_threads())
 		work_abandon(work);
 	return 0;
 }
@@ -270,23 +135,6 @@ static int dup_network(lua_State *L, int arg)
 	return fcntl(*fd, F_DUPFD_CLOEXEC, 0);
 }
 
-static struct work *work_new(lua_State *L, const struct library *library,
-			     const struct blocking *blocking)
-{
-	struct work *work = calloc(1, sizeof *work);
-	struct job *job = calloc(1, blocking->size);
-
-	if (work == NULL || job == NULL) {
-		free(work);
-		free(job);
-		luaL_error(L, "out of memory");
-		return NULL;
-	}
-	*job = (struct job){.library = library, .blocking = blocking};
-	*work = (struct work){.network = -1, .job = job, .err = CS_OK};
-	return work;
-}
-
 /* The userdata owns the work until its thread has started. */
 static struct call *push_call(lua_State *L)
 {
@@ -319,7 +167,7 @@ static int call_start(lua_State *L, struct call *call, struct handle *handle)
 	lua_pushvalue(L, -1);
 	lua_rawsetp(L, LUA_REGISTRYINDEX, work);
 	handle_become(L, 1, HANDLE_LENT);
-	err = start_thread(work_main, work);
+	err = work_start(work);
 	call->started = err == 0;
 	if (call->started)
 		return 1;
@@ -355,13 +203,15 @@ static int worker_start(lua_State *L)
 	const struct blocking *blocking = check_blocking(L, 2, handle->library);
 	struct call *call;
 
-	if (forks != fork_depth())
+	if (!work_has_threads())
 		return luaL_error(L, "the threads are of the process that "
 				     "forked");
 	check_state(L, handle, blocking);
 	luaL_checktype(L, 4, LUA_TFUNCTION);
 	call = push_call(L);
-	call->work = work_new(L, handle->library, blocking);
+	call->work = work_new(handle->library, blocking);
+	if (call->work == NULL)
+		return luaL_error(L, "out of memory");
 	if (blocking->check != NULL)
 		blocking->check(L, 5, handle, call->work->job);
 	call->work->network = dup_network(L, 3);
@@ -379,7 +229,7 @@ static int call_gc(lua_State *L)
 
 	call->work = NULL;
 	/* A call that has started is anchored: then the whole state closes. */
-	if (work != NULL && call->started && forks == fork_depth())
+	if (work != NULL && call->started && work_has_threads())
 		work_abandon(work);
 	else if (work != NULL && !call->started)
 		work_free(work); /* its arguments were refused */
@@ -454,18 +304,6 @@ static bool give_back(lua_State *L, struct work *work)
 	return true;
 }
 
-static struct work *next_finished(void)
-{
-	struct work *work;
-
-	pthread_mutex_lock(&lock);
-	work = finished;
-	if (work != NULL)
-		take_from_finished(work);
-	pthread_mutex_unlock(&lock);
-	return work;
-}
-
 /*
  * worker.take() -> done, what the call returned | nothing
  *
@@ -474,17 +312,10 @@ static struct work *next_finished(void)
  */
 static int worker_take(lua_State *L)
 {
-	struct work *work = next_finished();
+	struct work *work = work_take();
 	struct call *call;
-	uint64_t count;
 	bool returned;
 
-	if (work == NULL) {
-		/* Nothing finished since the last event is no error. */
-		if (read(event_fd, &count, sizeof count) < 0)
-			errno = 0;
-		work = next_finished();
-	}
 	if (work == NULL)
 		return 0;
 	lua_settop(L, 0);
@@ -514,7 +345,7 @@ static int worker_is_open(lua_State *L)
 /* worker.fd() -> descriptor that is readable once a call is over */
 static int worker_fd(lua_State *L)
 {
-	lua_pushinteger(L, event_fd);
+	lua_pushinteger(L, work_fd());
 	return 1;
 }
 
@@ -540,12 +371,10 @@ static void register_call(lua_State *L)
 
 MODULE(corolua_worker)
 {
-	if (event_fd < 0) {
-		event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-		forks = fork_depth();
-	}
-	if (event_fd < 0)
-		return luaL_error(L, "eventfd: %s", strerror(errno));
+	int err = work_prepare();
+
+	if (err != 0)
+		return luaL_error(L, "eventfd: %s", strerror(err));
 	register_call(L);
 	luaL_newlibtable(L, functions);
 	lua_pushliteral(L, "ERR_NO_MEMORY");

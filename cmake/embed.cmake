@@ -2,12 +2,13 @@
 # others, and these for stock lua5.4, are read from the folder.
 set(embedded_modules
   corolua.describe corolua.inspect corolua.leave corolua.lists corolua.log
-  corolua.main corolua.names corolua.options corolua.random corolua.scheduler
-  corolua.scheduler.checks corolua.scheduler.condition_variable
-  corolua.scheduler.conditions corolua.scheduler.ending
-  corolua.scheduler.exits corolua.scheduler.failures
+  corolua.main corolua.names corolua.options corolua.random
+  corolua.scheduler corolua.scheduler.checks
+  corolua.scheduler.condition_variable corolua.scheduler.conditions
+  corolua.scheduler.ending corolua.scheduler.exits corolua.scheduler.failures
   corolua.scheduler.forgiving corolua.scheduler.timers
-  corolua.scheduler.turn_ends corolua.shown corolua.strict corolua.traceback)
+  corolua.scheduler.turn_ends corolua.scheduler.waits corolua.shown
+  corolua.strict corolua.traceback)
 add_executable(embed host/embed.c)
 target_link_libraries(embed PRIVATE PkgConfig::lua)
 set(embedded_files "")

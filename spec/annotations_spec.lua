@@ -7,7 +7,7 @@ local files = require("spec.support.files")
 -- make. Those in C are in lua/meta, and spec/meta_spec.lua sees to them.
 local PUBLIC = {
   "init", "group", "rpc", "election", "replica", "journal", "lab",
-  "scheduler", "scheduler/timers", "scheduler/condition_variable",
+  "scheduler", "scheduler/timers", "scheduler/waits", "scheduler/condition_variable",
   "lab/faults", "lab/node", "lab/node_faults", "lab/handles", "lab/process", "lab/nemesis",
 }
 

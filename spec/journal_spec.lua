@@ -217,6 +217,45 @@ describe("corolua.journal", function()
     assert.equal(base, again.base.index)
   end))
 
+  it("returns the same from each close, also from those that wait for another", function()
+    local book <close> = assert(journal.open(folder, { retry = 0 }))
+    book:append("one")
+    assert(book:sync())
+    local is_sealing, is_full = false, false
+    function book.writer.log.seal()
+      is_sealing = true
+      assert(scheduler.wait(function() return is_full end, 20))
+      return nil, "No space left on device", "ENOSPC"
+    end
+    local function close() return select("#", book:close()), select(3, book:close()) end
+    local first = scheduler.spawn(close)
+    assert(scheduler.wait(function() return is_sealing end, 20))
+    local second = scheduler.spawn(close)
+    scheduler.sleep(0)
+    assert.is_false(second:is_done())
+    is_full = true
+    for _, task in ipairs({ first, second }) do
+      assert.same({ 3, "ERR_NO_SPACE" }, { task:wait(20) })
+    end
+    assert(journal.open(folder)):close()
+  end)
+
+  it("is closed by the next one where a close is left before its end", function()
+    local book <close> = assert(journal.open(folder))
+    local disk, is_waiting = book.disk, false
+    function disk.close(self)
+      self.close = nil
+      is_waiting = true
+      scheduler.sleep(0)
+      error("left", 0)
+    end
+    local first = scheduler.spawn(function() return pcall(book.close, book) end)
+    assert(scheduler.wait(function() return is_waiting end, 20))
+    assert(book:close())
+    assert.same({ false, "left" }, { first:wait() })
+    assert(journal.open(folder)):close()
+  end)
+
   it("tells how far it is written, and which wait was too short", function()
     local book <close> = assert(journal.open(folder))
     local told = {}

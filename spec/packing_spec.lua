@@ -1,3 +1,4 @@
+local host = require("corolua.host")
 local lfs = require("lfs")
 local packing = require("corolua.packing")
 
@@ -257,6 +258,54 @@ describe("corolua.packing", function()
       assert.same({ false }, { unpacker:read("a", fragment_of(1, 1001, 2, "cd")) })
       local none = packing.unpacker({ max_message = 0 })
       assert.is_nil((none:read("a", fragment_of(1, 1, 0, "a"))))
+    end)
+
+    -- Whether the frame was read with no more than so many bytes, and what that
+    -- gave.
+    local function read_within(bytes, reader, frame)
+      if bytes then
+        collectgarbage()
+        collectgarbage() -- what finalizers have let go
+        host.set_memory_limit(math.floor(collectgarbage("count") * 1024) + bytes)
+      end
+      local ok, payloads, first, _, gap_first, gap_last = pcall(reader.read, reader, "a", frame)
+      host.set_memory_limit(0)
+      if ok then return true, payloads, first, gap_first, gap_last end
+      assert.equal("not enough memory", payloads)
+      return false
+    end
+
+    -- Reads the frames, one of them with so many bytes; whether that was enough,
+    -- and what was told of each number, in order.
+    local function told_of(frames, short, bytes)
+      local reader, told, enough = packing.unpacker(), {}, true
+      for i, frame in ipairs(frames) do
+        local ok, payloads, first, gap_first, gap_last =
+          read_within(i == short and bytes, reader, frame)
+        for number = gap_first or 1, gap_last or 0 do told[#told + 1] = number end
+        for i_payload in ipairs(payloads or {}) do told[#told + 1] = first + i_payload - 1 end
+        enough = enough and ok
+      end
+      return enough, told
+    end
+
+    it("tells of each number once, whichever read found no memory", function()
+      local frames = {
+        messages_of(1, "before"), fragment_of(5, 6, 0, "ab"), fragment_of(5, 6, 2, "cdef"),
+        frame_of({ seq = 24, first = 8, count = 2 }, string.pack("<s4s4", "eight", "nine")),
+        fragment_of(12, 2, 0, "ab"), messages_of(14, "behind"),
+      }
+      local expected = {}
+      for number = 1, 14 do expected[number] = number end
+      for short = 2, #frames - 1 do
+        local bytes, fails = -256, -1
+        repeat
+          local enough, told = told_of(frames, short, bytes)
+          assert.same(expected, told, ("frame %d with %d bytes"):format(short, bytes))
+          bytes, fails = bytes + 16, fails + 1
+        until enough
+        assert.is_true(fails > 0)
+      end
     end)
 
     it("takes no memory for what fragments only claim", function()

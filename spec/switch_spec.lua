@@ -389,6 +389,32 @@ describe("corolua.switch", function()
     end)
   end)
 
+  describe("a table that closes the switch while it is read", function()
+    local function closer(sw, event)
+      return { [event] = function() sw:close() end }
+    end
+
+    local function raises(fn) assert.error_matches(fn, "the switch is closed", 1, true) end
+
+    it("is refused by :apply", function()
+      local length = start()
+      assert.has_error(function() length:apply(setmetatable({}, closer(length, "__len"))) end)
+      local entry = start()
+      local list = setmetatable({}, { __len = function() return 1 end, __index = function()
+        entry:close()
+        return { 1, 2, { block = true } }
+      end })
+      raises(function() entry:apply(list) end)
+      local faults = start()
+      raises(function() faults:apply({ { 1, 2, setmetatable({}, closer(faults, "__index")) } }) end)
+    end)
+
+    it("is refused by :set", function()
+      local sw = start()
+      raises(function() sw:set(1, 2, setmetatable({}, closer(sw, "__index"))) end)
+    end)
+  end)
+
   describe("the capture", function()
     local function output(command)
       local pipe = assert(io.popen(command .. " 2>/dev/null"))

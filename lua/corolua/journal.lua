@@ -1,6 +1,7 @@
 --- A log of records with checksums in a folder of its own: what was said to be
 --- written is there after a crash, each record once and in order.
 
+local condition_variable = require("corolua.scheduler.condition_variable")
 local disks = require("corolua.journal.disk")
 local names = require("corolua.names")
 local opening = require("corolua.journal.opening")
@@ -279,18 +280,34 @@ function methods:records(from)
   end
 end
 
+-- Any other task that closes waits for this one; it begins again where this one
+-- is left before the end.
+local function finish(self)
+  local closing = condition_variable.new()
+  local _ <close> = setmetatable({}, { __close = function()
+    self.closing = nil
+    closing:notify()
+  end })
+  self.closing = closing
+  local done, message, code = self.writer:finish()
+  self.disk:close()
+  self.outcome = { done, message, code }
+end
+
 --- Waits until all is on the disk, the end of the file included, and lets the
---- folder go. May be repeated.
+--- folder go. May be repeated, also while it waits, and returns the same again.
 ---@return boolean? done
 ---@return string? message
 ---@return string? code why not all is on the disk: "ERR_NO_SPACE", "ERR_ACCESS",
---- "ERR_FAILED_OPERATION"
+--- "ERR_FAILED_OPERATION", "ERR_INTERRUPT"
 function methods:close()
-  if self.is_closed then return true end
   self.is_closed = true
-  local done, message, code = self.writer:finish()
-  self.disk:close()
-  return done, message, code
+  while self.closing do
+    local notified, message, code = self.closing:wait()
+    if not notified then return nil, message, code end
+  end
+  if not self.outcome then finish(self) end
+  return table.unpack(self.outcome, 1, 3)
 end
 
 return journal
