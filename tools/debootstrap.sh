@@ -67,11 +67,12 @@ tree_keep() {
 tree_put_sources() {
   local home=/root
   [ "$2" = root ] || home=/home/$2
-  mkdir "$1$home/corolua" &&
+  rm -rf "${1:?}$home/corolua" && mkdir "$1$home/corolua" &&
     git ls-files --cached --others --exclude-standard -z |
     tar --create --ignore-failed-read --null --files-from=- |
     tar --extract --no-same-owner --directory "$1$home/corolua" &&
-    chroot "$1" chown -R "$2:$2" "$home/corolua"
+    chroot "$1" chown -R "$2:$2" "$home/corolua" ||
+    fail "The files of this project cannot be put into $1."
 }
 
 # As the first process of the tree: mounts what a system has, leaves this
