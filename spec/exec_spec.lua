@@ -6,13 +6,7 @@ local exec = corolua.exec
 
 local function sh(script, options) return exec("sh", { "-c", script }, options) end
 
--- A process that has ended, or waits to be reaped.
-local function is_gone(pid)
-  local file <close> = io.open(("/proc/%d/stat"):format(pid))
-  local text = file and file:read("a") -- nil of one that ends meanwhile
-  local state = text and text:match("^.*%) (%a)")
-  return not state or state == "Z" or state == "X"
-end
+local is_gone = support.is_gone
 
 local function goes(pid)
   support.eventually(function() return is_gone(pid) end, 20)

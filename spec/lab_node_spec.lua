@@ -83,10 +83,7 @@ describe("a node of a lab", function()
       assert.same("ERR_TIMEOUT", code)
       assert(script:kill())
       assert.same(137, script:wait(5))
-      assert.is_true(traces.eventually(function()
-        local file <close> = io.open("/proc/" .. child .. "/stat")
-        return not file or file:read("a"):match("^.*%) (%a)") == "Z"
-      end, 2))
+      assert.is_true(traces.eventually(function() return support.is_gone(child) end, 2))
       local ok
       ok, _, code = script:kill()
       assert.is_nil(ok)

@@ -69,10 +69,7 @@ describe("corolua.lab", function()
     it("ends what a tool leaves running", function()
       local result = assert(cluster[1]:tool("sh", "-c", "sleep 1000 >/dev/null & echo $!"))
       local pid = result.output:match("%d+")
-      assert.is_true(traces.eventually(function()
-        local file <close> = io.open("/proc/" .. pid .. "/stat")
-        return not file or file:read("a"):match("^.*%) (%a)") == "Z"
-      end, 2))
+      assert.is_true(traces.eventually(function() return support.is_gone(pid) end, 2))
     end)
 
     it("keeps a node's network to itself", function()

@@ -2,10 +2,7 @@ local support = require("spec.support")
 local sys = require("corolua.sys")
 local traces = require("spec.support.traces")
 
-local function is_gone(pid)
-  local file <close> = io.open("/proc/" .. pid .. "/stat")
-  return not file or file:read("a"):match("^.*%) (%a)") == "Z"
-end
+local is_gone = support.is_gone
 
 -- Runs a program to its end: its output, and how it ended.
 local function output_of(command, options)

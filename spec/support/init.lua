@@ -55,6 +55,16 @@ function support.describe_user(name, define)
   end)
 end
 
+--- Whether a process has ended, or waits to be reaped.
+---@param pid integer|string
+---@return boolean
+function support.is_gone(pid)
+  local file <close> = io.open("/proc/" .. pid .. "/stat")
+  local text = file and file:read("a") -- nil of one that ends meanwhile
+  local state = text and text:match("^.*%) (%a)")
+  return not state or state == "Z" or state == "X"
+end
+
 --- Waits until a condition holds that no event tells of; fails after timeout.
 ---@param condition fun(): any
 ---@param timeout? number seconds, 5 if not given
