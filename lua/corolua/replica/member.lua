@@ -235,10 +235,10 @@ end
 local function prepare_latest(self)
   local _ <close> = setmetatable({}, { __close = function() self.is_preparing = false end })
   local visit
-  repeat
+  while self.phase == "entering" and self.visit ~= visit do
     visit = self.visit
     prepare(self, visit)
-  until self.phase ~= "entering" or self.visit == visit
+  end
 end
 
 --- Begins to meet the others of the ring, in a new round.
