@@ -2,7 +2,7 @@
 --- them. A message is a number: the log of the run it was sent from, and the how
 --- manieth there.
 
-local lists = require("corolua.lists")
+local lists = require("corolua.base.lists")
 local virtual_synchrony = require("corolua.check.virtual_synchrony")
 
 ---@class bench.GroupLog

@@ -2,7 +2,7 @@
 --- groups, and to the connection that the groups of that node share.
 
 local corolua = require("corolua")
-local quorum = require("corolua.quorum")
+local quorum = require("corolua.daemon.quorum")
 
 ---@class bench.Witness
 ---@field is_ready boolean? it has been told of a ring by the present daemon

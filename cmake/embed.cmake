@@ -1,14 +1,14 @@
 # The Lua files that every script needs are in the program, compiled. All
 # others, and these for stock lua5.4, are read from the folder.
 set(embedded_modules
-  corolua.describe corolua.inspect corolua.leave corolua.lists corolua.log
-  corolua.main corolua.names corolua.options corolua.random
-  corolua.scheduler corolua.scheduler.checks
-  corolua.scheduler.condition_variable corolua.scheduler.conditions
-  corolua.scheduler.ending corolua.scheduler.exits corolua.scheduler.failures
-  corolua.scheduler.forgiving corolua.scheduler.timers
-  corolua.scheduler.turn_ends corolua.scheduler.waits corolua.shown
-  corolua.strict corolua.traceback)
+  corolua.base.describe corolua.base.inspect corolua.base.lists
+  corolua.base.log corolua.base.names corolua.base.random corolua.base.shown
+  corolua.base.traceback corolua.cli.command_line corolua.cli.main
+  corolua.cli.shutdown corolua.cli.strict corolua.task.at_exit
+  corolua.task.checks corolua.task.condition corolua.task.conditions
+  corolua.task.deferred corolua.task.ending corolua.task.failures
+  corolua.task.forgiving corolua.task.scheduler corolua.task.timers
+  corolua.task.waits)
 add_executable(embed host/embed.c)
 target_link_libraries(embed PRIVATE PkgConfig::lua)
 set(embedded_files "")

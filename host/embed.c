@@ -25,8 +25,8 @@ static int print_bytes(lua_State *L, const void *bytes, size_t size, void *data)
 	return 0;
 }
 
-/* "folder/corolua/main.lua" of "corolua.main", known to tracebacks as
- * "corolua/main.lua"; the sources of files begin with another letter */
+/* "folder/corolua/cli/main.lua" of "corolua.cli.main", known to tracebacks as
+ * "corolua/cli/main.lua"; the sources of files begin with another letter */
 static void load(lua_State *L, const char *folder, const char *module)
 {
 	const char *path = luaL_gsub(L, module, ".", LUA_DIRSEP);

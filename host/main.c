@@ -90,7 +90,7 @@ static int use_own_folders(lua_State *L)
 	const struct folders *folders = &installed;
 	const char *program = push_program_folder(L);
 
-	lua_pushfstring(L, "%s/%s/corolua/main.lua", program, build.lua);
+	lua_pushfstring(L, "%s/%s/corolua/cli/main.lua", program, build.lua);
 	if (access(lua_tostring(L, -1), R_OK) == 0)
 		folders = &build;
 	prepend_path(L, "path", "%s/%s/?.lua;%s/%s/?/init.lua;", program,
@@ -226,7 +226,7 @@ static int run_command_line(lua_State *L)
 	use_own_folders(L);
 	lua_settop(L, 0);
 	lua_getglobal(L, "require");
-	lua_pushliteral(L, "corolua.main");
+	lua_pushliteral(L, "corolua.cli.main");
 	lua_call(L, 1, 1);
 	collect_young(L);
 	luaL_checkstack(L, argc, "too many arguments");

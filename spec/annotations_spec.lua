@@ -7,8 +7,8 @@ local files = require("spec.support.files")
 -- make. Those in C are in lua/meta, and spec/meta_spec.lua sees to them.
 local PUBLIC = {
   "init", "group", "rpc", "election", "replica", "journal", "lab",
-  "scheduler", "scheduler/timers", "scheduler/waits", "scheduler/condition_variable",
-  "lab/faults", "lab/node", "lab/node_faults", "lab/handles", "lab/process", "lab/nemesis",
+  "task/scheduler", "task/timers", "task/waits", "task/condition",
+  "lab/faults", "lab/node", "lab/node_faults", "lab/thin_handles", "lab/process", "lab/nemesis",
 }
 
 local function comment_above(lines, index)

@@ -2,7 +2,7 @@
 -- with a folder of its own for what pkg-config knows.
 local files = require("spec.support.files")
 local lfs = require("lfs")
-local programs = require("corolua.lab.programs")
+local programs = require("corolua.lab.files")
 
 local NAMES = { "libcpg", "libvotequorum", "libquorum", "libcmap", "libcfg", "libqb",
   "libnl-route-3.0", "zlib" }

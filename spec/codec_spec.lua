@@ -1,8 +1,8 @@
-local codec = require("corolua.codec")
+local codec = require("corolua.base.codec")
 local support = require("spec.support")
 
 local folder = package.searchpath("corolua", package.path):match("^(.*/)corolua/init%.lua$")
-local LIBRARIES = { "corolua.json", "cjson", "dkjson" }
+local LIBRARIES = { "corolua.base.json", "cjson", "dkjson" }
 
 -- Calls the function where these paths are all there is, and nothing that it may
 -- load has been loaded.
@@ -21,11 +21,11 @@ end
 local function load_json(library)
   local cpath = library == "cjson" and package.cpath or ""
   return select(2, assert(where_paths_are(package.path, cpath, function()
-    return require("corolua.json")
+    return require("corolua.base.json")
   end)))
 end
 
-describe("corolua.codec", function()
+describe("corolua.base.codec", function()
   it("sends strings as they are by default", function()
     for _, name in ipairs({ "string", false }) do
       local strings = codec.of(name or nil)

@@ -2,7 +2,7 @@
 -- crypto it finds them; without, it delivers wrong bytes and dies
 -- (docs/lab.md), which is why no other spec does this.
 local lab = require("corolua.lab")
-local scheduler = require("corolua.scheduler")
+local scheduler = require("corolua.task.scheduler")
 local witness = require("spec.support.witness")
 
 local NODES, MESSAGES = 3, 100

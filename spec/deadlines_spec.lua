@@ -1,10 +1,10 @@
 -- corolua.deadlines: many deadlines under one timer.
 local corolua = require("corolua")
-local deadlines = require("corolua.deadlines")
+local deadlines = require("corolua.task.deadlines")
 
 local comes = require("spec.support").comes
 
-describe("corolua.deadlines", function()
+describe("corolua.task.deadlines", function()
   it("expires each entry once, in order, and none that was removed", function()
     local seed = os.time()
     print("seed", seed)

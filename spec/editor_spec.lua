@@ -3,7 +3,7 @@
 -- annotations that are installed.
 local json = require("cjson")
 local files = require("spec.support.files")
-local programs = require("corolua.lab.programs")
+local programs = require("corolua.lab.files")
 local support = require("spec.support")
 
 describe(".luarc.json", function()

@@ -21,7 +21,7 @@ local function turns_during(fn)
   return turns
 end
 
-describe("corolua.exec", function()
+describe("corolua.task.exec", function()
   local folder
 
   before_each(function()

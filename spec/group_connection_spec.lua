@@ -2,7 +2,7 @@
 -- chosen. What real daemons do stands in the other specs of groups.
 local corolua = require("corolua")
 local fake = require("spec.support.fake")
-local scheduler = require("corolua.scheduler")
+local scheduler = require("corolua.task.scheduler")
 
 local comes = require("spec.support").comes
 
@@ -37,7 +37,7 @@ describe("a connection of a group", function()
   end
 
   it("that cannot begin leaves the group as it was", function()
-    local life = require("corolua.group.life")
+    local life = require("corolua.group.connection")
     local room, begin = daemon:group("tea"), life.begin
     life.begin = function() error("no memory", 0) end
     local ok, problem = pcall(room.join, room)
@@ -238,7 +238,7 @@ describe("a connection of a group", function()
     it("refuses to begin a connection beside another one", function()
       local room = open()
       assert.error_matches(function()
-        require("corolua.group.life").begin(room, room.session)
+        require("corolua.group.connection").begin(room, room.session)
       end, "one connection at a time")
       assert(room:leave())
     end)

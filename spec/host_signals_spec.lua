@@ -118,7 +118,7 @@ describe("the program, on a signal", function()
 
   it("ends at once at a second one, while it waits for the work at the end", function()
     local result = run([[
-      require("corolua.scheduler").at_exit(function() signal("TERM") corolua.sleep(10) end)
+      require("corolua.task.scheduler").at_exit(function() signal("TERM") corolua.sleep(10) end)
       signal("TERM")]])
     assert.equal(143, result.status, result.output)
     assert.equal("procdown", reason())

@@ -107,16 +107,16 @@ local STATUSES = {
       room.on.message = print
       print((room:join({ timeout = 0.05 })))']], 0, "^nil\n$" },
   { "says where a task waits for ever",
-    [[-e 'local scheduler = require("corolua.scheduler")
+    [[-e 'local scheduler = require("corolua.task.scheduler")
       scheduler.await(function() end)']], 1, "deadlock: a task waits and nothing is left" },
   { "does the work of at_exit, the last given first, which may wait",
-    [[-e 'local scheduler = require("corolua.scheduler")
+    [[-e 'local scheduler = require("corolua.task.scheduler")
       for i = 1, 3 do
         scheduler.at_exit(function() print(scheduler.sleep(0.001), i) end)
       end
       os.exit(4)']], 4, "^true\t3\ntrue\t2\ntrue\t1\n$" },
   { "does the work of at_exit after an error",
-    [[-e 'require("corolua.scheduler").at_exit(function() print("done") end) error("oops")']],
+    [[-e 'require("corolua.task.scheduler").at_exit(function() print("done") end) error("oops")']],
     1, "done" },
   { "runs what follows -- as the script", "-- /nonexistent.lua", 1, "nonexistent" },
   { "refuses -e without a chunk", "-e", 2, "'%-e' needs an argument" },
@@ -147,7 +147,7 @@ describe("the program", function()
     local output = pipe:read("a")
     assert.matches("\n\t[^\n]*corolua/group/options%.lua:%d+: ", output)
     assert.matches("\n\t%(command line%):1: in main chunk\n", output)
-    assert.matches("\n\tcorolua/main%.lua:%d+: ", output)
+    assert.matches("\n\tcorolua/cli/main%.lua:%d+: ", output)
   end)
 
   support.describe_user("with a syslog of its own", function()

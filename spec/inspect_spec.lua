@@ -1,7 +1,7 @@
 local corolua = require("corolua")
-local describe_value = require("corolua.describe")
+local describe_value = require("corolua.base.describe")
 local lab = require("corolua.lab")
-local shown = require("corolua.shown")
+local shown = require("corolua.base.shown")
 local support = require("spec.support")
 
 local inspect = corolua.inspect
@@ -50,7 +50,7 @@ local TEXTS = {
     setmetatable({ 1 }, { __index = error, __len = error, __pairs = error }), "{ 1 }" },
 }
 
-describe("corolua.inspect", function()
+describe("corolua.base.inspect", function()
   for _, row in ipairs(TEXTS) do
     it("shows " .. row[1], function() assert.equal(row[3], inspect(row[2])) end)
   end
@@ -152,7 +152,7 @@ describe("corolua.inspect", function()
   end)
 end)
 
-describe("corolua.describe", function()
+describe("corolua.base.describe", function()
   it("shows an error as people read it", function()
     assert.equal("a\nb", describe_value("a\nb"))
     assert.equal("spoken", describe_value(named("spoken")))
@@ -165,7 +165,7 @@ describe("corolua.describe", function()
   end)
 end)
 
-describe("corolua.shown", function()
+describe("corolua.base.shown", function()
   it("shows an argument that is wrong", function()
     assert.equal('"a\\nb"', shown("a\nb"))
     assert.equal('"1" (a string)', shown("1"))

@@ -2,7 +2,7 @@ local frame = require("corolua.journal.frame")
 local journal = require("corolua.journal")
 local journals = require("spec.support.journals")
 local lfs = require("lfs")
-local scheduler = require("corolua.scheduler")
+local scheduler = require("corolua.task.scheduler")
 local support = require("spec.support")
 
 describe("corolua.journal", function()

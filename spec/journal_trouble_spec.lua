@@ -7,7 +7,7 @@ local sys = require("corolua.sys")
 -- to fail from now on, and how (spec/support/disk.c).
 local PRELUDE = [[
 local journal = require("corolua.journal")
-local scheduler = require("corolua.scheduler")
+local scheduler = require("corolua.task.scheduler")
 local folder = arg[1]
 local function fail(calls)
   local file <close> = assert(io.open(folder .. ".calls", "w"))

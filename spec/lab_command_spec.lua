@@ -1,8 +1,8 @@
 local lab_options = require("corolua.lab.options")
 local lfs = require("lfs")
-local terminal = require("corolua.lab.terminal")
+local terminal = require("corolua.cli.terminal")
 local support = require("spec.support")
-local words = require("corolua.lab.words")
+local words = require("corolua.cli.lab_command_line")
 
 local folder
 

@@ -1,7 +1,7 @@
 -- Not sanitized: Lua above faults that lab_faults_spec.lua sanitizes.
 local lab = require("corolua.lab")
-local plan = require("corolua.lab.plan")
-local scheduler = require("corolua.scheduler")
+local plan = require("corolua.lab.schedule")
+local scheduler = require("corolua.task.scheduler")
 
 local FIVE = { nodes = 5, network = "switch" }
 

@@ -1,5 +1,5 @@
 -- Not sanitized: it ends programs by signals, which leaves a sanitizer nothing to tell.
-local scheduler = require("corolua.scheduler")
+local scheduler = require("corolua.task.scheduler")
 local support = require("spec.support")
 local sys = require("corolua.sys")
 local traces = require("spec.support.traces")

@@ -1,7 +1,7 @@
 -- Not sanitized: Lua alone.
-local cuts = require("corolua.lab.cuts")
-local settling = require("corolua.lab.settling")
-local shapes = require("corolua.lab.shapes")
+local reachability = require("corolua.lab.reachability")
+local settling = require("corolua.lab.settle")
+local shapes = require("corolua.lab.topology")
 
 -- A node as the rule sees it: in a ring with those nodes. The ring is named by
 -- its first node and `seq`; without nodes there is no quorum event yet.
@@ -18,7 +18,7 @@ end
 
 -- nodes: what each node says, false for none; shape: what cuts them.
 local function cluster(views, shape, changes)
-  local self = { cuts = cuts.new(#views, 1) }
+  local self = { cuts = reachability.new(#views, 1) }
   self.cuts.shape = shape
   for id, nodes in ipairs(views) do
     self[id] = node(id, nodes or nil, changes and changes[id])
@@ -53,7 +53,7 @@ local cases = {
   { false, "a ring over a bridge node", { ALL, ALL, ALL }, shapes.bridge_node(2, 3) },
 }
 
-describe("corolua.lab.settling", function()
+describe("corolua.lab.settle", function()
   for _, case in ipairs(cases) do
     it((case[1] and "takes for settled: " or "does not take for settled: ") .. case[2], function()
       assert.same(case[1], settling.holds(cluster(table.unpack(case, 3, 5))))

@@ -19,7 +19,7 @@ end
 
 local ALL = 'log.debug("d") log.info("i") log.warn("w") log.error("e")'
 
-describe("corolua.log", function()
+describe("corolua.base.log", function()
   it("writes warnings and errors where nobody asked for a log", function()
     assert.same({ "corolua: warning: w", "corolua: error: e" }, errors_of(ALL))
   end)

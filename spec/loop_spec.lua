@@ -1,5 +1,5 @@
 local loop = require("corolua.loop")
-local scheduler = require("corolua.scheduler")
+local scheduler = require("corolua.task.scheduler")
 local support = require("spec.support")
 local sys = require("corolua.sys")
 

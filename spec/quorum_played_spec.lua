@@ -7,7 +7,7 @@ local comes = require("spec.support").comes
 
 -- What follows the program's own node, which is played here.
 describe("corolua.on.quorum", function()
-  local quorum = require("corolua.quorum")
+  local quorum = require("corolua.daemon.quorum")
   local daemon
 
   setup(fake.install)
@@ -94,7 +94,7 @@ describe("corolua.on.quorum", function()
 end)
 
 describe("a tracker", function()
-  local quorum = require("corolua.quorum")
+  local quorum = require("corolua.daemon.quorum")
 
   setup(fake.install)
   teardown(fake.restore)

@@ -1,5 +1,5 @@
 local lfs = require("lfs")
-local scheduler = require("corolua.scheduler")
+local scheduler = require("corolua.task.scheduler")
 local support = require("spec.support")
 
 local function each_file(folder, pattern, tell)
@@ -47,7 +47,7 @@ describe("scheduler.random", function()
 
   it("says that the system gives none", function()
     local pipe <close> = assert(io.popen(([[ulimit -n 64; '%s' -e '
-      local scheduler, files = require("corolua.scheduler"), {}
+      local scheduler, files = require("corolua.task.scheduler"), {}
       local function take() return io.open("/dev/null") end
       for file in take do files[#files + 1] = file end
       print(pcall(scheduler.random, 8))' 2>&1]]):format(support.program)))
@@ -66,6 +66,6 @@ describe("scheduler.random", function()
     each_file("lua", "%.lua$", look)
     each_file("bindings", "%.[ch]$", look)
     each_file("host", "%.[ch]$", look)
-    assert.same({ "lua/corolua/random.lua" }, sources)
+    assert.same({ "lua/corolua/base/random.lua" }, sources)
   end)
 end)

@@ -1,7 +1,7 @@
 -- Not sanitized: Lua above groups and journals, whose specs reach the same C.
 -- corolua.replica when nodes, processes, cables and disks fail.
 local corolua = require("corolua")
-local receiving = require("corolua.replica.receiving")
+local dispatch = require("corolua.replica.dispatch")
 local replica = require("corolua.replica")
 local replicas = require("spec.support.replicas")
 local support = require("spec.support")
@@ -187,7 +187,7 @@ describe("replica under faults", function()
     -- A log in which one member alone has written on: a marker of its own would
     -- come only with quorum, so the record is put into its log.
     local member = list[3].member
-    local record = require("corolua.replica.record")
+    local record = require("corolua.replica.log_entry")
     assert(cluster:isolate(3))
     eventually(function() return list[3]:status().state == "inquorate" end)
     assert(member.machine:append(record.command(1, 1, 1, 3, 1, "alone")))
@@ -284,7 +284,7 @@ describe("replica under faults", function()
         for node = 1, 3 do
           local one = list[node]
           if round % 4 == 0 or round % 3 + 1 == node then
-            receiving.gap(one.member, list[node % 3 + 1].room.me)
+            dispatch.gap(one.member, list[node % 3 + 1].room.me)
           end
         end
       end

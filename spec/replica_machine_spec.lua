@@ -1,9 +1,9 @@
 -- What a replica keeps: its state beside its log, and its round beside both.
 local corolua = require("corolua")
-local machines = require("corolua.replica.machine")
+local machines = require("corolua.replica.state_machine")
 local memory = require("corolua.replica.memory")
-local record = require("corolua.replica.record")
-local round_file = require("corolua.replica.round_file")
+local log_entry = require("corolua.replica.log_entry")
+local round_file = require("corolua.replica.ballot_file")
 local wire = require("corolua.replica.wire")
 local file = require("corolua.file")
 
@@ -28,12 +28,12 @@ local function new_machine(slow)
     initial = "0",
   }, journal)
   assert(one:build())
-  assert(one:append(record.marker(SEQ, 1, 77)))
+  assert(one:append(log_entry.marker(SEQ, 1, 77)))
   return one, journal
 end
 
 local function fill(one, count)
-  for n = 1, count do assert(one:append(record.command(SEQ, 1, n, 1, 1, "x"))) end
+  for n = 1, count do assert(one:append(log_entry.command(SEQ, 1, n, 1, 1, "x"))) end
 end
 
 describe("replica.machine", function()

@@ -1,7 +1,7 @@
 -- corolua.replica.meeting: what counts of what members say, for one member whose
 -- ring, statuses and votes are given.
-local meeting = require("corolua.replica.meeting")
-local scheduler = require("corolua.scheduler")
+local meeting = require("corolua.replica.recovery")
+local scheduler = require("corolua.task.scheduler")
 
 local function new_member(nodeid)
   return setmetatable({ nodeid = nodeid, pid = 1 }, {

@@ -2,13 +2,13 @@
 -- What corolua.replica is made of, where no cluster is needed.
 local catch_up = require("corolua.replica.catch_up")
 local corolua = require("corolua")
-local durability = require("corolua.replica.durability")
-local receiving = require("corolua.replica.receiving")
-local origins = require("corolua.replica.origins")
-local rounds = require("corolua.replica.rounds")
-local seal = require("corolua.seal")
-local segments = require("corolua.replica.segments")
-local submits = require("corolua.replica.submits")
+local durability = require("corolua.replica.commit_rule")
+local dispatch = require("corolua.replica.dispatch")
+local origins = require("corolua.replica.sessions")
+local rounds = require("corolua.replica.ballot")
+local seal = require("corolua.service.seal")
+local segments = require("corolua.replica.term_history")
+local pending = require("corolua.replica.pending")
 local wire = require("corolua.replica.wire")
 
 local function member(nodeid, pid)
@@ -168,7 +168,7 @@ describe("replica.submits", function()
   local function of(entry) return table.pack(table.unpack(entry.results, 2, entry.results.n)) end
 
   it("says what became of commands when quorum goes", function()
-    local list = submits.new()
+    local list = pending.new()
     local waiting, passed, of_old_life, applied = list:begin(1, 1), list:begin(1, 1),
       list:begin(1, 0), list:begin(1, 1)
     list:pass(passed.number, 1, true)
@@ -180,7 +180,7 @@ describe("replica.submits", function()
   end)
 
   it("answers in order as records become durable", function()
-    local list = submits.new()
+    local list = pending.new()
     local one, two = list:begin(1, 1), list:begin(1, 1)
     list:take(one.number, 5, "a")
     list:take(two.number, 6, "b")
@@ -192,14 +192,14 @@ describe("replica.submits", function()
   end)
 
   it("sends again what came back in another ring, and knows what a snapshot has", function()
-    local list = submits.new()
+    local list = pending.new()
     local one, two, three, four = list:begin(1, 1), list:begin(1, 1), list:begin(1, 1),
       list:begin(2, 2)
     list:pass(one.number, 2, true)
-    assert.equal(submits.AGAIN, one.results[1])
+    assert.equal(pending.AGAIN, one.results[1])
     list:settle(two.number, 2)
     assert.equal("applied", two.results[4])
-    assert.equal(submits.AGAIN, three.results[1])
+    assert.equal(pending.AGAIN, three.results[1])
     assert.is_nil(four.results)
   end)
 end)
@@ -349,7 +349,7 @@ describe("replica.catch_up", function()
   local function last_piece(bytes)
     local piece = wire.piece(host, 9, me, self.catch_up.id, 1, "last", bytes)
     local why
-    corolua.run(function() why = receiving.message(self, piece, host) end)
+    corolua.run(function() why = dispatch.message(self, piece, host) end)
     return why
   end
 

@@ -1,5 +1,5 @@
 local corolua = require("corolua")
-local scheduler = require("corolua.scheduler")
+local scheduler = require("corolua.task.scheduler")
 
 describe("corolua.condition", function()
   it("wakes all that wait, in the order they came, and nobody later", function()
@@ -47,7 +47,7 @@ describe("corolua.condition", function()
   end)
 end)
 
-describe("corolua.scheduler", function()
+describe("corolua.task.scheduler", function()
   it("never sleeps too short", function()
     for _, seconds in ipairs({ 0, 0.0001, 0.0015, 0.01, 0.03 }) do
       local begin = corolua.now()

@@ -4,7 +4,7 @@ local support = require("spec.support")
 -- wait for seconds: each has a script, what it prints, and how it ends.
 local PRELUDE = [[
   local corolua = require("corolua")
-  local scheduler = require("corolua.scheduler")
+  local scheduler = require("corolua.task.scheduler")
   local pid = io.open("/proc/self/stat"):read("n")
   local function kill() io.popen("kill -TERM " .. pid):close() end
   local function closing(fn) return setmetatable({}, { __close = fn }) end

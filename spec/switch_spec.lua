@@ -1,6 +1,6 @@
 local network = require("corolua.lab.network")
-local place = require("corolua.lab.place")
-local scheduler = require("corolua.scheduler")
+local sandbox = require("corolua.lab.sandbox")
+local scheduler = require("corolua.task.scheduler")
 local support = require("spec.support")
 local switch = require("corolua.switch")
 local sys = require("corolua.sys")
@@ -15,14 +15,14 @@ describe("corolua.switch", function()
   local open = {}
 
   setup(function()
-    assert(place.enter())
+    assert(sandbox.enter())
     wires = assert(network.build({ nodes = 3, links = 2, network = "switch" }))
     wires.switch:close()
   end)
 
   teardown(function()
     wires:close()
-    place.leave()
+    sandbox.leave()
   end)
 
   after_each(function()
@@ -60,7 +60,7 @@ describe("corolua.switch", function()
   end
 
   local function socket(node)
-    return closing(assert(place.run_in(wires.spaces[node], datagram.open, PORT)))
+    return closing(assert(sandbox.run_in(wires.spaces[node], datagram.open, PORT)))
   end
 
   local function send(from, to, payload, link)
@@ -282,7 +282,7 @@ describe("corolua.switch", function()
   describe("corruption", function()
     -- The node's own count of datagrams with a wrong checksum.
     local function wrong_checksums(node)
-      return place.run_in(wires.spaces[node], function()
+      return sandbox.run_in(wires.spaces[node], function()
         local file <close> = assert(io.open("/proc/thread-self/net/snmp"))
         local names, values = file:read("a"):match("(Udp:[^\n]*)\n(Udp:[^\n]*)")
         local fields = names:gmatch("%S+")
@@ -473,7 +473,7 @@ describe("corolua.switch", function()
     local function set_mtu(mtu)
       for node = 1, 2 do
         local name = network.interface(0)
-        place.run_in(wires.spaces[node], os.execute, ("ip link set %s mtu %d"):format(name, mtu))
+        sandbox.run_in(wires.spaces[node], os.execute, ("ip link set %s mtu %d"):format(name, mtu))
         name = network.port(0, node)
         in_hub(function() os.execute(("ip link set %s mtu %d"):format(name, mtu)) end)
       end

@@ -1,10 +1,10 @@
-local traceback = require("corolua.traceback")
+local traceback = require("corolua.base.traceback")
 
 local folder = package.searchpath("corolua", package.path):match("^(.*/)corolua/init%.lua$")
 
 local function lines(...) return table.concat({ ... }, "\n") end
 
-describe("corolua.traceback", function()
+describe("corolua.base.traceback", function()
   it("keeps the functions of the script, and what C does for them", function()
     local text = lines("a.lua:1: oops", "stack traceback:", "\t[C]: in function 'error'",
       "\ta.lua:1: in upvalue 'f'", "\t[C]: in function 'table.sort'", "\ta.lua:3: in main chunk")
@@ -16,8 +16,9 @@ describe("corolua.traceback", function()
       "\ta.lua:3: in main chunk"), traceback.trim(lines("a.lua:1: oops", "stack traceback:",
       "\t[C]: in function 'error'", "\t" .. folder .. "corolua/group.lua:57: in method 'send'",
       "\ta.lua:1: in function <a.lua:1>", "\t(...tail calls...)",
-      "\tcorolua/scheduler.lua:5: in function 'corolua.run'", "\ta.lua:3: in main chunk",
-      "\t[C]: in function 'xpcall'", "\tcorolua/scheduler.lua:7: in function <x>", "\t[C]: in ?")))
+      "\tcorolua/task/scheduler.lua:5: in function 'corolua.run'", "\ta.lua:3: in main chunk",
+      "\t[C]: in function 'xpcall'", "\tcorolua/task/scheduler.lua:7: in function <x>",
+      "\t[C]: in ?")))
   end)
 
   it("knows its own also where Lua has cut their names", function()
@@ -47,8 +48,8 @@ describe("corolua.traceback", function()
   end)
 
   it("keeps all of an error that is its own", function()
-    local text = lines("oops", "stack traceback:", "\tcorolua/scheduler.lua:5: in function <x>",
-      "\t[C]: in ?")
+    local text = lines("oops", "stack traceback:",
+      "\tcorolua/task/scheduler.lua:5: in function <x>", "\t[C]: in ?")
     assert.equal(text, traceback.trim(text))
   end)
 
@@ -66,7 +67,7 @@ describe("the failures of a run", function()
   local apart
 
   before_each(function()
-    apart = dofile(package.searchpath("corolua.scheduler.failures", folder .. "?.lua"))
+    apart = dofile(package.searchpath("corolua.task.failures", folder .. "?.lua"))
   end)
 
   it("are none at first", function() assert.is_nil(apart.text()) end)

@@ -2,7 +2,7 @@
 -- Votes and quorum as votequorum counts them, on real clusters.
 local lab = require("corolua.lab")
 local loop = require("corolua.loop")
-local scheduler = require("corolua.scheduler")
+local scheduler = require("corolua.task.scheduler")
 local votequorum = require("corosync.votequorum")
 
 local TIMEOUT = 20

@@ -1,12 +1,12 @@
 local cpg = require("corosync.cpg")
 local lab = require("corolua.lab")
 local quorum = require("corosync.quorum")
-local scheduler = require("corolua.scheduler")
+local scheduler = require("corolua.task.scheduler")
 local support = require("spec.support")
 local votequorum = require("corosync.votequorum")
 local worker = require("corolua.worker")
 
-local blocking = require("corolua.blocking")
+local calls = require("corolua.daemon.calls")
 
 describe("corolua.worker", function()
   local cluster
@@ -22,7 +22,7 @@ describe("corolua.worker", function()
   local function network(node) return cluster[node].space end
 
   local function call(handle, name, node, ...)
-    return blocking.call(handle, name, network(node), 5, ...)
+    return calls.call(handle, name, network(node), 5, ...)
   end
 
   it("connects in the network it is told, and the program stays where it is", function()
@@ -33,7 +33,7 @@ describe("corolua.worker", function()
       assert(handle:finalize())
     end
     local outside = cpg.prepare({})
-    local ok, _, code = blocking.call(outside, "initialize", nil, 5)
+    local ok, _, code = calls.call(outside, "initialize", nil, 5)
     assert.is_nil(ok)
     assert.equal("ERR_LIBRARY", code)
   end)
@@ -94,7 +94,7 @@ describe("corolua.worker", function()
     local before = support.descriptors()
     assert(cluster[1]:pause())
     local handle = cpg.prepare({})
-    local ok, _, code = blocking.call(handle, "initialize", network(1), 0.1)
+    local ok, _, code = calls.call(handle, "initialize", network(1), 0.1)
     assert.is_nil(ok)
     assert.equal("ERR_TIMEOUT", code)
     local other = cpg.prepare({})
@@ -142,7 +142,7 @@ describe("corolua.worker", function()
       local prepare = require(name).prepare
       local function connect()
         local handle = prepare()
-        assert(blocking.call(handle, "initialize", network(1), 20))
+        assert(calls.call(handle, "initialize", network(1), 20))
         assert(works(handle))
         assert(handle:finalize())
       end
@@ -173,7 +173,7 @@ describe("corolua.worker", function()
 
   it("connects a handle again that did not come to be connected", function()
     local handle = cpg.prepare({})
-    local ok, _, code = blocking.call(handle, "initialize", nil, 5)
+    local ok, _, code = calls.call(handle, "initialize", nil, 5)
     assert.is_nil(ok)
     assert.equal("ERR_LIBRARY", code)
     assert.is_true(call(handle, "initialize", 1))

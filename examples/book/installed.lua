@@ -1,5 +1,5 @@
 -- What an installed corosync has to show: a node that starts, and two that are quorate.
-local doctor = require("corolua.doctor")
+local doctor = require("corolua.cli.doctor")
 local lab = require("corolua.lab")
 
 for _, found in ipairs(doctor.examine()) do

@@ -3,11 +3,11 @@
 
 local lease = require("corolua.election.lease")
 local line = require("corolua.election.line")
-local names = require("corolua.names")
+local names = require("corolua.base.names")
 local options = require("corolua.group.options")
-local scheduler = require("corolua.scheduler")
+local scheduler = require("corolua.task.scheduler")
 local service = require("corolua.service")
-local strangers = require("corolua.strangers")
+local strangers = require("corolua.service.strangers")
 local term = require("corolua.election.term")
 local wire = require("corolua.election.wire")
 

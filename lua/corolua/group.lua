@@ -3,21 +3,21 @@
 --- quorum, bounds what is on its way, never tells of a message under another
 --- ring's quorum, and comes back when the daemon does.
 
-local backlog = require("corolua.group.backlog")
-local codec = require("corolua.codec")
+local backlog = require("corolua.group.unhandled")
+local codec = require("corolua.base.codec")
 local forgotten = require("corolua.group.forgotten")
 local form = require("corolua.group.form")
-local gate = require("corolua.group.gate")
-local handlers = require("corolua.handlers")
+local gate = require("corolua.group.state")
+local handlers = require("corolua.base.handlers")
 local handling = require("corolua.group.handling")
 local intake = require("corolua.group.intake")
-local life = require("corolua.group.life")
+local life = require("corolua.group.connection")
 local options = require("corolua.group.options")
-local quorum = require("corolua.quorum")
-local reconnecting = require("corolua.group.reconnecting")
+local quorum = require("corolua.daemon.quorum")
+local reconnecting = require("corolua.group.reconnect")
 local registry = require("corolua.group.registry")
-local scheduler = require("corolua.scheduler")
-local signal = require("corolua.signal")
+local scheduler = require("corolua.task.scheduler")
+local signal = require("corolua.task.signal")
 
 -- All that a group has; each field is written in one file, which is named. What
 -- belongs to a connection is in `life` (see corolua.group.life). Four things

@@ -1,13 +1,13 @@
 --- corolua: groups, quorum and tasks; what scripts use every day.
 
-local condition_variable = require("corolua.scheduler.condition_variable")
-local forgiving = require("corolua.scheduler.forgiving")
+local condition_variable = require("corolua.task.condition")
+local forgiving = require("corolua.task.forgiving")
 local group = require("corolua.group")
-local inspect = require("corolua.inspect")
-local log = require("corolua.log")
-local names = require("corolua.names")
-local quorum = require("corolua.quorum")
-local scheduler = require("corolua.scheduler")
+local inspect = require("corolua.base.inspect")
+local log = require("corolua.base.log")
+local names = require("corolua.base.names")
+local quorum = require("corolua.daemon.quorum")
+local scheduler = require("corolua.task.scheduler")
 
 local corolua = {
   spawn = scheduler.spawn,
@@ -47,7 +47,7 @@ function corolua.quorum(timeout) return quorum.now(quorum.HERE, timeout) end
 ---@return string? code "ENOENT", "EACCES", "ERR_TIMEOUT", "ERR_TOO_BIG" (the output) or
 --- "ERR_INTERRUPT"
 function corolua.exec(program, args, options)
-  return require("corolua.exec")(program, args, options) -- few scripts need it
+  return require("corolua.task.exec")(program, args, options) -- few scripts need it
 end
 
 local handlers = {}

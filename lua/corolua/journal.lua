@@ -1,11 +1,11 @@
 --- A log of records with checksums in a folder of its own: what was said to be
 --- written is there after a crash, each record once and in order.
 
-local condition_variable = require("corolua.scheduler.condition_variable")
+local condition = require("corolua.task.condition")
 local disks = require("corolua.journal.disk")
-local names = require("corolua.names")
-local opening = require("corolua.journal.opening")
-local replacing = require("corolua.journal.replacing")
+local names = require("corolua.base.names")
+local open = require("corolua.journal.open")
+local compaction = require("corolua.journal.compaction")
 local service = require("corolua.service")
 local writers = require("corolua.journal.writer")
 
@@ -100,7 +100,7 @@ function journal.open(dir, options)
   local disk, message, code = disks.new((dir:gsub("(.)/+$", "%1")))
   if not disk then return nil, message, code end
   local found
-  found, message, code = opening.open(disk)
+  found, message, code = open.open(disk)
   if not found then
     disk:close()
     return nil, ("journal '%s': %s"):format(dir, message), writers.code(code)
@@ -206,7 +206,7 @@ end
 function methods:replace(index, snapshot, meta)
   check_open(self, 2)
   check_snapshot(index, snapshot, meta, "journal:replace", 2)
-  return replacing.replace(self, { index = index, snapshot = snapshot, meta = meta or "" })
+  return compaction.replace(self, { index = index, snapshot = snapshot, meta = meta or "" })
 end
 
 --- Puts a snapshot in the place of the records up to `index`, and keeps those
@@ -223,7 +223,7 @@ function methods:compact(index, snapshot, meta)
   check_open(self, 2)
   check_snapshot(index, snapshot, meta, "journal:compact", 2)
   check_index(index, self.base.index, self.last, "journal:compact", 2)
-  return replacing.compact(self, { index = index, snapshot = snapshot, meta = meta or "" })
+  return compaction.compact(self, { index = index, snapshot = snapshot, meta = meta or "" })
 end
 
 -- The records of a stretch stay in memory until another one is wanted.
@@ -283,7 +283,7 @@ end
 -- Any other task that closes waits for this one; it begins again where this one
 -- is left before the end.
 local function finish(self)
-  local closing = condition_variable.new()
+  local closing = condition.new()
   local _ <close> = setmetatable({}, { __close = function()
     self.closing = nil
     closing:notify()

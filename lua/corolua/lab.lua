@@ -1,19 +1,19 @@
 --- Private clusters on this machine: real corosync daemons, each in a network
 --- and a mount namespace of its own, without root.
 
-local lfs = require("corolua.needs")("the lab", { "lfs", "lua-filesystem" })
+local lfs = require("corolua.base.needs")("the lab", { "lfs", "lua-filesystem" })
 local faults = require("corolua.lab.faults")
 local features = require("corolua.lab.features")
 local nemesis = require("corolua.lab.nemesis")
-local limits = require("corolua.lab.limits")
+local limits = require("corolua.lab.explain")
 local network = require("corolua.lab.network")
 local node = require("corolua.lab.node")
 local options = require("corolua.lab.options")
-local picture = require("corolua.lab.picture")
-local place = require("corolua.lab.place")
-local programs = require("corolua.lab.programs")
-local scheduler = require("corolua.scheduler")
-local settling = require("corolua.lab.settling")
+local status_text = require("corolua.lab.status_text")
+local sandbox = require("corolua.lab.sandbox")
+local files = require("corolua.lab.files")
+local scheduler = require("corolua.task.scheduler")
+local settle = require("corolua.lab.settle")
 
 local lab = {}
 
@@ -36,7 +36,7 @@ end
 
 local function make_folder(cluster)
   last_folder = last_folder + 1
-  cluster.folder = ("%s/lab%d"):format(place.folder, last_folder)
+  cluster.folder = ("%s/lab%d"):format(sandbox.folder, last_folder)
   local ok, why = lfs.mkdir(cluster.folder)
   if ok then return true end
   return nil, ("cannot make %s: %s"):format(cluster.folder, why), "EIO"
@@ -69,7 +69,7 @@ local function formed(cluster)
     local view = cluster[id].tracker.view
     if not view or #view.nodes ~= #initial then return nil end
   end
-  return settling.holds(cluster) and "formed"
+  return settle.holds(cluster) and "formed"
 end
 
 local function wait_formed(cluster)
@@ -109,7 +109,7 @@ end
 
 -- Completes the options by what is installed.
 local function fit(config)
-  local program, why, code = programs.find("corosync")
+  local program, why, code = files.find("corosync")
   if not program then return nil, why, code end
   return options.complete(config, features.of(program))
 end
@@ -135,7 +135,7 @@ function lab.start(given)
   end
   local ok, why, code = fit(config)
   if ok then ok, why, code = limits.check_descriptors(config.nodes) end
-  if ok then ok, why, code = place.enter() end
+  if ok then ok, why, code = sandbox.enter() end
   if not ok then return nil, why, code end
   local cluster = setmetatable({ config = config, closed = false, ready = false }, cluster_mt)
   faults.prepare(cluster)
@@ -151,7 +151,7 @@ function cluster_mt:__len() return self.config.nodes end
 
 function cluster_mt:__tostring()
   if self.closed then return "closed lab" end
-  return picture.draw(self)
+  return status_text.draw(self)
 end
 
 --- Waits until every running node knows its ring, the rings agree, and are the
@@ -164,19 +164,19 @@ function methods:settle(timeout)
     error("settle takes seconds, got " .. tostring(timeout), 2)
   end
   if self.closed then error("settle: the cluster is closed", 2) end
-  return settling.wait(self, timeout or 30)
+  return settle.wait(self, timeout or 30)
 end
 
 --- What each node says now: status, ring, nodes and quorum.
 ---@return corolua.lab.NodeState[]
 function methods:state()
   local state = {}
-  for i, member in ipairs(self) do state[i] = picture.of(member) end
+  for i, member in ipairs(self) do state[i] = status_text.of(member) end
   return state
 end
 
 local function keep_files(cluster)
-  if cluster.config.keep then programs.copy(cluster.folder, cluster.config.keep) end
+  if cluster.config.keep then files.copy(cluster.folder, cluster.config.keep) end
 end
 
 --- Ends everything the lab started, and removes all of it; may be repeated.
@@ -189,9 +189,9 @@ function methods:close()
   if self.network then self.network:close() end
   if self.folder then
     keep_files(self)
-    programs.remove(self.folder)
+    files.remove(self.folder)
   end
-  place.leave()
+  sandbox.leave()
 end
 
 cluster_mt.__close = methods.close

@@ -5,11 +5,11 @@ local member = require("corolua.replica.member")
 local opening = require("corolua.replica.opening")
 local options = require("corolua.replica.options")
 local group_options = require("corolua.group.options")
-local receiving = require("corolua.replica.receiving")
-local scheduler = require("corolua.scheduler")
+local receiving = require("corolua.replica.dispatch")
+local scheduler = require("corolua.task.scheduler")
 local service = require("corolua.service")
-local strangers = require("corolua.strangers")
-local submits = require("corolua.replica.submits")
+local strangers = require("corolua.service.strangers")
+local pending = require("corolua.replica.pending")
 local wire = require("corolua.replica.wire")
 
 ---@class corolua.ReplicaHandlers
@@ -181,7 +181,7 @@ function methods:submit(command, given)
     local ready, message, code, fate = wait_synced(self.member, deadline)
     if not ready then return nil, message, code, fate end
     local results = table.pack(attempt(self, bytes, deadline))
-    if results[1] ~= submits.AGAIN then return table.unpack(results, 1, results.n) end
+    if results[1] ~= pending.AGAIN then return table.unpack(results, 1, results.n) end
   end
 end
 

@@ -3,14 +3,14 @@
 --- group, so all members perform calls in one order, and the order also fixes
 --- who answers a call.
 
-local calls = require("corolua.rpc.calls")
-local gate = require("corolua.group.gate")
+local calls = require("corolua.rpc.pending")
+local gate = require("corolua.group.state")
 local group_options = require("corolua.group.options")
 local options = require("corolua.rpc.options")
-local scheduler = require("corolua.scheduler")
+local scheduler = require("corolua.task.scheduler")
 local server = require("corolua.rpc.server")
 local service = require("corolua.service")
-local strangers = require("corolua.strangers")
+local strangers = require("corolua.service.strangers")
 local values = require("corolua.rpc.values")
 local wire = require("corolua.rpc.wire")
 

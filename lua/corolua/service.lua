@@ -1,8 +1,8 @@
 --- What `corolua.rpc`, `corolua.election` and `corolua.replica` are made of: a
 --- group whose handlers they own, and events of their own.
 
-local describe = require("corolua.describe")
-local events = require("corolua.events")
+local describe = require("corolua.base.describe")
+local events = require("corolua.task.events")
 
 local service = {}
 
@@ -31,7 +31,7 @@ function service.room(given, what, options, level)
     check_group(given, what, level + 1)
     return given
   end
-  local group, quorum = require("corolua.group"), require("corolua.quorum")
+  local group, quorum = require("corolua.group"), require("corolua.daemon.quorum")
   local made = group.new(quorum.HERE, given, options, level + 1)
   return made -- no tail call: it would hide the caller's line
 end

@@ -2,13 +2,13 @@
 -- are answered here, and whose events are put in. `mcast_joined` answers what
 -- `daemon.answer` says; what it takes comes back as an event of its own. A spec
 -- about what a daemon does asks a real one.
-local blocking = require("corolua.blocking")
+local blocking = require("corolua.daemon.calls")
 local cpg = require("corosync.cpg")
 local group = require("corolua.group")
 local loop = require("corolua.loop")
 local quorum = require("corosync.quorum")
-local scheduler = require("corolua.scheduler")
-local tracking = require("corolua.quorum")
+local scheduler = require("corolua.task.scheduler")
+local tracking = require("corolua.daemon.quorum")
 
 local fake = {}
 

@@ -6,7 +6,7 @@
 local corolua = require("corolua")
 local cpg = require("corosync.cpg")
 local packing = require("corolua.packing")
-local seal = require("corolua.seal")
+local seal = require("corolua.service.seal")
 local sys = require("corolua.sys")
 
 local seed, seconds, rate = tonumber(arg[1]), tonumber(arg[2]), tonumber(arg[3])

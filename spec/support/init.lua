@@ -3,8 +3,8 @@
 local features = require("corolua.lab.features")
 local lfs = require("lfs")
 local loop = require("corolua.loop")
-local programs = require("corolua.lab.programs")
-local scheduler = require("corolua.scheduler")
+local files = require("corolua.lab.files")
+local scheduler = require("corolua.task.scheduler")
 
 local support = {}
 
@@ -33,7 +33,7 @@ local CHROOT = "In a chroot the kernel forbids it to all but root with CAP_SYS_A
 --- The transports of the installed corosync.
 ---@return string[]
 function support.transports()
-  local found = features.of(assert(programs.find("corosync")))
+  local found = features.of(assert(files.find("corosync")))
   return found.udpu and { "udpu", "knet" } or { "knet" }
 end
 

@@ -1,7 +1,7 @@
 -- A scheduler that a spec plays: each process has tasks of its own, which run when
 -- they are told to, and the clock is a number. While it is in force the modules of
 -- a replica wait here, and not in the program's own scheduler.
-local scheduler = require("corolua.scheduler")
+local scheduler = require("corolua.task.scheduler")
 
 local clock = {}
 

@@ -7,13 +7,13 @@
 -- messages in a ring may not come to those from another ring.
 local clock = require("spec.support.replica_clock")
 local disks = require("spec.support.replica_disk")
-local lists = require("corolua.lists")
-local machines = require("corolua.replica.machine")
+local lists = require("corolua.base.lists")
+local machines = require("corolua.replica.state_machine")
 local opening = require("corolua.replica.opening")
-local quorum = require("corolua.quorum")
+local quorum = require("corolua.daemon.quorum")
 local replica = require("corolua.replica")
-local rounds = require("corolua.replica.rounds")
-local scheduler = require("corolua.scheduler")
+local rounds = require("corolua.replica.ballot")
+local scheduler = require("corolua.task.scheduler")
 local service = require("corolua.service")
 
 local world = {}

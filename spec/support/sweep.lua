@@ -3,7 +3,7 @@
 -- be true afterwards is looked at here; what happens is up to the daemon.
 local corolua = require("corolua")
 local fake = require("spec.support.fake")
-local quorum = require("corolua.quorum")
+local quorum = require("corolua.daemon.quorum")
 
 local sweep = {}
 

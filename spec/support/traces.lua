@@ -2,8 +2,8 @@
 -- environment, which what it started has inherited, and those in the network
 -- namespaces that it told of, which keep these.
 local lfs = require("lfs")
-local place = require("corolua.lab.place")
-local scheduler = require("corolua.scheduler")
+local sandbox = require("corolua.lab.sandbox")
+local scheduler = require("corolua.task.scheduler")
 local sys = require("corolua.sys")
 local loop = require("corolua.loop")
 
@@ -51,9 +51,9 @@ end
 function traces.places()
   local found = {}
   for mount in slurp("/proc/self/mounts"):gmatch("[^\n]+") do
-    if mount:match("^%S+ (%S+)") == place.folder then found[#found + 1] = mount end
+    if mount:match("^%S+ (%S+)") == sandbox.folder then found[#found + 1] = mount end
   end
-  for name in lfs.dir(place.folder) do
+  for name in lfs.dir(sandbox.folder) do
     if name:find("^qb%-") then found[#found + 1] = name end
   end
   table.sort(found)

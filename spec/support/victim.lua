@@ -2,7 +2,7 @@
 -- three nodes, and on them programs with children of their own, one of which
 -- leaves its session and forgets its environment.
 local lab = require("corolua.lab")
-local scheduler = require("corolua.scheduler")
+local scheduler = require("corolua.task.scheduler")
 
 local CROWD = "env -i setsid sleep 1000 & setsid sleep 1000 & sleep 1000 & sleep 1000"
 

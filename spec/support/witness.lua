@@ -4,7 +4,7 @@
 local cpg = require("corosync.cpg")
 local loop = require("corolua.loop")
 local quorum = require("corosync.quorum")
-local scheduler = require("corolua.scheduler")
+local scheduler = require("corolua.task.scheduler")
 local sys = require("corolua.sys")
 
 local methods = {}

@@ -9,7 +9,7 @@
 --- neither had the other one's node among those that went down on the way: who
 --- parts and is back in the same change has not come along.
 
-local lists = require("corolua.lists")
+local lists = require("corolua.base.lists")
 
 ---@class corolua.check.Epoch a ring, as one handle saw it
 ---@field ring { nodeid: integer, seq: integer }

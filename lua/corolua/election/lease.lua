@@ -3,7 +3,7 @@
 --- sent what came back last, and so ends by itself where its daemon hangs or is
 --- cut off, before it could be told.
 
-local scheduler = require("corolua.scheduler")
+local scheduler = require("corolua.task.scheduler")
 
 ---@class corolua.election.Lease
 ---@field seconds number

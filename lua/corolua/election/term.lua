@@ -4,7 +4,7 @@
 --- where the last member of a group has left and another one begins it anew
 --- within the same ring, with nobody there to ask.
 
-local scheduler = require("corolua.scheduler")
+local scheduler = require("corolua.task.scheduler")
 
 local term = {}
 

@@ -11,7 +11,7 @@
 ---   3 claim: counter (8);
 ---   4 beat: counter (8) and when it was sent (8), which only its sender reads.
 
-local seal = require("corolua.seal")
+local seal = require("corolua.service.seal")
 local term = require("corolua.election.term")
 
 ---@class corolua.election.Message

@@ -9,8 +9,8 @@
 --- It knows no handles and no tasks: events go in by its methods, and come out
 --- in order by those of `out`.
 
-local inspect = require("corolua.inspect")
-local lists = require("corolua.lists")
+local inspect = require("corolua.base.inspect")
+local lists = require("corolua.base.lists")
 
 ---@class corolua.group.Out
 ---@field view fun(self, view: corolua.View, changed: boolean) a ring, or a list

@@ -1,7 +1,7 @@
 --- The form that messages of a group take on the wire: each one a CPG message,
 --- or packed in frames. What sends and what reads is made for each connection.
 
-local lists = require("corolua.lists")
+local lists = require("corolua.base.lists")
 local packed = require("corolua.group.packed")
 local packing = require("corolua.packing")
 local window = require("corolua.group.window")

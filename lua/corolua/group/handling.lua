@@ -6,13 +6,13 @@
 --- handled to its end before that of the next one is begun; and where a group
 --- joins anew, what is left of the joins before is dropped and counted.
 
-local describe = require("corolua.describe")
-local forgiving = require("corolua.scheduler.forgiving")
+local describe = require("corolua.base.describe")
+local forgiving = require("corolua.task.forgiving")
 local form = require("corolua.group.form")
-local gate = require("corolua.group.gate")
-local held = require("corolua.group.held")
+local gate = require("corolua.group.state")
+local inbox = require("corolua.group.inbox")
 local limit = require("corolua.limit")
-local scheduler = require("corolua.scheduler")
+local scheduler = require("corolua.task.scheduler")
 
 ---@class corolua.MessageInfo
 ---@field ring { nodeid: integer, seq: integer } that it was delivered in
@@ -39,7 +39,7 @@ local scheduler = require("corolua.scheduler")
 
 local handling = {}
 
-local OVERHEAD = held.OVERHEAD
+local OVERHEAD = inbox.OVERHEAD
 local next_handler = limit.next
 
 --- The events of a group; each with whether a handler for it is called.

@@ -2,9 +2,9 @@
 --- called as that is read, and never waits. A connection that is not the
 --- group's any more has no say: it is told so by `is_current`, once, here.
 
-local gate = require("corolua.group.gate")
+local gate = require("corolua.group.state")
 local handling = require("corolua.group.handling")
-local reconnecting = require("corolua.group.reconnecting")
+local reconnect = require("corolua.group.reconnect")
 
 local intake = {}
 
@@ -29,7 +29,7 @@ local function check_overload(life)
     life.is_choked = true
     life:read_no_more()
   else
-    reconnecting.overload(life)
+    reconnect.overload(life)
   end
 end
 
@@ -54,7 +54,7 @@ end
 ---@param life corolua.group.Life
 function intake.has_lost(life)
   if not is_current(life) then return end
-  if life.room.state == "joined" then reconnecting.lost(life) end
+  if life.room.state == "joined" then reconnect.lost(life) end
   handling.wake(life)
 end
 

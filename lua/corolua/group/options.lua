@@ -1,7 +1,7 @@
 --- What `corolua.group` takes, checked at the caller's line.
 
-local names = require("corolua.names")
-local shown = require("corolua.shown")
+local names = require("corolua.base.names")
+local shown = require("corolua.base.shown")
 
 ---@class corolua.GroupOptions
 ---@field quorum "required"|"ignore"|nil whether sending needs quorum; "required" unless told

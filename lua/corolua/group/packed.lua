@@ -3,7 +3,7 @@
 --- one goes as several. The window counts frames. Numbers begin anew with it.
 
 local packing = require("corolua.packing")
-local scheduler = require("corolua.scheduler")
+local scheduler = require("corolua.task.scheduler")
 local window = require("corolua.group.window")
 
 ---@class corolua.group.PackedWindow: corolua.group.Window

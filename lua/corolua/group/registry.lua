@@ -5,7 +5,7 @@
 --- finds another one, or none, has no more say.
 
 local forgotten = require("corolua.group.forgotten")
-local gate = require("corolua.group.gate")
+local state = require("corolua.group.state")
 local handling = require("corolua.group.handling")
 
 ---@class corolua.group.Session one join of a group, until it is over
@@ -46,7 +46,7 @@ function registry.release(room, session)
   here[room.name] = nil
   if not next(here) then taken[room.place.key] = nil end
   if session.exit then session.exit:cancel() end
-  gate.set_state(room, "left")
+  state.set_state(room, "left")
   handling.finish(room)
 end
 

@@ -4,9 +4,9 @@
 --- memory. It begins and ends with its connection: `open` comes once, and what
 --- `abandon` returns was never told of elsewhere.
 
-local deadlines = require("corolua.deadlines")
+local deadlines = require("corolua.task.deadlines")
 local loop = require("corolua.loop")
-local scheduler = require("corolua.scheduler")
+local scheduler = require("corolua.task.scheduler")
 
 -- Its fields are written here and, for packed groups, in corolua.group.packed.
 ---@class corolua.group.Window

@@ -3,7 +3,7 @@
 
 local file = require("corolua.file")
 local loop = require("corolua.loop")
-local scheduler = require("corolua.scheduler")
+local scheduler = require("corolua.task.scheduler")
 
 local disk = {}
 

@@ -3,7 +3,7 @@
 --- file that was closed, or sealed, has no such end: it is whole, or damaged.
 
 local frame = require("corolua.journal.frame")
-local log = require("corolua.journal.log")
+local log = require("corolua.journal.log_file")
 
 local recover = {}
 

@@ -4,7 +4,7 @@
 
 local frame = require("corolua.journal.frame")
 local loop = require("corolua.loop")
-local scheduler = require("corolua.scheduler")
+local scheduler = require("corolua.task.scheduler")
 
 local writer = {}
 

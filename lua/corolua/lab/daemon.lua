@@ -1,12 +1,12 @@
 --- One corosync: its files, its process, its last words.
 
 local lfs = require("lfs")
-local conf = require("corolua.lab.conf")
-local limits = require("corolua.lab.limits")
+local conf = require("corolua.lab.corosync_conf")
+local explain = require("corolua.lab.explain")
 local loop = require("corolua.loop")
 local network = require("corolua.lab.network")
-local place = require("corolua.lab.place")
-local programs = require("corolua.lab.programs")
+local sandbox = require("corolua.lab.sandbox")
+local files = require("corolua.lab.files")
 local sys = require("corolua.sys")
 
 ---@class corolua.lab.Daemon
@@ -61,9 +61,9 @@ end
 -- What it shared with its clients would stay in memory once it has been killed.
 local function remove_shared(pid)
   local own, box = ("qb-%d-"):format(pid), ("qb-corosync-%d-"):format(pid)
-  for name in lfs.dir(place.folder) do
+  for name in lfs.dir(sandbox.folder) do
     if name:sub(1, #own) == own or name:sub(1, #box) == box then
-      programs.remove(place.folder .. "/" .. name)
+      files.remove(sandbox.folder .. "/" .. name)
     end
   end
 end
@@ -75,7 +75,7 @@ local function has_ended(self, kind, status)
   local pid = self.pid
   self.pid, self.watch = nil, nil
   self.ended = (ENDS[kind] or ENDS.unknown):format(status)
-  place.guard:forget(pid)
+  sandbox.guard:forget(pid)
   remove_shared(pid)
   self.on_end(self.is_meant)
 end
@@ -83,15 +83,15 @@ end
 --- Starts corosync; it may still end when it has read its configuration.
 ---@return true? started, string? message, string? code
 function methods:start()
-  local program, why, code = programs.find("corosync")
+  local program, why, code = files.find("corosync")
   if not program then return nil, why, code end
   local errors <close> = assert(sys.open(self.files.stderr, "a"))
   local pid
   pid, why, code = sys.spawn({ program, "-f", "-c", self.files.conf }, {
     net = self.space, binds = { self.files.run, "/run" }, placement = "session",
-    stderr = errors, guard = place.guard, env = programs.environment(),
+    stderr = errors, guard = sandbox.guard, env = files.environment(),
   })
-  if not pid then return limits.explain_process(why, code) end
+  if not pid then return explain.explain_process(why, code) end
   self.pid, self.ended, self.is_meant = pid, nil, false
   self.watch = loop.child(pid, function(...) has_ended(self, ...) end)
   self.watch:unref()
@@ -141,7 +141,7 @@ function methods:last_words()
   local text = table.concat(words, "\n"):gsub("^\n+", ""):gsub("\n+$", "")
   local is_full = text:find("No space left", 1, true)
   return nil, ("corosync on node %d ended with %s. Its last words:\n%s%s")
-    :format(self.nodeid, self.ended or "no word", text, is_full and "\n" .. limits.NO_SPACE or ""),
+    :format(self.nodeid, self.ended or "no word", text, is_full and "\n" .. explain.NO_SPACE or ""),
     is_full and "ENOSPC" or "ERR_LIBRARY"
 end
 

@@ -2,7 +2,7 @@
 --- script that called the method which checks.
 
 local options = require("corolua.lab.options")
-local shown = require("corolua.shown")
+local shown = require("corolua.base.shown")
 
 local checks = {}
 

@@ -2,10 +2,10 @@
 --- it in force.
 
 local checks = require("corolua.lab.fault_checks")
-local cuts = require("corolua.lab.cuts")
-local picture = require("corolua.lab.picture")
-local scheduler = require("corolua.scheduler")
-local shapes = require("corolua.lab.shapes")
+local reachability = require("corolua.lab.reachability")
+local status_text = require("corolua.lab.status_text")
+local scheduler = require("corolua.task.scheduler")
+local shapes = require("corolua.lab.topology")
 
 ---@class corolua.lab.Cluster
 local methods = {}
@@ -15,7 +15,7 @@ local faults = { methods = methods }
 --- Prepares a cluster without faults.
 ---@param cluster corolua.lab.Cluster
 function faults.prepare(cluster)
-  cluster.cuts = cuts.new(cluster.config.nodes, cluster.config.links)
+  cluster.cuts = reachability.new(cluster.config.nodes, cluster.config.links)
   cluster.log = {}
 end
 
@@ -246,7 +246,7 @@ function methods:heal()
     ok, why, code = self.network.switch:clear()
     if not ok then return nil, why, code end
   end
-  self.cuts = cuts.new(#self, self.config.links)
+  self.cuts = reachability.new(#self, self.config.links)
   faults.record(self, "heal")
   return true
 end
@@ -283,7 +283,7 @@ end
 --- the daemons' logs.
 ---@return { at: number, clock: number, text: string }[]
 function methods:history()
-  return picture.history(self.log)
+  return status_text.history(self.log)
 end
 
 --- The switch's counters: `counters[from][to].lost` and so on.

@@ -2,10 +2,10 @@
 --- own beside whatever the script does, mends everything at the end, and leaves
 --- the cluster settled.
 
-local check_keys = require("corolua.names").check_keys
-local plan = require("corolua.lab.plan")
-local scheduler = require("corolua.scheduler")
-local shown = require("corolua.shown")
+local check_keys = require("corolua.base.names").check_keys
+local plan = require("corolua.lab.schedule")
+local scheduler = require("corolua.task.scheduler")
+local shown = require("corolua.base.shown")
 
 local nemesis = {}
 

@@ -2,7 +2,7 @@
 --- end. In the hub a kernel bridge or the switch joins them.
 
 local net = require("corolua.net")
-local place = require("corolua.lab.place")
+local sandbox = require("corolua.lab.sandbox")
 local switch = require("corolua.switch")
 
 ---@class corolua.lab.Network
@@ -111,9 +111,9 @@ local function empty_hub()
 end
 
 local function build_spaces(self, config)
-  self.hub = attempt(place.make_network(empty_hub))
+  self.hub = attempt(sandbox.make_network(empty_hub))
   for id = 1, config.nodes do
-    self.spaces[id] = attempt(place.make_network(function()
+    self.spaces[id] = attempt(sandbox.make_network(function()
       return build_node(self.hub, id, config)
     end))
   end
@@ -138,7 +138,7 @@ end
 --- Runs the function in the hub, and returns its results.
 ---@param fn function
 ---@return any ...
-function methods:in_hub(fn) return place.run_in(self.hub, fn) end
+function methods:in_hub(fn) return sandbox.run_in(self.hub, fn) end
 
 --- Pulls a node's cables out of the hub, or plugs them in again.
 ---@param id integer
@@ -161,7 +161,7 @@ end
 function methods:close()
   if self.switch then self.switch:close() end
   local spaces = { self.hub, table.unpack(self.spaces) }
-  place.release(spaces)
+  sandbox.release(spaces)
   self.hub, self.spaces = nil, {}
 end
 

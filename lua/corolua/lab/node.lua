@@ -2,13 +2,13 @@
 
 local daemon = require("corolua.lab.daemon")
 local group = require("corolua.group")
-local handles = require("corolua.lab.handles")
+local handles = require("corolua.lab.thin_handles")
 local node_faults = require("corolua.lab.node_faults")
-local place = require("corolua.lab.place")
+local sandbox = require("corolua.lab.sandbox")
 local process = require("corolua.lab.process")
-local programs = require("corolua.lab.programs")
+local files = require("corolua.lab.files")
 local script = require("corolua.lab.script")
-local tracker = require("corolua.lab.tracker")
+local quorum_tracker = require("corolua.daemon.quorum_tracker")
 
 ---@class corolua.lab.Node
 ---@field nodeid integer
@@ -38,7 +38,7 @@ function node.new(cluster, id)
   self.handles = setmetatable({}, { __mode = "k" })
   self.closers = {}
   self.daemon = daemon.new(id, cluster.folder, cluster.config, space)
-  self.tracker = tracker.new(function(fn) return place.run_in(space, fn) end)
+  self.tracker = quorum_tracker.new(function(fn) return sandbox.run_in(space, fn) end)
   self.daemon.on_end = function(is_meant)
     self.paused, self.fault = false, nil
     self.tracker:close()
@@ -93,7 +93,7 @@ function methods:enter(fn, ...)
     error("enter takes a function, got " .. type(fn), 2)
   end
   check_open(self, "enter", 2)
-  local results = table.pack(pcall(place.run_in, self.space, fn, ...))
+  local results = table.pack(pcall(sandbox.run_in, self.space, fn, ...))
   if results[1] then return table.unpack(results, 2, results.n) end
   local sentence = explain(self, results[2])
   if sentence then error(sentence, 2) end
@@ -131,7 +131,7 @@ function methods:tool(program, ...)
   local command = command_of("tool", program, ...)
   check_open(self, "tool", 2)
   if not program:find("/") then
-    local path, why, code = programs.find(program)
+    local path, why, code = files.find(program)
     if not path then return nil, why, code end
     command[1] = path
   end

@@ -2,8 +2,8 @@
 --- cables are pulled.
 
 local faults = require("corolua.lab.faults")
-local limits = require("corolua.lab.limits")
-local scheduler = require("corolua.scheduler")
+local limits = require("corolua.lab.explain")
+local scheduler = require("corolua.task.scheduler")
 
 ---@class corolua.lab.Node
 local methods = {}

@@ -1,7 +1,7 @@
 --- The options of `lab.start`: what is allowed, and what holds otherwise.
 
-local names = require("corolua.names")
-local shown = require("corolua.shown")
+local names = require("corolua.base.names")
+local shown = require("corolua.base.shown")
 
 ---@class corolua.lab.Options milliseconds where corosync.conf has them
 ---@field nodes integer? 1 to 64; 3 unless told

@@ -1,14 +1,14 @@
 --- A program that runs on a node, in a process group of its own.
 
-local limits = require("corolua.lab.limits")
-local place = require("corolua.lab.place")
-local programs = require("corolua.lab.programs")
-local processes = require("corolua.process")
+local explain = require("corolua.lab.explain")
+local sandbox = require("corolua.lab.sandbox")
+local files = require("corolua.lab.files")
+local processes = require("corolua.task.process")
 
 local process = {}
 
 local function options_on(space, list)
-  return { net = space, list = list, guard = place.guard, env = programs.environment() }
+  return { net = space, list = list, guard = sandbox.guard, env = files.environment() }
 end
 
 --- Starts a program on a node; both its output and its errors are told of.
@@ -22,7 +22,7 @@ function process.start(space, command, list, on, takes_input)
   local options = options_on(space, list)
   options.takes_input = takes_input
   local self, why, code = processes.start(command, options, on)
-  if not self then return limits.explain_process(why, code) end
+  if not self then return explain.explain_process(why, code) end
   return self
 end
 
@@ -33,7 +33,7 @@ end
 ---@return { status: integer, output: string }? result, string? message, string? code
 function process.run(space, command, list)
   local result, why, code = processes.run(command, options_on(space, list))
-  if not result then return limits.explain_process(why, code) end
+  if not result then return explain.explain_process(why, code) end
   return result
 end
 

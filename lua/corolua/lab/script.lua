@@ -2,8 +2,8 @@
 --- comes in lines.
 
 local process = require("corolua.lab.process")
-local programs = require("corolua.lab.programs")
-local scheduler = require("corolua.scheduler")
+local files = require("corolua.lab.files")
+local scheduler = require("corolua.task.scheduler")
 
 --- Called in a task, one at a time.
 ---@class corolua.lab.ScriptEvents
@@ -77,7 +77,7 @@ end
 ---@param takes_input boolean? through `input`; else it reads /dev/null
 ---@return corolua.lab.Script? script, string? message, string? code
 function script.start(space, words, list, takes_input)
-  local program, why, code = programs.corolua()
+  local program, why, code = files.corolua()
   if not program then return nil, why, code end
   local self = setmetatable({ lines_kept = {}, first = 1, last = 0, rest = "" }, script_mt)
   self.on = setmetatable({}, handlers_mt)

@@ -2,9 +2,9 @@
 --- place in the total order: what is sent stands for everything before it, and
 --- the commands behind it wait here until all of that has come.
 
-local record = require("corolua.replica.record")
-local scheduler = require("corolua.scheduler")
-local transfer = require("corolua.replica.transfer")
+local log_entry = require("corolua.replica.log_entry")
+local scheduler = require("corolua.task.scheduler")
+local state_transfer = require("corolua.replica.state_transfer")
 local wire = require("corolua.replica.wire")
 
 ---@class corolua.replica.CatchUp
@@ -90,7 +90,7 @@ local function take_record_bytes(self, bytes)
     local length = string.unpack("<I4", rest, at)
     if #rest - at - 3 < length then break end
     local one = rest:sub(at + 4, at + 3 + length)
-    local kind = record.kind(one)
+    local kind = log_entry.kind(one)
     if kind ~= "marker" and kind ~= "command" or self.machine.last >= self.to then
       return false, NO_RECORD
     end
@@ -114,7 +114,7 @@ end
 
 local function take_head(self, bytes)
   local at
-  self.kind, self.from, self.to, self.length, at = transfer.read_head(bytes)
+  self.kind, self.from, self.to, self.length, at = state_transfer.read_head(bytes)
   if not self.kind then return false, "the head of what was sent cannot be read" end
   if self.kind == "r" then
     local done, message, code = begin_records(self)

@@ -6,7 +6,7 @@
 
 local canonical = require("corolua.replica.canonical")
 local file = require("corolua.file")
-local scheduler = require("corolua.scheduler")
+local scheduler = require("corolua.task.scheduler")
 local wire = require("corolua.replica.wire")
 
 local digests = {}

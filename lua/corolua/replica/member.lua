@@ -3,14 +3,14 @@
 
 local catch_up = require("corolua.replica.catch_up")
 local digests = require("corolua.replica.digests")
-local durability = require("corolua.replica.durability")
-local lists = require("corolua.lists")
-local meeting = require("corolua.replica.meeting")
-local outbox = require("corolua.replica.outbox")
-local quorum = require("corolua.quorum")
-local record = require("corolua.replica.record")
-local scheduler = require("corolua.scheduler")
-local submits = require("corolua.replica.submits")
+local commit_rule = require("corolua.replica.commit_rule")
+local lists = require("corolua.base.lists")
+local meeting = require("corolua.replica.recovery")
+local outbox = require("corolua.replica.send_queue")
+local quorum = require("corolua.daemon.quorum")
+local log_entry = require("corolua.replica.log_entry")
+local scheduler = require("corolua.task.scheduler")
+local submits = require("corolua.replica.pending")
 local wire = require("corolua.replica.wire")
 
 ---@class corolua.replica.Member
@@ -44,7 +44,7 @@ local MAX_QUEUE = 64 * 1024 * 1024
 function member.new(room, given, machine, rounds, events)
   local self = setmetatable({
     room = room, machine = machine, journal = machine.journal, rounds = rounds, events = events,
-    level = given.durable, is_strict = durability.is_strict[given.durable],
+    level = given.durable, is_strict = commit_rule.is_strict[given.durable],
     is_on_disk = given.dir ~= nil, snapshot_after = given.snapshot_after, max_queue = MAX_QUEUE,
     origin = scheduler.nonce(), submits = submits.new(), outbox = outbox.new(room),
     phase = "joining", visit = 0, proven = machine.last, life = 1, attempts = 0, round = 0,
@@ -348,7 +348,7 @@ function methods:advance()
   elseif self.level == "written" then
     index = self.journal.written
   elseif self.phase == "synced" then
-    index = durability.reached(self.level, self.votes, self.members, written_in_term(self))
+    index = commit_rule.reached(self.level, self.votes, self.members, written_in_term(self))
   end
   self.submits:advance(math.min(index, self.proven))
 end
@@ -429,7 +429,7 @@ end
 function methods:begin_term(of)
   self.proven = self.machine.last
   local done, message, code =
-    self.machine:append(record.marker(self.seq, self.round, of))
+    self.machine:append(log_entry.marker(self.seq, self.round, of))
   if not done then return self:fail(message, code) end
   self:become_synced()
 end

@@ -1,11 +1,11 @@
 --- What a replica starts from: its log, and the state that the log makes.
 
 local journal = require("corolua.journal")
-local machines = require("corolua.replica.machine")
+local machines = require("corolua.replica.state_machine")
 local memory = require("corolua.replica.memory")
-local quorum = require("corolua.quorum")
-local round_file = require("corolua.replica.round_file")
-local rounds = require("corolua.replica.rounds")
+local quorum = require("corolua.daemon.quorum")
+local ballot_file = require("corolua.replica.ballot_file")
+local rounds = require("corolua.replica.ballot")
 
 local opening = {}
 
@@ -13,13 +13,13 @@ local function open_on_disk(dir, retry)
   local log, message, code = journal.open(dir, { retry = retry })
   if not log then return nil, nil, message, code end
   local saved
-  saved, message, code = round_file.load(dir)
+  saved, message, code = ballot_file.load(dir)
   if saved == nil then
     log:close()
     return nil, nil, message, code
   end
   local lost = saved and saved.lost
-  local function save(round) return round_file.save(dir, round) end
+  local function save(round) return ballot_file.save(dir, round) end
   return log, rounds.new(saved and not lost and saved or nil, save, lost)
 end
 

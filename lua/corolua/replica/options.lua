@@ -1,8 +1,8 @@
 --- What `replica.open` takes, checked at the caller's line.
 
-local codec = require("corolua.codec")
-local durability = require("corolua.replica.durability")
-local names = require("corolua.names")
+local codec = require("corolua.base.codec")
+local durability = require("corolua.replica.commit_rule")
+local names = require("corolua.base.names")
 
 ---@class corolua.ReplicaOptions
 ---@field initial any the state before the first command; {} unless told
@@ -38,13 +38,13 @@ local function check_function(given, key, level)
 end
 
 local function restore_json(bytes)
-  local json = require("corolua.json")
+  local json = require("corolua.base.json")
   local value, why = json.decode(bytes)
   if value == nil then error("the snapshot is no JSON: " .. why, 0) end
   return value
 end
 
-local function snapshot_json(state) return require("corolua.json").encode(state) end
+local function snapshot_json(state) return require("corolua.base.json").encode(state) end
 
 local function check_snapshot(given, level)
   if given.snapshot == nil and given.restore == nil then return snapshot_json, restore_json end

@@ -5,8 +5,8 @@
 --- wrote what is read here: what cannot be right gives nil and why, by rules that
 --- look at nothing but the message, so that all members judge alike.
 
-local seal = require("corolua.seal")
-local segments = require("corolua.replica.segments")
+local seal = require("corolua.service.seal")
+local segments = require("corolua.replica.term_history")
 
 local wire = {}
 

@@ -1,9 +1,9 @@
 --- What `corolua.rpc` takes, checked at the caller's line.
 
-local codec = require("corolua.codec")
+local codec = require("corolua.base.codec")
 local is_member = require("corosync.cpg").is_member
-local names = require("corolua.names")
-local shown = require("corolua.shown")
+local names = require("corolua.base.names")
+local shown = require("corolua.base.shown")
 local wire = require("corolua.rpc.wire")
 
 ---@class corolua.rpc.Options

@@ -2,11 +2,11 @@
 --- calls. Tasks that are done wait for the next call, as starting one costs
 --- more than waiting.
 
-local describe = require("corolua.describe")
+local describe = require("corolua.base.describe")
 local handling = require("corolua.group.handling")
 local limit = require("corolua.limit")
-local names = require("corolua.names")
-local scheduler = require("corolua.scheduler")
+local names = require("corolua.base.names")
+local scheduler = require("corolua.task.scheduler")
 local values = require("corolua.rpc.values")
 local wire = require("corolua.rpc.wire")
 

@@ -1,0 +1,22 @@
+--- The command `corolua help`: the text that `--help` of a command prints.
+
+local options = require("corolua.cli.command_line")
+
+local help = {}
+
+--- The command.
+---@param word string? the command to tell of
+---@return integer status
+function help.main(word)
+  if word == nil or word == "help" or word == "--help" or word == "-h" then
+    io.stdout:write(options.help)
+    return 0
+  end
+  local module = options.commands[word]
+  if module then return require(module).main("--help") end
+  io.stderr:write(("corolua help: there is no command '%s'%s\n")
+    :format(word, options.hint(word, options.commands, "")))
+  return 2
+end
+
+return help

@@ -1,0 +1,311 @@
+--- One connection of a group, from opening the handle to its end. A handle is
+--- for one join, so a group that joins again gets another connection, and all
+--- that is known of one belongs to it: what has been read, what is on its way,
+--- the fence, what is remembered of the frames of others.
+---
+--- A group has one connection at a time, its newest: a connection begins where
+--- the one before is over, with an empty window.
+
+local calls = require("corolua.daemon.calls")
+local cpg = require("corosync.cpg")
+local fence = require("corolua.group.fence")
+local form = require("corolua.group.form")
+local gate = require("corolua.group.state")
+local held = require("corolua.group.inbox")
+local loop = require("corolua.loop")
+local quorum = require("corolua.daemon.quorum")
+local scheduler = require("corolua.task.scheduler")
+
+---@class corolua.group.Life: corolua.group.Out
+---@field room corolua.Group
+---@field session corolua.group.Session of the group, that it was made for
+---@field is_again boolean the group was joined before in this session
+---@field tracker corolua.Tracker
+---@field inbox corolua.group.Held what was read and is not handled
+---@field window corolua.group.Window
+---@field unpacker userdata|false
+---@field parked userdata[] members that are not there and remembered by it: corolua.group.form
+---@field fence corolua.group.Fence|false from the quorum connection on
+---@field handle userdata|false
+---@field me userdata|false the own member object, once joined
+---@field newest_view corolua.View|false the newest that was read, here or before
+---@field is_ready boolean the own join and the state of its ring have been read
+---@field has_left boolean the own leave was read
+---@field is_over boolean
+---@field why string|false it is over, in words
+---@field code string|false
+---@field unconfirmed table[]|false what was in the window at the end, until it is told
+---@field is_newest_quorate boolean by corolua.group.gate, as is_quorate
+---@field is_quorate boolean at the event that is being handled
+---@field is_choked boolean by corolua.group.intake and handling: it does not read
+---@field info table|false by corolua.group.handling, as all below
+---@field message_kind string what a message is now: "message" or "inquorate"
+---@field rest table|false the frame that is being handled
+---@field handling string the event whose handler was called last
+---@field is_listed boolean it stands with those whose inboxes are handled
+local methods = {}
+local life_mt = { __name = "corolua.group.connection", __index = methods }
+
+local connection = {}
+
+local OVERHEAD = held.OVERHEAD
+
+-- The daemon refuses to join while the join before has not gone round, or while
+-- its handle is not finalized, which may happen behind our back.
+local RETRY = 0.005
+local RETRY_EXIST = 1
+
+local CLOSED = { "the connection of the group has been closed", "ERR_NOT_EXIST" }
+
+local function is_own_leave(self, left)
+  for i = 1, #left do
+    if left[i].member == self.me and left[i].reason == "leave" then return true end
+  end
+  return false
+end
+
+-- What is read goes on at once; nothing here may wait. Messages go into the
+-- inbox without a call, as held:message would put them.
+local function callbacks(self)
+  local queue, window, gate_of_rings = self.inbox, self.window, self.fence
+  local values, senders = queue.values, queue.senders
+  return {
+    deliver = function(_, _, payload, from)
+      if from == self.me then window:confirm() end
+      if not gate_of_rings.is_open then return gate_of_rings:message(payload, from) end
+      local last = queue.last + 1
+      queue.last, queue.bytes = last, queue.bytes + #payload + OVERHEAD
+      values[last], senders[last] = payload, from
+    end,
+    confchg = function(_, _, members, left, joined)
+      if is_own_leave(self, left) then
+        self.has_left = true
+        self.room.changed:notify()
+      end
+      gate_of_rings:confchg(members, left, joined)
+    end,
+    totem_confchg = function(_, ring, nodes) gate_of_rings:ring(ring, nodes) end,
+  }
+end
+
+--- Makes a connection, which is not connected yet, the group's.
+---@param room corolua.Group
+---@param session corolua.group.Session
+---@return corolua.group.Life
+function connection.begin(room, session)
+  local before = room.life
+  assert(not before or before.is_over, "a group has one connection at a time")
+  local is_again = before and before.session == session and before.newest_view ~= false
+  local self = setmetatable({
+    room = room, session = session, is_again = is_again, tracker = quorum.at(room.place),
+    inbox = held.new(), window = form.window(room), unpacker = form.unpacker(room),
+    parked = {},
+    handlers = room.handlers, backlog = room.backlog, intake = room.intake,
+    fence = false, handle = false, me = false, watch = false,
+    newest_view = is_again and before.newest_view,
+    is_ready = false, has_left = false, is_over = false, why = false, code = false,
+    unconfirmed = false, is_quorate = false, is_newest_quorate = false, is_choked = false,
+    info = false, message_kind = "message", rest = false, handling = "members",
+    is_listed = false,
+  }, life_mt)
+  assert(self.window:count() == 0, "a window is empty where a connection begins")
+  room.life, room.window = self, self.window
+  return self
+end
+
+-- The deadline of all that happens until the group has joined.
+local function left_until(deadline) return math.max(0, deadline - scheduler.now()) end
+
+local function is_worth_retrying(code, since)
+  if code == "ERR_EXIST" then return scheduler.now() - since < RETRY_EXIST end
+  return code == "ERR_TRY_AGAIN"
+end
+
+local function join(self, deadline)
+  local room = self.room
+  local since = scheduler.now()
+  while true do
+    local me, message, code = calls.call(
+      self.handle, "join", room.place.network, left_until(deadline), room.name)
+    if me or self.is_over or not is_worth_retrying(code, since) then return me, message, code end
+    if not scheduler.sleep(RETRY) then return nil, "stopping", "ERR_INTERRUPT" end
+    if self.is_over then return nil end
+  end
+end
+
+-- From the first moment the quorum connection is one with this: where it is
+-- lost meanwhile, what is joined behind it is of another daemon.
+local function follow(self)
+  local tracker = self.tracker
+  self.fence = fence.new(self, { free = tracker.free, previous = self.newest_view or nil })
+  for _, state in ipairs(tracker.states) do self.fence:quorum(state) end
+  tracker:follow(self)
+end
+
+local function connect(self, deadline)
+  local ok, message, code = self.tracker:open(left_until(deadline))
+  if not ok or self.is_over then return nil, message, code end
+  follow(self)
+  self.handle = cpg.prepare(callbacks(self), { deliver_initial_totem_conf = true })
+  local network = self.room.place.network
+  ok, message, code = calls.call(self.handle, "initialize", network, left_until(deadline))
+  if not ok or self.is_over then return nil, message, code end
+  local me
+  me, message, code = join(self, deadline)
+  if not me or self.is_over then return nil, message, code end
+  self.me = me
+  return true
+end
+
+local function read(self)
+  if self.is_over or not self.watch then return end
+  local ok, more, code = self.handle:dispatch("all")
+  if not ok then return self:lost(more, code) end
+  if more and self.handle:pending() > 0 then loop.timer(0, function() read(self) end) end
+  self.intake.has_read(self)
+end
+
+--- Reads what the daemon sends, from here on.
+function methods:read_on()
+  if self.watch or self.is_over then return end
+  self.watch = assert(loop.fd(self.handle:fd_get(), "r", function() read(self) end))
+  if self.handle:pending() > 0 then loop.timer(0, function() read(self) end) end
+end
+
+--- Leaves what the daemon sends where it is.
+function methods:read_no_more()
+  if self.watch then self.watch:cancel() end
+  self.watch = false
+end
+
+-- Its end, where a call that waited has failed or came back too late: a handle
+-- is closed to us while a thread works with it, so it is let go only now.
+local function fail(self, message, code)
+  self:finish(nil, message, code)
+  if self.handle then calls.finalize(self.handle) end
+  return nil, self.why, self.code
+end
+
+--- Connects and joins, and waits until the own join and the state of its ring
+--- have been read.
+---@param timeout number in seconds
+---@return true? joined, string? message, string? code
+function methods:start(timeout)
+  local deadline = scheduler.now() + timeout
+  local joined, message, code = connect(self, deadline)
+  if not joined then return fail(self, message, code) end
+  self:read_on()
+  local _
+  _, message, code = self.room.changed:wait_until(function()
+    return self.is_ready or self.is_over
+  end, left_until(deadline))
+  if self.is_ready then return true end
+  return fail(self, message, code)
+end
+
+--- A view comes out of the fence, with another list or without.
+---@param view corolua.View
+---@param changed boolean
+function methods:view(view, changed)
+  self.newest_view = view
+  self.inbox:add(changed and "members" or "ring", view)
+end
+
+--- A message comes out of the fence.
+---@param payload string
+---@param from userdata
+function methods:message(payload, from) self.inbox:message(payload, from) end
+
+--- A ring is complete; at the first one the group has joined.
+function methods:entered()
+  if self.is_ready then return end
+  self.is_ready = true
+  self.window:open(self.handle)
+  form.set_ring(self, self.newest_view.ring)
+  gate.set_quorate(self, self.newest_view.quorate)
+  local tracker = self.tracker
+  gate.set_newest_quorate(self, tracker.free or tracker.newest ~= nil and tracker.newest.quorate)
+  self.inbox:add("up", self.is_again)
+  self.intake.has_joined(self)
+end
+
+--- A state of a ring comes out of the fence.
+---@param state corolua.QuorumState
+---@param view corolua.View
+function methods:quorum(state, view)
+  if view ~= self.newest_view then self:view(view, false) end
+  self.inbox:add("quorum", state)
+end
+
+--- The shared quorum connection has read a state.
+---@param state corolua.QuorumState
+function methods:has_read_state(state)
+  if self.is_over then return end
+  self.fence:quorum(state)
+  self.intake.has_read_quorum(self, state)
+end
+
+--- The connection is let go, without waiting for the daemon unless told to. What
+--- was in the window is kept until it is told.
+---@param timeout number? in seconds
+---@param message string? why
+---@param code string?
+function methods:finish(timeout, message, code)
+  if self.is_over then return end
+  self.is_over = true
+  self.why, self.code = message or CLOSED[1], code or CLOSED[2]
+  self:read_no_more()
+  self.tracker:unfollow(self)
+  self.unconfirmed = self.window:abandon()
+  self.room.changed:notify()
+  if self.handle then calls.finalize(self.handle, timeout) end
+end
+
+--- What was accepted and not read back, in order, once.
+---@return { payload: any, sent: boolean }[]
+function methods:take_unconfirmed()
+  local list = self.unconfirmed or {}
+  self.unconfirmed = false
+  return form.decode(self.room, list)
+end
+
+--- The daemon is gone: what was read comes out, and the group is told.
+---@param message string
+---@param code string
+function methods:lost(message, code)
+  if self.is_over then return end
+  if self.is_ready then self.fence:down() end
+  self:finish(nil, message, code)
+  self.intake.has_lost(self)
+end
+
+local function wait_left(self, timeout)
+  self:read_on()
+  local _, message, code = self.room.changed:wait_until(function()
+    return self.has_left or self.is_over
+  end, timeout)
+  if not self.has_left then return fail(self, message, code) end
+  self:finish(timeout)
+  return true
+end
+
+--- Leaves the group, and waits until the own leave has been read. The
+--- connection is over in any case.
+---@param timeout number in seconds, for each of the two
+---@return true? left, string? message, string? code
+function methods:leave(timeout)
+  if self.is_over then return nil, self.why, self.code end
+  self:read_no_more()
+  -- What waits to be sent again must not go to a handle that is closed.
+  self.window:stop()
+  local network = self.room.place.network
+  local ok, message, code = calls.call(self.handle, "leave", network, timeout)
+  if self.is_over then return fail(self) end
+  if not ok then
+    self:lost(message, code)
+    return nil, message, code
+  end
+  return wait_left(self, timeout)
+end
+
+return connection

@@ -1,0 +1,51 @@
+--- What a member says to the others, in order, without waiting: what the send
+--- window has no room for goes out later.
+
+local scheduler = require("corolua.task.scheduler")
+
+---@class corolua.replica.Outbox
+local methods = {}
+local outbox_mt = { __index = methods }
+
+local send_queue = {}
+
+---@param room corolua.Group
+---@return corolua.replica.Outbox
+function send_queue.new(room)
+  return setmetatable({ room = room, list = {}, first = 1, last = 0 }, outbox_mt)
+end
+
+-- A window that is full for long is no reason to say less.
+local function send(self, bytes)
+  local sent, code, _
+  repeat sent, _, code = self.room:send(bytes) until code ~= "ERR_TIMEOUT"
+  return sent
+end
+
+local function run(self)
+  while self.first <= self.last do
+    local bytes = self.list[self.first]
+    self.list[self.first] = nil
+    self.first = self.first + 1
+    if not send(self, bytes) then self:clear() end
+  end
+  self.is_running = false
+end
+
+--- What waits is not said any more.
+function methods:clear() self.list, self.first, self.last = {}, 1, 0 end
+
+---@param bytes string
+function methods:post(bytes)
+  if not self.is_running then
+    local _, _, code = self.room:try_send(bytes)
+    if code ~= "ERR_TRY_AGAIN" then return end
+  end
+  self.last = self.last + 1
+  self.list[self.last] = bytes
+  if self.is_running then return end
+  self.is_running = true
+  scheduler.spawn(run, self)
+end
+
+return send_queue
