@@ -9,8 +9,8 @@
  */
 #include "host.h"
 
-#include "limit.h"
-#include "status.h"
+#include "common/limit.h"
+#include "common/status.h"
 
 #include <errno.h>
 #include <lauxlib.h>

@@ -1,7 +1,7 @@
 /* One line per event through libqb's qb_log, libqb's own lines included. */
 #include "host.h"
 
-#include "args.h"
+#include "common/args.h"
 
 #include <lauxlib.h>
 #include <qb/qblog.h>

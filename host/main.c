@@ -4,7 +4,7 @@
  */
 #include "host.h"
 
-#include "forked.h"
+#include "common/forked.h"
 #include "modules.h"
 
 #include <errno.h>

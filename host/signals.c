@@ -9,9 +9,9 @@
  */
 #include "host.h"
 
-#include "forked.h"
-#include "limit.h"
-#include "status.h"
+#include "common/forked.h"
+#include "common/limit.h"
+#include "common/status.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "args.h"
+#include "common/args.h"
 
 enum { WORDS = 32, LONGEST = 63 };
 

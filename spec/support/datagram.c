@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "module.h"
+#include "common/module.h"
 
 #define DATAGRAM_NAME "spec.datagram"
 

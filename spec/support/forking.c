@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "module.h"
+#include "common/module.h"
 
 /* forking.fork() -> pid in the parent, 0 in the child */
 static int forking_fork(lua_State *L)

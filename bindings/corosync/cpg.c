@@ -1,0 +1,374 @@
+/*
+ * corosync.cpg: closed process groups.
+ *
+ * A handle is for one group and one life. After cpg_leave the daemon goes on
+ * sending to the handle, and a second cpg_join on it never returns; so the
+ * state of a handle is kept here, a used handle refuses to join, and after the
+ * own LEAVE nothing is delivered any more.
+ */
+#include "corosync/cpg.h"
+
+#include <lauxlib.h>
+#include <string.h>
+
+#include "common/args.h"
+#include "common/module.h"
+#include "common/status.h"
+#include "corosync/member.h"
+
+static const struct name states[] = {
+	{STATE_NEW, "new"},
+	{STATE_JOINED, "joined"},
+	{STATE_LEAVING, "leaving"},
+	{STATE_LEFT, "left"},
+	{0, NULL},
+};
+
+static const struct name guarantees[] = {
+	{CPG_TYPE_UNORDERED, "unordered"},
+	{CPG_TYPE_FIFO, "fifo"},
+	{CPG_TYPE_AGREED, "agreed"},
+	{CPG_TYPE_SAFE, "safe"},
+	{0, NULL},
+};
+
+static const struct name flow_states[] = {
+	{CPG_FLOW_CONTROL_DISABLED, "disabled"},
+	{CPG_FLOW_CONTROL_ENABLED, "enabled"},
+	{0, NULL},
+};
+
+/* The longest name that corosync handles in all places. */
+enum { GROUP_NAME_MAX = CPG_MAX_NAME_LENGTH - 1 };
+
+void check_group(lua_State *L, int arg, struct cpg_name *group)
+{
+	size_t length;
+	const char *text =
+		check_text(L, arg, "group name", 1, GROUP_NAME_MAX, &length);
+
+	memset(group, 0, sizeof *group);
+	group->length = (uint32_t)length;
+	memcpy(group->value, text, length);
+}
+
+static const struct library library = {
+	.type = "corosync.cpg",
+	.initialize_name = "cpg_model_initialize",
+	.dispatch_name = "cpg_dispatch",
+	.fd_get_name = "cpg_fd_get",
+	.finalize_name = "cpg_finalize",
+	.handlers = group_handlers,
+	.values = GROUP_VALUES,
+	.connect = group_connect,
+	.dispatch = cpg_dispatch,
+	.fd_get = cpg_fd_get,
+	.finalize = cpg_finalize,
+	.push_event = group_push_event,
+	.blocking = group_jobs,
+};
+
+static int push_not_joined(lua_State *L, const char *call)
+{
+	lua_pushnil(L);
+	lua_pushfstring(L, "%s: the handle is not joined", call);
+	lua_pushliteral(L, "ERR_NOT_EXIST");
+	return 3;
+}
+
+/*
+ * handle:join(group) -> true | nil, message, code
+ *
+ * Joins the group, which stands for "joined" from here on: what is sent now is
+ * delivered after the own JOIN. A handle joins once in its life.
+ */
+static int group_join(lua_State *L)
+{
+	struct cpg *self = check_handle(L);
+	struct cpg_name group;
+	cs_error_t err;
+
+	check_group(L, 2, &group);
+	if (self->state != STATE_NEW)
+		return luaL_error(L, JOINED_BEFORE);
+	lua_pushvalue(L, 2);
+	lua_setiuservalue(L, 1, GROUP_VALUE);
+	err = cpg_join(self->handle.id, &group);
+	if (err != CS_OK)
+		return push_failure(L, "cpg_join", err);
+	self->group = group;
+	self->state = STATE_JOINED;
+	lua_pushboolean(L, 1);
+	return 1;
+}
+
+static cs_error_t leave(struct cpg *self)
+{
+	cs_error_t err = cpg_local_get(self->handle.id, &self->nodeid);
+
+	if (err != CS_OK)
+		return err;
+	return cpg_leave(self->handle.id, &self->group);
+}
+
+/*
+ * handle:leave() -> true | nil, message, code
+ *
+ * Leaves the joined group. Events go on until the own LEAVE has been
+ * dispatched; after it there are none.
+ */
+static int group_leave(lua_State *L)
+{
+	struct cpg *self = check_handle(L);
+	cs_error_t err;
+
+	if (self->state != STATE_JOINED)
+		return push_not_joined(L, "cpg_leave");
+	err = leave(self);
+	if (err != CS_OK)
+		return push_failure(L, "cpg_leave", err);
+	self->state = STATE_LEAVING;
+	lua_pushboolean(L, 1);
+	return 1;
+}
+
+/* Joins the array of strings at arg, which stays on the stack. */
+static void concatenate(lua_State *L, int arg)
+{
+	luaL_Buffer buffer;
+	lua_Integer count = luaL_len(L, arg);
+
+	luaL_buffinit(L, &buffer);
+	for (lua_Integer i = 1; i <= count; i++) {
+		if (lua_geti(L, arg, i) != LUA_TSTRING)
+			luaL_error(L,
+				   "bad argument #%d to 'mcast_joined' "
+				   "(payload[%I] must be a string, got %s)",
+				   arg - 1, (LUAI_UACINT)i,
+				   luaL_typename(L, -1));
+		luaL_addvalue(&buffer);
+	}
+	luaL_pushresult(&buffer);
+	lua_replace(L, arg);
+}
+
+static struct iovec check_payload(lua_State *L, int arg)
+{
+	struct iovec iovec;
+
+	if (lua_istable(L, arg))
+		concatenate(L, arg);
+	else if (lua_type(L, arg) != LUA_TSTRING)
+		luaL_argerror(L, arg,
+			      lua_pushfstring(L,
+					      "payload must be a string or an "
+					      "array of strings, got %s",
+					      luaL_typename(L, arg)));
+	iovec.iov_base = (void *)lua_tolstring(L, arg, &iovec.iov_len);
+	return iovec;
+}
+
+/*
+ * handle:mcast_joined(payload, guarantee) -> true | nil, message, code
+ *
+ * Sends a string, or an array of strings as one message, to all members, the
+ * sender included. true says that the daemon will see it, not that it has been
+ * delivered. The guarantee may be left out: corosync delivers "agreed".
+ */
+static int group_mcast_joined(lua_State *L)
+{
+	unsigned int guarantee =
+		opt_name(L, 3, "guarantee", guarantees, CPG_TYPE_AGREED);
+	struct iovec iovec = check_payload(L, 2);
+	/* Last, as joining an array may have run a finalizer. */
+	struct cpg *self = check_handle(L);
+	cs_error_t err;
+
+	if (self->state != STATE_JOINED)
+		return push_not_joined(L, "cpg_mcast_joined");
+	err = cpg_mcast_joined(self->handle.id, (cpg_guarantee_t)guarantee,
+			       &iovec, 1);
+	if (err != CS_OK)
+		return push_failure(L, "cpg_mcast_joined", err);
+	lua_pushboolean(L, 1);
+	return 1;
+}
+
+/*
+ * handle:membership_get(group) -> { member, ... } | nil, message, code
+ *
+ * The members of a group as the daemon knows them now, which may be newer than
+ * the last event; the joined group where none is named.
+ */
+static int group_membership_get(lua_State *L)
+{
+	struct cpg *self = check_handle(L);
+	struct cpg_name group = self->group;
+	struct cpg_address list[CPG_MEMBERS_MAX];
+	int count = CPG_MEMBERS_MAX;
+	cs_error_t err;
+
+	if (!lua_isnoneornil(L, 2) || self->state == STATE_NEW)
+		check_group(L, 2, &group);
+	err = cpg_membership_get(self->handle.id, &group, list, &count);
+	if (err != CS_OK)
+		return push_failure(L, "cpg_membership_get", err);
+	push_members(L, list, (size_t)count);
+	return 1;
+}
+
+/* handle:local_get() -> nodeid | nil, message, code */
+static int group_local_get(lua_State *L)
+{
+	const struct cpg *self = check_handle(L);
+	unsigned int nodeid;
+	cs_error_t err = cpg_local_get(self->handle.id, &nodeid);
+
+	if (err != CS_OK)
+		return push_failure(L, "cpg_local_get", err);
+	lua_pushinteger(L, nodeid);
+	return 1;
+}
+
+/*
+ * handle:max_atomic_msgsize_get() -> bytes | nil, message, code
+ *
+ * The largest payload that is one message on the wire. A larger one is sent in
+ * fragments while the call blocks, and lost with "ERR_INTERRUPT" if the
+ * membership changes meanwhile.
+ */
+static int group_max_atomic_msgsize_get(lua_State *L)
+{
+	const struct cpg *self = check_handle(L);
+	uint32_t size;
+	cs_error_t err = cpg_max_atomic_msgsize_get(self->handle.id, &size);
+
+	if (err != CS_OK)
+		return push_failure(L, "cpg_max_atomic_msgsize_get", err);
+	lua_pushinteger(L, size);
+	return 1;
+}
+
+/*
+ * handle:flow_control_state_get() -> "disabled" | "enabled"
+ *                                  | nil, message, code
+ *
+ * Corosync always says "disabled", also while it answers "ERR_TRY_AGAIN".
+ */
+static int group_flow_control_state_get(lua_State *L)
+{
+	const struct cpg *self = check_handle(L);
+	cpg_flow_control_state_t state;
+	cs_error_t err = cpg_flow_control_state_get(self->handle.id, &state);
+
+	if (err != CS_OK)
+		return push_failure(L, "cpg_flow_control_state_get", err);
+	push_name(L, flow_states, state);
+	return 1;
+}
+
+/*
+ * handle:state() -> "new" | "joined" | "leaving" | "left"
+ *
+ * Where the handle stands in its one life; "left" once the own LEAVE was read.
+ */
+static int group_state(lua_State *L)
+{
+	const struct cpg *self = check_handle(L);
+
+	push_name(L, states, self->state);
+	return 1;
+}
+
+static unsigned int check_flags(lua_State *L, int arg)
+{
+	static const char *const options[] = {
+		"deliver_initial_totem_conf",
+		NULL,
+	};
+
+	check_keys(L, arg, "option", options);
+	return check_flag(L, arg, options[0])
+		       ? CPG_MODEL_V1_DELIVER_INITIAL_TOTEM_CONF
+		       : 0;
+}
+
+static struct cpg *push_prepared(lua_State *L)
+{
+	unsigned int flags = check_flags(L, 2);
+	struct cpg *self = push_handle(L, &library, sizeof *self, 1);
+
+	self->handle.flags = flags;
+	return self;
+}
+
+/*
+ * cpg.initialize(callbacks, options) -> handle | nil, message, code
+ *
+ * Connects to the local daemon (cpg_model_initialize, model v1). Callbacks are
+ * deliver(handle, group, payload, from), confchg(handle, group, members, left,
+ * joined) and totem_confchg(handle, ring, nodeids), each of which may be left
+ * out; the option deliver_initial_totem_conf gives the ring at the join.
+ */
+static int initialize(lua_State *L)
+{
+	return handle_initialize(L, &push_prepared(L)->handle);
+}
+
+/*
+ * cpg.prepare(callbacks, options) -> handle
+ *
+ * The handle of initialize, still closed: corolua.worker connects it.
+ */
+static int prepare(lua_State *L)
+{
+	push_prepared(L);
+	return 1;
+}
+
+static const luaL_Reg methods[] = {
+	{"join", group_join},
+	{"leave", group_leave},
+	{"mcast_joined", group_mcast_joined},
+	{"membership_get", group_membership_get},
+	{"local_get", group_local_get},
+	{"max_atomic_msgsize_get", group_max_atomic_msgsize_get},
+	{"flow_control_state_get", group_flow_control_state_get},
+	{"iterate", group_iterate},
+	{"state", group_state},
+	{NULL, NULL},
+};
+
+/* cpg.member(nodeid, pid) -> member: the one that events tell of, too */
+static int cpg_member(lua_State *L)
+{
+	lua_Integer nodeid = check_range(L, 1, "nodeid", 1, UINT32_MAX);
+	lua_Integer pid = check_range(L, 2, "pid", 1, UINT32_MAX);
+
+	push_member(L, (uint32_t)nodeid, (uint32_t)pid);
+	return 1;
+}
+
+/* cpg.is_member(value) -> boolean */
+static int cpg_is_member(lua_State *L)
+{
+	luaL_checkany(L, 1);
+	lua_pushboolean(L, is_member(L, 1));
+	return 1;
+}
+
+static const luaL_Reg functions[] = {
+	{"initialize", initialize},
+	{"is_member", cpg_is_member},
+	{"member", cpg_member},
+	{"prepare", prepare},
+	{NULL, NULL},
+};
+
+MODULE(corosync_cpg)
+{
+	members_register(L);
+	handle_register(L, &library, methods);
+	luaL_newlib(L, functions);
+	return 1;
+}

@@ -1,0 +1,58 @@
+#ifndef COROLUA_CPG_H
+#define COROLUA_CPG_H
+
+#include <corosync/cpg.h>
+#include <stdint.h>
+
+#include "corosync/handle.h"
+
+/*
+ * The handle of corosync.cpg, and what its files have of one another: its
+ * methods are in cpg.c, the events in cpg_events.c, calls that a worker makes
+ * in cpg_jobs.c, iteration in cpg_iterate.c.
+ */
+enum state { STATE_NEW, STATE_JOINED, STATE_LEAVING, STATE_LEFT };
+
+#define JOINED_BEFORE                                                          \
+	"the handle has joined a group before; open a new one for each join"
+
+struct cpg {
+	struct handle handle;
+	enum state state;
+	struct cpg_name group; /* once joined */
+	uint32_t nodeid;       /* own one, known from leave on */
+	/* Of the latest message; its object is the user value SENDER_VALUE. */
+	uint32_t sender_nodeid;
+	uint32_t sender_pid;
+};
+
+/* "deliver" and so on, NULL-ended: the handlers of the events. */
+extern const char *const group_handlers[];
+
+/* The user values of a handle behind its three handlers: the name of its group
+ * once it has joined, and the sender of the latest message. */
+enum {
+	GROUP_VALUE = HANDLER_VALUE + 3,
+	SENDER_VALUE,
+	GROUP_VALUES = 2,
+};
+
+/* cpg_model_initialize with the callbacks of the events. */
+cs_error_t group_connect(struct connection *connection);
+
+/* The arguments of an event's handler; the handle is at index 1. */
+int group_push_event(lua_State *L, const struct event *event);
+
+/* The calls that a worker makes. */
+extern const struct blocking group_jobs[];
+
+/* The group name at arg. */
+void check_group(lua_State *L, int arg, struct cpg_name *group);
+
+/* An array of member objects. */
+void push_members(lua_State *L, const struct cpg_address *list, size_t count);
+
+/* handle:iterate, the method */
+int group_iterate(lua_State *L);
+
+#endif

@@ -1,0 +1,244 @@
+/*
+ * The events of corosync.cpg: callbacks that copy them into the handle's queue,
+ * and what their handlers are called with once cpg_dispatch has returned.
+ */
+#include "corosync/cpg.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "common/args.h"
+#include "corosync/dispatch.h"
+#include "corosync/member.h"
+#include "corosync/ring.h"
+
+enum kind { KIND_DELIVER, KIND_CONFCHG, KIND_TOTEM_CONFCHG };
+
+const char *const group_handlers[] = {
+	[KIND_DELIVER] = "deliver",
+	[KIND_CONFCHG] = "confchg",
+	[KIND_TOTEM_CONFCHG] = "totem_confchg",
+	NULL,
+};
+
+static const struct name reasons[] = {
+	{CPG_REASON_UNDEFINED, "undefined"},
+	{CPG_REASON_JOIN, "join"},
+	{CPG_REASON_LEAVE, "leave"},
+	{CPG_REASON_NODEDOWN, "nodedown"},
+	{CPG_REASON_NODEUP, "nodeup"},
+	{CPG_REASON_PROCDOWN, "procdown"},
+	{0, NULL},
+};
+
+/* A handle is in one group, so the events do not say in which. */
+struct deliver {
+	struct event event;
+	uint32_t nodeid;
+	uint32_t pid;
+	size_t length;
+	char payload[];
+};
+
+struct confchg {
+	struct event event;
+	size_t members;
+	size_t left;
+	size_t joined;
+	struct cpg_address addresses[]; /* the three lists, one by one */
+};
+
+struct totem_confchg {
+	struct event event;
+	struct cpg_ring_id ring;
+	size_t count;
+	uint32_t nodeids[];
+};
+
+void push_members(lua_State *L, const struct cpg_address *list, size_t count)
+{
+	lua_createtable(L, (int)count, 0);
+	for (size_t i = 0; i < count; i++) {
+		push_member(L, list[i].nodeid, list[i].pid);
+		lua_rawseti(L, -2, (lua_Integer)i + 1);
+	}
+}
+
+static void push_changes(lua_State *L, const struct cpg_address *list,
+			 size_t count)
+{
+	lua_createtable(L, (int)count, 0);
+	for (size_t i = 0; i < count; i++) {
+		lua_createtable(L, 0, 2);
+		push_member(L, list[i].nodeid, list[i].pid);
+		lua_setfield(L, -2, "member");
+		push_name(L, reasons, list[i].reason);
+		lua_setfield(L, -2, "reason");
+		lua_rawseti(L, -2, (lua_Integer)i + 1);
+	}
+}
+
+/* Messages of one sender mostly come in a row: this spares the look-up. */
+static void push_sender(lua_State *L, struct cpg *self,
+			const struct deliver *deliver)
+{
+	if (deliver->nodeid == self->sender_nodeid &&
+	    deliver->pid == self->sender_pid) {
+		lua_getiuservalue(L, 1, SENDER_VALUE);
+		return;
+	}
+	push_member(L, deliver->nodeid, deliver->pid);
+	lua_pushvalue(L, -1);
+	lua_setiuservalue(L, 1, SENDER_VALUE);
+	self->sender_nodeid = deliver->nodeid;
+	self->sender_pid = deliver->pid;
+}
+
+/* The handle is at index 1, as in every call of group_push_event. */
+static int push_deliver(lua_State *L, const struct event *event)
+{
+	const struct deliver *deliver = (const void *)event;
+
+	lua_getiuservalue(L, 1, GROUP_VALUE);
+	lua_pushlstring(L, deliver->payload, deliver->length);
+	push_sender(L, lua_touserdata(L, 1), deliver);
+	return 3;
+}
+
+static int push_confchg(lua_State *L, const struct event *event)
+{
+	const struct confchg *confchg = (const void *)event;
+	const struct cpg_address *left = confchg->addresses + confchg->members;
+
+	lua_getiuservalue(L, 1, GROUP_VALUE);
+	push_members(L, confchg->addresses, confchg->members);
+	push_changes(L, left, confchg->left);
+	push_changes(L, left + confchg->left, confchg->joined);
+	return 4;
+}
+
+static int push_totem_confchg(lua_State *L, const struct event *event)
+{
+	const struct totem_confchg *confchg = (const void *)event;
+
+	push_ring(L, confchg->ring.nodeid, confchg->ring.seq);
+	push_nodeids(L, confchg->nodeids, confchg->count);
+	return 2;
+}
+
+int group_push_event(lua_State *L, const struct event *event)
+{
+	switch ((enum kind)event->kind) {
+	case KIND_DELIVER:
+		return push_deliver(L, event);
+	case KIND_CONFCHG:
+		return push_confchg(L, event);
+	case KIND_TOTEM_CONFCHG:
+		return push_totem_confchg(L, event);
+	}
+	return 0;
+}
+
+static void on_deliver(cpg_handle_t id, const struct cpg_name *group,
+		       uint32_t nodeid, uint32_t pid, void *payload,
+		       size_t length)
+{
+	const struct cpg *self = (const void *)handle_dispatching();
+	struct deliver *deliver;
+
+	(void)id;
+	(void)group;
+	if (self->state == STATE_LEFT)
+		return;
+	deliver = handle_add_event(KIND_DELIVER, sizeof *deliver + length);
+	if (deliver == NULL)
+		return;
+	deliver->nodeid = nodeid;
+	deliver->pid = pid;
+	deliver->length = length;
+	memcpy(deliver->payload, payload, length);
+}
+
+static bool is_own_leave(const struct cpg *self, const struct cpg_name *group,
+			 const struct cpg_address *left, size_t count)
+{
+	if (self->state != STATE_LEAVING ||
+	    group->length != self->group.length ||
+	    memcmp(group->value, self->group.value, group->length) != 0)
+		return false;
+	for (size_t i = 0; i < count; i++)
+		if (left[i].nodeid == self->nodeid &&
+		    left[i].pid == (uint32_t)getpid() &&
+		    left[i].reason == CPG_REASON_LEAVE)
+			return true;
+	return false;
+}
+
+static void append(struct cpg_address **end, const struct cpg_address *list,
+		   size_t count)
+{
+	if (count > 0)
+		memcpy(*end, list, count * sizeof *list);
+	*end += count;
+}
+
+static void on_confchg(cpg_handle_t id, const struct cpg_name *group,
+		       const struct cpg_address *members, size_t member_count,
+		       const struct cpg_address *left, size_t left_count,
+		       const struct cpg_address *joined, size_t joined_count)
+{
+	struct cpg *self = (void *)handle_dispatching();
+	struct confchg *confchg;
+	struct cpg_address *end;
+
+	(void)id;
+	if (self->state == STATE_LEFT)
+		return;
+	if (is_own_leave(self, group, left, left_count))
+		self->state = STATE_LEFT;
+	confchg = handle_add_event(
+		KIND_CONFCHG,
+		sizeof *confchg + (member_count + left_count + joined_count) *
+					  sizeof *end);
+	if (confchg == NULL)
+		return;
+	confchg->members = member_count;
+	confchg->left = left_count;
+	confchg->joined = joined_count;
+	end = confchg->addresses;
+	append(&end, members, member_count);
+	append(&end, left, left_count);
+	append(&end, joined, joined_count);
+}
+
+static void on_totem_confchg(cpg_handle_t id, struct cpg_ring_id ring,
+			     uint32_t count, const uint32_t *nodeids)
+{
+	const struct cpg *self = (const void *)handle_dispatching();
+	struct totem_confchg *confchg;
+
+	(void)id;
+	if (self->state == STATE_LEFT)
+		return;
+	confchg = handle_add_event(KIND_TOTEM_CONFCHG,
+				   sizeof *confchg + count * sizeof *nodeids);
+	if (confchg == NULL)
+		return;
+	confchg->ring = ring;
+	confchg->count = count;
+	memcpy(confchg->nodeids, nodeids, count * sizeof *nodeids);
+}
+
+cs_error_t group_connect(struct connection *connection)
+{
+	cpg_model_v1_data_t data = {
+		.model = CPG_MODEL_V1,
+		.cpg_deliver_fn = on_deliver,
+		.cpg_confchg_fn = on_confchg,
+		.cpg_totem_confchg_fn = on_totem_confchg,
+		.flags = connection->flags,
+	};
+
+	return cpg_model_initialize(&connection->id, CPG_MODEL_V1,
+				    (cpg_model_data_t *)&data, NULL);
+}

@@ -1,0 +1,126 @@
+#ifndef COROLUA_HANDLE_H
+#define COROLUA_HANDLE_H
+
+#include <corosync/corotypes.h>
+#include <lauxlib.h>
+#include <lua.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "corosync/blocking.h"
+#include "corosync/events.h"
+
+/*
+ * What the handles of the five libraries have in common: a connection that is
+ * closed once and for all, callbacks that copy events into a queue, and the
+ * dispatch that tells Lua of them after the library has returned.
+ *
+ * A module describes its library in one struct library, embeds struct handle
+ * as the first member of its own struct, and gets the methods dispatch,
+ * pending, fd_get and finalize, with __gc, __close and __tostring.
+ */
+struct handle;
+
+/* What the connection of one library or another is made with, and gives. */
+struct connection {
+	uint64_t id; /* of the C library */
+	unsigned int
+		flags; /* what the script asked for, in the library's way */
+	uint32_t type; /* what the daemon calls itself: quorum alone */
+};
+
+struct library {
+	const char *type;            /* "corosync.cpg", name of the metatable */
+	const char *initialize_name; /* "cpg_model_initialize", for messages */
+	const char *dispatch_name;   /* "cpg_dispatch" */
+	const char *fd_get_name;     /* "cpg_fd_get" */
+	const char *finalize_name;   /* "cpg_finalize" */
+	const char *const *handlers; /* names by kind of event, NULL-ended */
+	int values; /* user values of its own, behind the handlers */
+	/* Only called by handle_connect, which sees that one thread at a time
+	 * takes a slot for a handle; no Lua. */
+	cs_error_t (*connect)(struct connection *connection);
+	/* Pushes what initialize returns besides the handle, or NULL. */
+	void (*push_type)(lua_State *L, uint32_t type);
+	cs_error_t (*dispatch)(uint64_t id, cs_dispatch_flags_t mode);
+	cs_error_t (*fd_get)(uint64_t id, int *fd);
+	cs_error_t (*finalize)(uint64_t id);
+	/* Pushes the arguments behind the handle, which is at index 1; returns
+	 * how many. The event is a copy that outlives whatever the pushes
+	 * run. */
+	int (*push_event)(lua_State *L, const struct event *event);
+	/* What a worker may do with a handle; ends with a NULL name, or NULL.
+	 */
+	const struct blocking *blocking;
+	/*
+	 * Pushes the handler of an event, or nil to skip the event. NULL where
+	 * the kind of the event says which handler it is.
+	 */
+	void (*push_handler)(lua_State *L, const struct event *event);
+};
+
+/* A handle has one connection in its life. */
+enum handle_state {
+	HANDLE_NEW,    /* not connected yet */
+	HANDLE_OPEN,   /* the connection is the handle's */
+	HANDLE_LENT,   /* a worker has it, or makes it */
+	HANDLE_CLOSED, /* for good */
+};
+
+struct handle {
+	const struct library *library;
+	uint64_t id; /* of the C library */
+	enum handle_state state;
+	unsigned int forks;    /* fork_depth() when it was opened */
+	unsigned int flags;    /* to connect with */
+	unsigned int handlers; /* bit n: there is a handler for kind n */
+	struct events events;
+	struct taken spare; /* memory for the event that is pushed */
+};
+
+/* The user values of a handle: the first is of dispatch, then come the
+ * handlers by kind of event, then the library's own. */
+enum { TURN_VALUE = 1, HANDLER_VALUE = 2 };
+
+/*
+ * Makes the metatable of the library with its own methods and the common
+ * ones. Every function finds the library in its first upvalue.
+ */
+void handle_register(lua_State *L, const struct library *library,
+		     const luaL_Reg methods[]);
+
+/* Sets functions that need the library as first upvalue, such as open. */
+void handle_setfuncs(lua_State *L, const struct library *library,
+		     const luaL_Reg functions[]);
+
+/*
+ * Pushes a new handle of size bytes, not connected, with the handlers out of
+ * the table at callbacks (which may be nil or missing). Unknown keys and values
+ * that are not functions raise.
+ */
+void *push_handle(lua_State *L, const struct library *library, size_t size,
+		  int callbacks);
+
+/* Connects, in whatever thread. */
+cs_error_t handle_connect(const struct library *library,
+			  struct connection *connection);
+
+/*
+ * Connects the new handle at the top with its flags, and leaves what initialize
+ * returns; returns how many values these are.
+ */
+int handle_initialize(lua_State *L, struct handle *handle);
+
+/* The open handle at argument 1 of a method; raises if it is closed. */
+void *check_handle(lua_State *L);
+
+/*
+ * The handle at an index, of whatever library and open or closed; raises if it
+ * is none.
+ */
+struct handle *check_any_handle(lua_State *L, int index);
+
+/* The handle at an index goes over to a state. Raises nothing. */
+void handle_become(lua_State *L, int index, enum handle_state state);
+
+#endif

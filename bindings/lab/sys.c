@@ -1,0 +1,127 @@
+/*
+ * corolua.sys: what the lab needs of Linux and Lua does not have. Namespaces
+ * and mounts are in namespace.c, processes in process.c, the guard in guard.c;
+ * here is the rest, and the module.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <lauxlib.h>
+#include <stdbool.h>
+#include <unistd.h>
+
+#include "common/args.h"
+#include "common/descriptor.h"
+#include "common/module.h"
+#include "common/status.h"
+#include "lab/guard.h"
+#include "lab/namespace.h"
+#include "lab/process.h"
+
+/* Where the thin modules list their handles, and whether each is open. */
+#define HANDLES_KEY "corosync.handles"
+
+/* sys.pipe() -> reading end, writing end | nil, message, code */
+static int sys_pipe(lua_State *L)
+{
+	int *reading = push_descriptor(L);
+	int *writing = push_descriptor(L);
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC) != 0)
+		return push_errno(L, "pipe", errno);
+	*reading = ends[0];
+	*writing = ends[1];
+	return 2;
+}
+
+/* sys.open(path, mode) -> descriptor | nil, message, code; mode "r" or "a" */
+static int sys_open(lua_State *L)
+{
+	static const struct name modes[] = {
+		{O_RDONLY, "r"},
+		{O_WRONLY | O_CREAT | O_APPEND, "a"},
+		{0, NULL},
+	};
+	const char *path = luaL_checkstring(L, 1);
+	int flags = (int)check_name(L, 2, "mode", modes);
+	int *fd = push_descriptor(L);
+
+	*fd = open(path, flags | O_CLOEXEC, 0644);
+	return *fd < 0 ? push_errno(L, path, errno) : 1;
+}
+
+/* sys.id() -> { pid =, uid =, gid = } */
+static int sys_id(lua_State *L)
+{
+	lua_createtable(L, 0, 3);
+	lua_pushinteger(L, getpid());
+	lua_setfield(L, -2, "pid");
+	lua_pushinteger(L, (lua_Integer)geteuid());
+	lua_setfield(L, -2, "uid");
+	lua_pushinteger(L, (lua_Integer)getegid());
+	lua_setfield(L, -2, "gid");
+	return 1;
+}
+
+/* sys.handles() -> how many corosync handles of this Lua state are open */
+static int sys_handles(lua_State *L)
+{
+	lua_Integer count = 0;
+
+	if (lua_getfield(L, LUA_REGISTRYINDEX, HANDLES_KEY) == LUA_TTABLE) {
+		lua_pushnil(L);
+		while (lua_next(L, -2)) {
+			count += lua_toboolean(L, -1);
+			lua_pop(L, 1);
+		}
+	}
+	lua_pushinteger(L, count);
+	return 1;
+}
+
+/* The strings stay in the table, where nothing runs that could change it. */
+static void check_candidates(lua_State *L, const char **list, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (lua_rawgeti(L, 2, (lua_Integer)i + 1) != LUA_TSTRING)
+			raise_argument(
+				L, 2, "candidates[%d] must be a string, got %s",
+				(int)i + 1, luaL_typename(L, -1));
+		list[i] = lua_tostring(L, -1);
+		lua_pop(L, 1);
+	}
+}
+
+/* sys.nearest(word, candidates) -> the one that was meant, or nil */
+static int sys_nearest(lua_State *L)
+{
+	const char *word = luaL_checkstring(L, 1);
+	const char **list;
+	size_t count;
+
+	luaL_checktype(L, 2, LUA_TTABLE);
+	count = lua_rawlen(L, 2);
+	list = (const char **)lua_newuserdatauv(L, (count + 1) * sizeof *list,
+						0);
+	check_candidates(L, list, count);
+	list[count] = NULL;
+	lua_pushstring(L, nearest(word, list));
+	return 1;
+}
+
+static const luaL_Reg sys_functions[] = {
+	{"handles", sys_handles}, {"id", sys_id},     {"nearest", sys_nearest},
+	{"open", sys_open},       {"pipe", sys_pipe}, {NULL, NULL},
+};
+
+MODULE(corolua_sys)
+{
+	luaL_checkversion(L);
+	descriptor_register(L);
+	guard_register(L);
+	luaL_newlib(L, sys_functions);
+	luaL_setfuncs(L, namespace_functions, 0);
+	luaL_setfuncs(L, process_functions, 0);
+	luaL_setfuncs(L, guard_functions, 0);
+	return 1;
+}
