@@ -14,6 +14,7 @@ local sandbox = require("corolua.lab.sandbox")
 local files = require("corolua.lab.files")
 local scheduler = require("corolua.task.scheduler")
 local settle = require("corolua.lab.settle")
+local tracing = require("corolua.lab.tracing")
 
 local lab = {}
 
@@ -90,6 +91,7 @@ end
 
 local function build(cluster)
   local ok, why, code = check_keep(cluster.config.keep)
+  if ok then ok, why, code = tracing.begin(cluster) end
   if ok then ok, why, code = make_folder(cluster) end
   if not ok then return nil, why, code end
   cluster.network, why, code = network.build(cluster.config)
@@ -111,7 +113,9 @@ end
 local function fit(config)
   local program, why, code = files.find("corosync")
   if not program then return nil, why, code end
-  return options.complete(config, features.of(program))
+  local installed = features.of(program)
+  config.corosync = installed.version
+  return options.complete(config, installed)
 end
 
 ---@class corolua.lab.NodeState what a node says now
@@ -184,7 +188,9 @@ function methods:close()
   if self.closed then return end
   self.closed = true
   self.exit:cancel()
+  tracing.look(self)
   for _, member in ipairs(self) do member:release() end
+  tracing.finish(self)
   for _, member in ipairs(self) do member:close() end
   if self.network then self.network:close() end
   if self.folder then

@@ -9,6 +9,7 @@ local process = require("corolua.lab.process")
 local files = require("corolua.lab.files")
 local script = require("corolua.lab.script")
 local quorum_tracker = require("corolua.daemon.quorum_tracker")
+local tracing = require("corolua.lab.tracing")
 
 ---@class corolua.lab.Node
 ---@field nodeid integer
@@ -34,6 +35,7 @@ function node.new(cluster, id)
   local space = cluster.network.spaces[id]
   local self = setmetatable({ nodeid = id, paused = false, cluster = cluster }, node_mt)
   self.space = space
+  tracing.add_node(self)
   self.processes = {}
   self.handles = setmetatable({}, { __mode = "k" })
   self.closers = {}
