@@ -294,6 +294,25 @@ local function lose_term(self)
   assert(a.replica:read(function(state) return state[1] end) == "c1")
 end
 
+-- A ring is to be entered, and before its task runs the connection is gone.
+local function prepare_in_vain(self)
+  self:form_randomly(true)
+  for _, node in ipairs(self.nodes) do self:start(node) end
+  settle(self)
+  local a = self.nodes[1].process
+  local round = self.nodes[1].disk.round
+  self.clock:spawn(a, function()
+    a.replica.member:meet_again()
+    a.replica.member:down()
+  end)
+  for _ = 1, 20 do
+    while self.clock:run(a) do end
+    self.clock:go_on(1)
+  end
+  assert(a.replica:status().state == "down")
+  assert(self.nodes[1].disk.round == round)
+end
+
 describe("replica, on a model of corosync", function()
   it("tells of no record as written that goes when its daemon dies", function()
     math.randomseed(1)
@@ -304,6 +323,12 @@ describe("replica, on a model of corosync", function()
   it("says of no command that no log has it while a log with it may win", function()
     math.randomseed(1)
     local ok, why = with(world.new(3, "majority"), lose_term)
+    assert(ok, why)
+  end)
+
+  it("prepares for no ring once its connection has gone", function()
+    math.randomseed(1)
+    local ok, why = with(world.new(3, "majority"), prepare_in_vain)
     assert(ok, why)
   end)
 
