@@ -5,7 +5,7 @@
 local liar = require("spec.support.replica_liar")
 local world = require("spec.support.replica_world")
 
-local HISTORIES = math.tointeger(tonumber(os.getenv("REPLICA_HISTORIES"))) or 60
+local HISTORIES = math.tointeger(tonumber(os.getenv("REPLICA_HISTORIES"))) or 30
 local SEED = math.tointeger(tonumber(os.getenv("REPLICA_SEED"))) or os.time()
 local STEPS, SETTLING = 1500, 60000
 
