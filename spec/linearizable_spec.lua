@@ -1,5 +1,5 @@
 -- Not sanitized: Lua alone.
-local linearizable = require("bench.linearizable")
+local linearizable = require("corolua.check.linearizable")
 local support = require("spec.support")
 
 local model = linearizable.register(0)
@@ -84,7 +84,7 @@ local function simulate(size, clients)
   return list, moments
 end
 
-describe("bench.linearizable", function()
+describe("corolua.check.linearizable", function()
   local GOOD = {
     ["nothing"] = "",
     ["one after the other"] = "w1 0-1, r1 2-3, w2 4-5, r2 6-7",
