@@ -18,7 +18,7 @@ local lab = {}
 ---@field closed boolean
 ---@field [integer] corolua.lab.Node by nodeid
 local methods = faults.methods
-methods.nemesis, methods.replay = nemesis.start, nemesis.replay
+for name, method in pairs(nemesis.cluster_methods) do methods[name] = method end
 local cluster_mt = { __name = "corolua.lab.cluster", __index = methods }
 
 local last_folder = 0
@@ -115,7 +115,7 @@ end
 ---@class corolua.lab.NodeState what a node says now
 ---@field nodeid integer
 ---@field status "running"|"starting"|"paused"|"stopped"
----@field ring { nodeid: integer, seq: integer }?
+---@field ring corosync.Ring?
 ---@field nodes integer[]? of the ring
 ---@field quorate boolean?
 

@@ -11,7 +11,7 @@ local sandbox = world.sandbox
 
 ---@class corolua.lab.Node
 ---@field nodeid integer
----@field space userdata the node's network namespace
+---@field private space userdata the node's network namespace
 ---@field paused boolean whether corosync is stopped by `pause`
 local methods = {}
 for _, part in ipairs({ node_faults, handles }) do
@@ -51,6 +51,7 @@ local function check_open(self, name, level)
 end
 
 --- Starts corosync, and follows it once it listens; does not wait for that.
+---@private
 ---@param count integer how many nodes start together
 ---@return true? started, string? message, string? code
 function methods:launch(count)
@@ -125,7 +126,7 @@ end
 --- tools see this node there.
 ---@param program string
 ---@param ... string its arguments
----@return { status: integer, output: string }? result, string? message, string? code
+---@return corolua.ExecResult? result, string? message, string? code
 function methods:tool(program, ...)
   local command = command_of("tool", program, ...)
   check_open(self, "tool", 2)
@@ -149,6 +150,7 @@ function methods:run(name, ...)
 end
 
 --- Lets go of what was opened on the node, while its corosync still runs.
+---@private
 function methods:release()
   group.close_node(self)
   handles.close(self)
@@ -156,6 +158,7 @@ function methods:release()
 end
 
 --- Ends what runs on the node, and then the connections to it that are left.
+---@private
 function methods:close()
   for running in pairs(self.processes) do running:close() end
   self.processes = {}

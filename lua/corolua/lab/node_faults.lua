@@ -38,6 +38,7 @@ function node_faults.has_crashed(self)
 end
 
 --- Why a call that needs the node's corosync would never return, or nil.
+---@private
 ---@return string? message, string? code
 function methods:obstacle()
   if self.paused then

@@ -12,7 +12,7 @@ local world = require("corolua.lab.world")
 ---@class corolua.lab.Script
 ---@field pid integer
 ---@field on corolua.lab.ScriptEvents
----@field input corolua.Feed? what it reads, if it takes any
+---@field private input corolua.Feed? what it reads, if it takes any
 local methods = {}
 local script_mt = { __name = "corolua.lab.script", __index = methods }
 
