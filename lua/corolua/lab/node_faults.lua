@@ -2,9 +2,9 @@
 --- cables are pulled.
 
 local faults = require("corolua.lab.faults")
-local limits = require("corolua.lab.explain")
 local scheduler = require("corolua.task.scheduler")
 local tell = require("corolua.trace.tell")
+local world = require("corolua.lab.world")
 
 ---@class corolua.lab.Node
 local methods = {}
@@ -58,6 +58,7 @@ function node_faults.has_crashed(self)
 end
 
 --- Why a call that needs the node's corosync would never return, or nil.
+---@private
 ---@return string? message, string? code
 function methods:obstacle()
   if self.paused then
@@ -109,7 +110,7 @@ function methods:start()
   what, why, code = scheduler.wait(function() return started(self) end, START_TIMEOUT)
   if what == "started" then return in_force(self, nil, "start") end
   if what == "failed" then return refused(self, "start", self.daemon:last_words()) end
-  if what == "full" then why, code = limits.NO_SPACE, "ENOSPC" end
+  if what == "full" then why, code = world.sandbox.NO_SPACE, "ENOSPC" end
   return refused(self, "start", nil, why, code)
 end
 
@@ -162,7 +163,7 @@ end
 
 local function set_plugged(self, plugged, op)
   local cluster = self.cluster
-  local ok, why, code = cluster.network:set_plugged(self.nodeid, cluster.config.links, plugged)
+  local ok, why, code = cluster.network:set_plugged(self.nodeid, plugged)
   if not ok then return refused(self, op, nil, why, code) end
   cluster.cuts.unplugged[self.nodeid] = not plugged and scheduler.now() or nil
   faults.record(cluster, deed_of(self, op))
