@@ -47,6 +47,7 @@ static const struct library library = {
 	.finalize = cmap_finalize,
 	.push_event = map_push_event,
 	.push_handler = map_push_handler,
+	.blocking = map_jobs,
 };
 
 static const char *check_key(lua_State *L, int arg)
@@ -245,14 +246,7 @@ static int map_iterate(lua_State *L)
 	return 1;
 }
 
-/*
- * cmap.initialize(map) -> handle | nil, message, code
- *
- * Connects to the local daemon (cmap_initialize_map): to "icmap", which holds
- * the configuration and the state and is meant where no map is named, or to
- * "stats".
- */
-static int initialize(lua_State *L)
+static struct handle *push_prepared(lua_State *L)
 {
 	unsigned int map = opt_name(L, 1, "map", maps, CMAP_MAP_ICMAP);
 	struct handle *handle;
@@ -262,7 +256,30 @@ static int initialize(lua_State *L)
 	handle = push_handle(L, &library, sizeof *handle, 1);
 	map_track_nothing(L, handle);
 	handle->flags = map;
-	return handle_initialize(L, handle);
+	return handle;
+}
+
+/*
+ * cmap.initialize(map) -> handle | nil, message, code
+ *
+ * Connects to the local daemon (cmap_initialize_map): to "icmap", which holds
+ * the configuration and the state and is meant where no map is named, or to
+ * "stats".
+ */
+static int initialize(lua_State *L)
+{
+	return handle_initialize(L, push_prepared(L));
+}
+
+/*
+ * cmap.prepare(map) -> handle
+ *
+ * The handle of initialize, still closed: corolua.worker connects it.
+ */
+static int prepare(lua_State *L)
+{
+	push_prepared(L);
+	return 1;
 }
 
 /* Sets a typed method of the table at the top, such as set_int8. */
@@ -306,6 +323,7 @@ static const luaL_Reg methods[] = {
 
 static const luaL_Reg functions[] = {
 	{"initialize", initialize},
+	{"prepare", prepare},
 	{NULL, NULL},
 };
 

@@ -13,6 +13,7 @@ local form = require("corolua.group.form")
 local gate = require("corolua.group.state")
 local held = require("corolua.group.inbox")
 local loop = require("corolua.loop")
+local partings = require("corolua.daemon.partings")
 local quorum = require("corolua.daemon.quorum")
 local scheduler = require("corolua.task.scheduler")
 local tell = require("corolua.trace.tell")
@@ -68,6 +69,18 @@ local function is_own_leave(self, left)
   return false
 end
 
+-- Each ring is looked at, since the next one is compared with it; only one that
+-- leaves room for others in between waits for what is found.
+local function look_for_partings(self, seq, nodes)
+  local rings = partings.at(self.room.place)
+  if not self.fence:wants_partings(seq) then return rings:see(seq, nodes) end
+  rings:see(seq, nodes, function(risen)
+    if self.is_over then return end
+    self.fence:partings(seq, risen)
+    self.intake.has_read(self)
+  end)
+end
+
 -- What is read goes on at once; nothing here may wait. Messages go into the
 -- inbox without a call, as held:message would put them.
 local function callbacks(self)
@@ -88,7 +101,10 @@ local function callbacks(self)
       end
       gate_of_rings:confchg(members, left, joined)
     end,
-    totem_confchg = function(_, ring, nodes) gate_of_rings:ring(ring, nodes) end,
+    totem_confchg = function(_, ring, nodes)
+      gate_of_rings:ring(ring, nodes)
+      look_for_partings(self, ring.seq, nodes)
+    end,
   }
 end
 
@@ -141,7 +157,9 @@ end
 -- lost meanwhile, what is joined behind it is of another daemon.
 local function follow(self)
   local tracker = self.tracker
-  self.fence = fence.new(self, { free = tracker.free, previous = self.newest_view or nil })
+  self.fence = fence.new(self, {
+    free = tracker.free, previous = self.newest_view or nil, step = partings.STEP,
+  })
   for _, state in ipairs(tracker.states) do self.fence:quorum(state) end
   tracker:follow(self)
 end

@@ -42,6 +42,8 @@ function form.unpacker(room)
   return room.is_packed and packing.unpacker({ max_message = room.max_message })
 end
 
+local NOBODY = {}
+
 -- How many members are remembered that are not there.
 local PARKED_MAX = 1024
 
@@ -72,6 +74,9 @@ function form.follow(life, view)
     else
       park(life, view, change.member)
     end
+  end
+  for _, member in ipairs(view.hidden and view.members or NOBODY) do
+    if lists.contains(view.hidden, member.nodeid) then life.unpacker:park(member) end
   end
 end
 

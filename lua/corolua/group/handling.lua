@@ -103,6 +103,7 @@ local specials = {
   ring = enter_view,
   members = function(life, view)
     enter_view(life, view)
+    if life.h and view.hidden then verdicts.hidden(life, view) end
     tell(life, "members", view)
   end,
   quorum = function(life, state)

@@ -41,6 +41,13 @@ local lines = {
   up = function(h) tell.line("up", h) end,
 }
 
+--- The script is told of nodes that parted unseen.
+---@param life corolua.group.Life
+---@param view corolua.View
+function verdicts.hidden(life, view)
+  tell.line("hidden", life.h, "ring", ring_text(view.ring), "nodes", view.hidden)
+end
+
 --- An event is told to the script.
 ---@param life corolua.group.Life
 ---@param kind string

@@ -79,7 +79,8 @@ end
 local function describe(config)
   return {
     where = "lab", seed = config.seed, nodes = config.nodes, token = config.token,
-    consensus = config.consensus or config.token * 6 // 5, two_node = config.two_node == true, corosync = config.corosync,
+    consensus = config.consensus or config.token * 6 // 5,
+    two_node = config.two_node == true, corosync = config.corosync,
   }
 end
 
