@@ -288,9 +288,10 @@ describe("corolua lab", function()
 end)
 
 describe("the words of corolua lab", function()
+  -- And the recorder, which has nothing to keep where the members are programs.
   it("name every option of lab.start but those nodes that start later", function()
     for _, name in ipairs(lab_options.names()) do
-      if name ~= "initial" then
+      if name ~= "initial" and name ~= "recorder" then
         local word = "--" .. name:gsub("_", "-")
         assert.is_truthy(words.help:find(word, 1, true), word)
       end

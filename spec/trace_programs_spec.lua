@@ -165,7 +165,6 @@ describe("the flight recorder of a lab", function()
     assert.equal(1, #of(lines, "recv", { d = "the last one" }))
     local long = of(lines, "send", { b = 4000 })[1]
     assert.equal(64, #long.d)
-    assert.equal(1, #of(lines, "recv", { x = long.x }))
     assert.same({ "stop", false }, { lines[#lines].k, lines[#lines].settled })
     assert.equal(1, #files.below(here))
   end)

@@ -44,6 +44,10 @@ function partings.at(place)
   return self
 end
 
+--- The connections to the daemon of a place are closed: nothing is read any more.
+---@param place corolua.Place
+function partings.forget(place) by_place[place.key] = nil end
+
 local function read_counts(place, nodes)
   local deadline = scheduler.now() + TIMEOUT
   local handle = cmap.prepare()
@@ -71,6 +75,7 @@ end
 
 local function read(self, ring)
   if not ring.is_pressing then scheduler.sleep(FIRST_PAUSE) end
+  if by_place[self.place.key] ~= self then return end
   local counts = read_counts(self.place, ring.nodes)
   if self.newest == ring then ring.counts = counts end
   ring.risen = compare(ring, counts)

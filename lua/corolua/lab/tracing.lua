@@ -5,7 +5,7 @@ local tell = require("corolua.trace.tell")
 local forgiving = require("corolua.task.forgiving")
 local loop = require("corolua.loop")
 local settle = require("corolua.lab.settle")
-local trace = require("corolua.trace")
+local session = require("corolua.trace.session")
 
 local tracing = {}
 
@@ -32,7 +32,7 @@ local function dump()
   local path, ok, why, code
   repeat
     path = new_path()
-    ok, why, code = trace.dump(path)
+    ok, why, code = session.dump(path)
   until code ~= "EEXIST"
   if ok then return path end
   return nil, why
@@ -57,7 +57,7 @@ local function has_signal()
 end
 
 local function begin_recorder(run)
-  local ok, why, code = trace.record(run)
+  local ok, why, code = session.record(run)
   if not ok then return nil, why, code end
   recorders = recorders + 1
   if recorders > 1 then return true end
@@ -68,7 +68,7 @@ local function begin_recorder(run)
 end
 
 local function end_recorder()
-  trace.end_record()
+  session.end_record()
   recorders = recorders - 1
   if recorders > 0 then return end
   forgiving.explain = false
@@ -97,7 +97,7 @@ function tracing.begin(cluster)
   end
   if not config.trace then return true end
   local why, code
-  cluster.trace, why, code = trace.begin(config.trace.path, config.trace.preview or PREVIEW, run)
+  cluster.trace, why, code = session.begin(config.trace.path, config.trace.preview or PREVIEW, run)
   if not cluster.trace then
     cluster.trace = false
     return nil, why, code
@@ -111,7 +111,7 @@ function tracing.add_node(node)
   tell.place(node.space:inode(), node.nodeid)
   local written_trace = node.cluster.trace
   if written_trace then
-    settings[node.space] = trace.settings(
+    settings[node.space] = session.settings(
       written_trace.path, node.cluster.config.trace.preview or PREVIEW, node.nodeid)
   end
 end
