@@ -17,7 +17,8 @@ local START = ("assert(require('corolua.trace').start(%q, { preview = %%d }))"):
 
 local ways = {
   { name = "off", chunk = "" },
-  { name = "in memory", chunk = "assert(require('corolua.trace.session').record({ where = 'node' }))" },
+  { name = "in memory",
+    chunk = "assert(require('corolua.trace.session').record({ where = 'node' }))" },
   { name = "written", chunk = START:format(0) },
   { name = "with previews", chunk = START:format(24) },
 }

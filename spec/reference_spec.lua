@@ -83,6 +83,12 @@ describe("docs/reference.md", function()
       return assert(replica.open(node():group("state", STATE), { apply = function() end }))
     end,
     Journal = function() return assert(journal.open(folder)) end,
+    Trace = function()
+      local made = assert(require("corolua.trace").start(folder .. "trace"))
+      made:close()
+      os.remove(folder .. "trace")
+      return made
+    end,
     ["lab.Cluster"] = function() return cluster end,
     ["lab.Node"] = node,
     ["lab.Nemesis"] = function() return cluster:replay({}) end,

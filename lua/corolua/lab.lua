@@ -17,6 +17,7 @@ local lab = {}
 
 ---@class corolua.lab.Cluster
 ---@field closed boolean
+---@field trace corolua.Trace|false that the lab writes, until it closes
 ---@field [integer] corolua.lab.Node by nodeid
 local methods = faults.methods
 for name, method in pairs(nemesis.cluster_methods) do methods[name] = method end
@@ -137,7 +138,10 @@ function lab.start(given)
   local ok, why, code = fit(config)
   if ok then ok, why, code = sandbox.enter(config.nodes) end
   if not ok then return nil, why, code end
-  local cluster = setmetatable({ config = config, closed = false, ready = false }, cluster_mt)
+  local cluster = setmetatable({
+    config = config, closed = false, ready = false,
+    trace = false, is_recorded = false, is_settled = false,
+  }, cluster_mt)
   faults.prepare(cluster)
   local _ <close> = abandon(cluster)
   cluster.exit = scheduler.at_exit(function() cluster:close() end, 2) -- after its groups

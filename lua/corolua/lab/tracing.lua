@@ -89,7 +89,6 @@ end
 ---@return true? begun, string? message, string? code
 function tracing.begin(cluster)
   local config, run = cluster.config, describe(cluster.config)
-  cluster.is_recorded, cluster.trace = false, false
   if config.recorder ~= false then
     local ok, why, code = begin_recorder(run)
     if not ok then return nil, why, code end

@@ -24,6 +24,10 @@ local KEPT_MESSAGES, KEPT_OTHERS = 6 << 20, 2 << 20
 ---@field two_node boolean?
 ---@field corosync string? the version
 
+---@class corolua.TraceStats
+---@field lines integer written
+---@field dropped integer left out, as the disk was full
+
 ---@class corolua.Trace a trace that is being written
 ---@field path string
 ---@field private is_open boolean
@@ -125,7 +129,7 @@ function methods:close(options)
 end
 
 --- Figures of the trace.
----@return { lines: integer, dropped: integer } stats lines written, and left out of a full disk
+---@return corolua.TraceStats
 function methods:stats() return self.last or figures() end
 
 trace_mt.__close = function(self) self:close() end
