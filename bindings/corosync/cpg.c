@@ -58,8 +58,8 @@ void check_group(lua_State *L, int arg, struct cpg_name *group)
 		.initialize_name = "cpg_model_initialize",                     \
 		.dispatch_name = "cpg_dispatch", .fd_get_name = "cpg_fd_get",  \
 		.finalize_name = "cpg_finalize", .handlers = group_handlers,   \
-		.values = GROUP_VALUES, .connect = connect_function,           \
-		.dispatch = dispatch_function, .fd_get = cpg_fd_get,           \
+		.values = GROUP_VALUES, .connect = (connect_function),         \
+		.dispatch = (dispatch_function), .fd_get = cpg_fd_get,         \
 		.finalize = cpg_finalize, .push_event = group_push_event,      \
 		.blocking = group_jobs,                                        \
 	}

@@ -221,7 +221,7 @@ static void push_type(lua_State *L, uint32_t type)
 		.dispatch_name = "quorum_dispatch",                            \
 		.fd_get_name = "quorum_fd_get",                                \
 		.finalize_name = "quorum_finalize", .handlers = handlers,      \
-		.connect = connect_function, .push_type = push_type,           \
+		.connect = (connect_function), .push_type = push_type,         \
 		.dispatch = quorum_dispatch, .fd_get = quorum_fd_get,          \
 		.finalize = quorum_finalize, .push_event = push_event,         \
 		.blocking = blocking,                                          \

@@ -180,7 +180,8 @@ local function handle_other(life, payload, from)
   end
 end
 
-local counted_other, counted_message = verdicts.counted(handle_other), verdicts.counted(tell_message)
+local counted_other = verdicts.counted(handle_other)
+local counted_message = verdicts.counted(tell_message)
 
 -- How a message is handled; one of a life that a trace is told of is counted.
 local function way_of(life)
