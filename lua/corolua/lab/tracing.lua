@@ -129,11 +129,11 @@ end
 --- Ends what was begun: the members have left, and the daemons still run.
 ---@param cluster corolua.lab.Cluster
 function tracing.finish(cluster)
+  for _, node in ipairs(cluster) do tell.place(node.space:inode(), 0) end
   if cluster.trace then
     local ok, why = cluster.trace:close({ settled = cluster.is_settled })
     if not ok then io.stderr:write("corolua: warning: not all was written: ", why, "\n") end
   end
-  for _, node in ipairs(cluster) do tell.place(node.space:inode(), 0) end
   if cluster.is_recorded then end_recorder() end
   cluster.trace, cluster.is_recorded = false, false
 end
