@@ -1,10 +1,9 @@
 --- One leader among the members of a group: the oldest one of the quorate side.
 --- docs/election.md says what that guarantees and what it cannot.
 
+local args = require("corolua.base.args")
 local lease = require("corolua.election.lease")
 local line = require("corolua.election.line")
-local names = require("corolua.base.names")
-local options = require("corolua.group.options")
 local scheduler = require("corolua.task.scheduler")
 local service = require("corolua.service")
 local strangers = require("corolua.service.strangers")
@@ -33,7 +32,7 @@ local JOIN_TIMEOUT, LEAVE_TIMEOUT = 30, 5
 local AGAIN_MIN, AGAIN_MAX = 0.05, 0.8
 local CLOCK_PAUSE = 0.004
 
-local OWN = { timeout = true, lease = true }
+local OWN = { { "timeout", args.seconds(), JOIN_TIMEOUT }, { "lease", args.time } }
 
 local NO_FENCE = "there is no quorum provider, and without quorum nobody leads"
 
@@ -238,29 +237,25 @@ function methods:stats() return { malformed = self.strangers.count } end
 ---@param given { timeout: number }? in seconds, 5 unless told
 ---@return true? left, string? message, string? code
 function methods:leave(given)
-  local timeout = options.timeout_of(given, LEAVE_TIMEOUT, 2)
+  local timeout = args.timeout(given, LEAVE_TIMEOUT, "leave", 2)
   local ok, message, code = self.group:leave({ timeout = timeout })
   return ok, message, code -- no tail call: it would hide the caller's line
 end
 
 election_mt.__close = function(self) self.group:leave() end
 
--- Our own options, checked, and those that are left for the group.
-local function split(given, level)
-  if type(given) ~= "table" then names.check_keys(given, {}, "option", level + 1) end
-  local own, rest = {}, {}
-  for key, value in pairs(given or {}) do
-    local list = OWN[key] and own or rest
-    list[key] = value
+-- Our own options, checked, and those that are left for a group that is made
+-- here.
+local function split(given, makes_group, level)
+  if type(given) ~= "table" or not makes_group then
+    local own = args.check(given, OWN, "election.join", level + 1)
+    return own, nil
   end
-  local seconds = own.lease
-  local is_good = type(seconds) == "number" and seconds > 0 and seconds < math.huge
-  if seconds ~= nil and not is_good then
-    error(("option 'lease' must be a number of seconds above 0, got %s"):format(tostring(seconds)),
-      level + 1)
-  end
-  own.timeout = options.check_timeout(own.timeout, JOIN_TIMEOUT, level + 1)
-  return own, rest
+  local rest = {}
+  for key, value in next, given do rest[key] = value end
+  rest.timeout, rest.lease = nil, nil
+  local own = { timeout = given.timeout, lease = given.lease }
+  return args.check(own, OWN, "election.join", level + 1), rest
 end
 
 local function check_room(room, level)
@@ -300,8 +295,7 @@ end
 ---@param settings corolua.ElectionOptions?
 ---@return corolua.Election? joined, string? message, string? code
 function election.join(given, settings)
-  local own, rest = split(settings, 2)
-  if type(given) ~= "string" then names.check_keys(rest, OWN, "option", 2) end
+  local own, rest = split(settings, type(given) == "string", 2)
   local room = service.room(given, "election.join", rest, 2)
   check_room(room, 2)
   local self = new(room, own.lease)

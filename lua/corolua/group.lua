@@ -3,8 +3,9 @@
 --- quorum, bounds what is on its way, never tells of a message under another
 --- ring's quorum, and comes back when the daemon does.
 
+local args = require("corolua.base.args")
 local backlog = require("corolua.group.unhandled")
-local codec = require("corolua.base.codec")
+local checks = require("corolua.task.checks")
 local forgotten = require("corolua.group.forgotten")
 local form = require("corolua.group.form")
 local gate = require("corolua.group.state")
@@ -12,6 +13,7 @@ local handlers = require("corolua.base.handlers")
 local handling = require("corolua.group.handling")
 local intake = require("corolua.group.intake")
 local life = require("corolua.group.connection")
+local names = require("corolua.base.names")
 local options = require("corolua.group.options")
 local quorum = require("corolua.daemon.quorum")
 local reconnecting = require("corolua.group.reconnect")
@@ -119,7 +121,7 @@ function group.new(place, name, given, level)
     name = name, place = place, handlers = set, on = on, intake = intake,
     requires_quorum = checked.quorum == "required", window_size = checked.window,
     max_held = checked.max_held, overload = checked.overload, reconnect = checked.reconnect,
-    codec = checked.codec ~= "string" and codec.of(checked.codec, level + 1),
+    codec = checked.codec,
     is_packed = shape.is_packed, max_message = shape.max_message,
     longest = shape.longest, hint = shape.hint,
     backlog = backlog.new(handling.kinds), changed = signal.new(), watch_refusal = false,
@@ -200,7 +202,7 @@ end
 ---@param given { timeout: number }? in seconds, 30 unless told
 ---@return true? joined, string? message, string? code
 function methods:join(given)
-  local timeout = options.timeout_of(given, JOIN_TIMEOUT, 2)
+  local timeout = args.timeout(given, JOIN_TIMEOUT, "join", 2)
   local deadline = scheduler.now() + timeout
   if not self.session then handling.wait_done(self, math.min(timeout, LEAVE_TIMEOUT)) end
   local session = registry.take(self, 2)
@@ -234,7 +236,7 @@ end
 ---@return true? left, string? message, string? code
 ---@return corolua.Unconfirmed[]? unconfirmed
 function methods:leave(given)
-  local timeout = options.timeout_of(given, LEAVE_TIMEOUT, 2)
+  local timeout = args.timeout(given, LEAVE_TIMEOUT, "leave", 2)
   local session = self.session
   if self.state == "joined" then
     local ok, message, code, unconfirmed = leave_joined(self, timeout)
@@ -293,7 +295,7 @@ function methods:send(payload, given)
     bytes = encode(self, payload)
   end
   local timeout = SEND_TIMEOUT
-  if given then timeout = options.timeout_of(given, SEND_TIMEOUT, 2) end
+  if given then timeout = args.timeout(given, SEND_TIMEOUT, "send", 2) end
   local refusal = self.refusal
   if refusal then return nil, refusal[1], refusal[2] end
   local ok, message, code = self.window:offer(bytes)
@@ -333,8 +335,8 @@ end
 ---@param timeout number? in seconds
 ---@return any ... or nil, message, "ERR_TIMEOUT", "ERR_NOT_EXIST" or "ERR_INTERRUPT"
 function methods:next(kind, timeout)
-  options.check_kind(kind, fields, 2)
-  if timeout ~= nil then options.check_timeout(timeout, 0, 2) end
+  names.check(kind, fields, "event", 2)
+  checks.seconds(timeout, "next", true)
   local found, a, b, c = take_next(self, kind, timeout)
   if not found then return nil, a, b end
   if kind == "up" then return true end

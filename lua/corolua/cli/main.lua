@@ -5,6 +5,7 @@ local host = require("corolua.host")
 local shutdown = require("corolua.cli.shutdown")
 local log = require("corolua.base.log")
 local loop = require("corolua.loop")
+local names = require("corolua.base.names")
 local options = require("corolua.cli.command_line")
 local scheduler = require("corolua.task.scheduler")
 local strict = require("corolua.cli.strict")
@@ -80,7 +81,7 @@ end
 local function run_word(environment, name, arg)
   local chunk, problem = loadfile(name, "bt", environment)
   if not chunk and problem:find("^cannot open") then
-    problem = problem .. options.hint(name, options.commands, "corolua ")
+    problem = problem .. names.hint(name, options.commands, "corolua ")
   end
   return loaded(chunk, problem)(table.unpack(arg))
 end

@@ -101,9 +101,7 @@ local function note(problem)
 end
 
 local function unknown(self, name)
-  local near = names.nearest(name, self.fns)
-  local hint = near and (", did you mean '%s'?"):format(near) or ""
-  return ("unknown method '%s'%s"):format(name, hint)
+  return ("unknown method '%s'%s"):format(name, names.hint(name, self.fns))
 end
 
 -- The reply, or why there is none. All of it is under the limit of handlers.
