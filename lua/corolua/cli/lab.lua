@@ -5,7 +5,6 @@ local lab = require("corolua.lab")
 local crew = require("corolua.cli.crew")
 local lfs = require("lfs")
 local lists = require("corolua.base.lists")
-local loop = require("corolua.loop")
 local sandbox = require("corolua.lab.sandbox")
 local files = require("corolua.lab.files")
 local scheduler = require("corolua.task.scheduler")
@@ -119,7 +118,7 @@ end
 
 local function await_child(pid)
   return scheduler.await(function(resume)
-    local watch = loop.child(pid, resume)
+    local watch = scheduler.child(pid, resume)
     return function() watch:cancel() end
   end)
 end

@@ -1,7 +1,7 @@
 --- What is typed, or comes, on the standard input of `corolua lab`, and which
 --- node's script it is for.
 
-local loop = require("corolua.loop")
+local scheduler = require("corolua.task.scheduler")
 local sys = require("corolua.sys")
 
 local typing = {}
@@ -26,7 +26,7 @@ local function read_on(input, take)
   local function read()
     if watch then watch:cancel() end
     watch = nil
-    if not is_in_front() then return loop.timer(LOOK, read):unref() end
+    if not is_in_front() then return scheduler.timer(LOOK, read):unref() end
     local bytes, _, code = input:read()
     if bytes == "" or not bytes and code ~= "EAGAIN" then
       input:close()
@@ -38,7 +38,7 @@ local function read_on(input, take)
 
   -- A file can always be read, and so cannot be watched.
   function follow()
-    watch = loop.fd(input:fileno(), "r", read) or loop.timer(0, read)
+    watch = scheduler.readable(input:fileno(), read) or scheduler.timer(0, read)
     watch:unref()
   end
   follow()

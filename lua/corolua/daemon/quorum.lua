@@ -5,7 +5,6 @@ local calls = require("corolua.daemon.calls")
 local events = require("corolua.task.events")
 local inspect = require("corolua.base.inspect")
 local lists = require("corolua.base.lists")
-local loop = require("corolua.loop")
 local scheduler = require("corolua.task.scheduler")
 local signal = require("corolua.task.signal")
 local thin = require("corosync.quorum")
@@ -106,7 +105,7 @@ local function read(self)
   if not handle then return end
   local ok, more, code = handle:dispatch("all")
   if not ok then return lose(self, more, code) end
-  if handle:pending() > 0 then loop.timer(0, function() read(self) end) end
+  if handle:pending() > 0 then scheduler.timer(0, function() read(self) end) end
 end
 
 local CLOSED = { "the connection has been closed", "ERR_NOT_EXIST" }
@@ -130,7 +129,7 @@ local function connect(self, timeout)
   end
   self.free = kind == "free"
   self.handle = handle
-  self.watch = assert(loop.fd(handle:fd_get(), "r", function() read(self) end))
+  self.watch = assert(scheduler.readable(handle:fd_get(), function() read(self) end))
   self.watch:unref()
   self.exit = scheduler.at_exit(function() quorum.close(self.place) end, EXIT_RANK)
   return true
@@ -181,7 +180,7 @@ function methods:unfollow(follower) self.followers = without(self.followers, fol
 function methods:keep_running(keeps)
   if not self.handle then return end
   self.watch:cancel()
-  self.watch = assert(loop.fd(self.handle:fd_get(), "r", function() read(self) end))
+  self.watch = assert(scheduler.readable(self.handle:fd_get(), function() read(self) end))
   if not keeps then self.watch:unref() end
 end
 

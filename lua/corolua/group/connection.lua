@@ -12,7 +12,6 @@ local fence = require("corolua.group.fence")
 local form = require("corolua.group.form")
 local gate = require("corolua.group.state")
 local held = require("corolua.group.inbox")
-local loop = require("corolua.loop")
 local quorum = require("corolua.daemon.quorum")
 local scheduler = require("corolua.task.scheduler")
 
@@ -161,15 +160,15 @@ local function read(self)
   if self.is_over or not self.watch then return end
   local ok, more, code = self.handle:dispatch("all")
   if not ok then return self:lost(more, code) end
-  if more and self.handle:pending() > 0 then loop.timer(0, function() read(self) end) end
+  if more and self.handle:pending() > 0 then scheduler.timer(0, function() read(self) end) end
   self.intake.has_read(self)
 end
 
 --- Reads what the daemon sends, from here on.
 function methods:read_on()
   if self.watch or self.is_over then return end
-  self.watch = assert(loop.fd(self.handle:fd_get(), "r", function() read(self) end))
-  if self.handle:pending() > 0 then loop.timer(0, function() read(self) end) end
+  self.watch = assert(scheduler.readable(self.handle:fd_get(), function() read(self) end))
+  if self.handle:pending() > 0 then scheduler.timer(0, function() read(self) end) end
 end
 
 --- Leaves what the daemon sends where it is.

@@ -2,7 +2,6 @@
 --- `corolua.file` off the loop.
 
 local file = require("corolua.file")
-local loop = require("corolua.loop")
 local scheduler = require("corolua.task.scheduler")
 
 local disk = {}
@@ -48,7 +47,7 @@ end
 local function follow(self)
   self.running = self.running + 1
   if self.watch then return end
-  self.watch = assert(loop.fd(self.file:fd(), "r", function()
+  self.watch = assert(scheduler.readable(self.file:fd(), function()
     while self.file and hand_over(self, self.file:take()) do end
   end))
 end
