@@ -2,6 +2,7 @@
 --- docs/election.md says what that guarantees and what it cannot.
 
 local args = require("corolua.base.args")
+local group = require("corolua.group")
 local lease = require("corolua.election.lease")
 local line = require("corolua.election.line")
 local scheduler = require("corolua.task.scheduler")
@@ -45,7 +46,7 @@ local election_mt = {
 -- Nobody leads where the daemon has no quorum provider, and so no fence.
 local function may_lead(self)
   local room = self.group
-  return not room.refusal and not room.life.tracker.free
+  return not room.refusal and not group.is_unfenced(room)
 end
 
 -- The member of a key, and its leadership; none where the own quorum is gone.
@@ -196,7 +197,7 @@ local function listen(self)
   end
   function on.malformed(bytes, from, why) self.strangers:tell(bytes, from, why) end
   for _, kind in ipairs({ "gap", "up" }) do on[kind] = function() end end
-  self.group.watch_refusal = function(refusal) on_refusal(self, refusal) end
+  group.watch_refusal(self.group, function(refusal) on_refusal(self, refusal) end)
 end
 
 --- Whether we lead, by all that was read so far: true at the earliest when
@@ -205,7 +206,7 @@ end
 function methods:is_leader()
   if not self.leading or not may_lead(self) then return false end
   if self.lease and not self.lease:is_valid() then return false end
-  return is_same(self.agreed.ring, self.group.life.fence.newest)
+  return is_same(self.agreed.ring, group.newest_ring(self.group))
 end
 
 --- The members in the order in which they are to lead, the leader first; empty
@@ -301,7 +302,7 @@ function election.join(given, settings)
   local self = new(room, own.lease)
   local ok, message, code = service.join(room, "election.join", 2, own.timeout)
   if not ok then return nil, message, code end
-  if room.life.tracker.free then
+  if group.is_unfenced(room) then
     room:leave()
     return nil, NO_FENCE, "ERR_NOT_SUPPORTED"
   end

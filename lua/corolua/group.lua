@@ -379,6 +379,35 @@ function methods:stats()
   }
 end
 
+--- For services, and whatever else owns a group: what they may know and do
+--- beside what scripts do.
+
+--- Whether no more is to come, unless the group joins again.
+group.is_over = gate.is_over
+
+--- Whether a handler of the group is what runs.
+group.is_inside = handling.is_inside
+
+--- The names of groups that have handlers and were never joined, sorted.
+group.forgotten = forgotten.names
+
+--- Whether there is no quorum provider, and so no fence; false where there is no
+--- connection.
+---@param room corolua.Group
+---@return boolean
+function group.is_unfenced(room) return room.life and room.life.tracker.free end
+
+--- The newest ring that was read, perhaps not handled.
+---@param room corolua.Group which is or was joined
+---@return { nodeid: integer, seq: integer }?
+function group.newest_ring(room) return room.life.fence.newest end
+
+--- Has the function called whenever why nothing may be sent changes, with that,
+--- or false. It must not wait.
+---@param room corolua.Group
+---@param fn fun(refusal: { [1]: string, [2]: string }|false)
+function group.watch_refusal(room, fn) room.watch_refusal = fn end
+
 local function place_of(node) return { key = node, network = node.space } end
 
 --- Lets the connections of all groups on a node of a lab go, without `down`.

@@ -5,9 +5,9 @@ local args = require("corolua.base.args")
 local checks = require("corolua.task.checks")
 local condition = require("corolua.task.condition")
 local disks = require("corolua.journal.disk")
+local events = require("corolua.task.events")
 local open = require("corolua.journal.open")
 local compaction = require("corolua.journal.compaction")
-local service = require("corolua.service")
 local writers = require("corolua.journal.writer")
 
 local journal = {}
@@ -65,13 +65,13 @@ local function settle(self, items)
 end
 
 local function new(disk, found, retry)
-  local events = service.events(("journal '%s'"):format(disk.folder), EVENTS)
+  local told = events.new(("journal '%s'"):format(disk.folder), EVENTS)
   local self = setmetatable({
     disk = disk, base = found.base, last = found.log.last, written = found.log.last,
-    recovered = { cut = found.cut }, on = events.on, events = events, memory = {},
+    recovered = { cut = found.cut }, on = told.on, events = told, memory = {},
   }, mt)
-  events.source = self
-  self.writer = writers.new(found.log, events, retry, {
+  told.source = self
+  self.writer = writers.new(found.log, told, retry, {
     settle = function(items) settle(self, items) end,
     fail = function(problem) self.failed = problem end,
   })

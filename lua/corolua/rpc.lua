@@ -5,7 +5,7 @@
 
 local args = require("corolua.base.args")
 local calls = require("corolua.rpc.pending")
-local gate = require("corolua.group.state")
+local group = require("corolua.group")
 local options = require("corolua.rpc.options")
 local scheduler = require("corolua.task.scheduler")
 local server = require("corolua.rpc.server")
@@ -235,7 +235,7 @@ function methods:close(given)
 end
 
 rpc_mt.__close = function(self)
-  if not gate.is_over(self.group) then self:close() end
+  if not group.is_over(self.group) then self:close() end
 end
 
 ---@class corolua.RpcStats

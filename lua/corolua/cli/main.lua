@@ -4,7 +4,6 @@ local describe = require("corolua.base.describe")
 local host = require("corolua.host")
 local shutdown = require("corolua.cli.shutdown")
 local log = require("corolua.base.log")
-local loop = require("corolua.loop")
 local names = require("corolua.base.names")
 local options = require("corolua.cli.command_line")
 local scheduler = require("corolua.task.scheduler")
@@ -113,7 +112,7 @@ end
 local function watch_signals()
   local fd = assert(host.watch_signals())
   local watch
-  watch = assert(loop.fd(fd, "r", function()
+  watch = assert(scheduler.readable(fd, function()
     watch:cancel()
     tell_log("notice", "signal %d: stopping", host.signal())
     scheduler.stop()
@@ -129,8 +128,8 @@ end
 -- A script that ends well because nothing ever happened looks like one that did
 -- its work.
 local function tell_forgotten()
-  if not package.loaded["corolua.group"] then return end
-  for _, name in ipairs(require("corolua.group.forgotten").names()) do
+  local group = package.loaded["corolua.group"]
+  for _, name in ipairs(group and group.forgotten() or {}) do
     tell("warning", ("group '%s' has handlers and was never joined: see room:join()"):format(name))
   end
 end
