@@ -15,8 +15,8 @@ local limit = require("corolua.limit")
 local scheduler = require("corolua.task.scheduler")
 
 ---@class corolua.MessageInfo
----@field ring { nodeid: integer, seq: integer } that it was delivered in
----@field sent_in { nodeid: integer, seq: integer }? of packed groups: that it was sent in
+---@field ring corosync.Ring that it was delivered in
+---@field sent_in corosync.Ring? of packed groups: that it was sent in
 
 ---@class corolua.Unconfirmed a message that was accepted and has not come back
 ---@field payload any
@@ -30,10 +30,12 @@ local scheduler = require("corolua.task.scheduler")
 ---@class corolua.GroupHandlers each may wait; they are called one at a time, in order
 ---@field members? fun(view: corolua.View) the list changed
 ---@field quorum? fun(state: corolua.QuorumState) decided for a ring, or changed within one
----@field message? fun(payload: any, from: userdata, info: corolua.MessageInfo) own ones included
----@field inquorate? fun(payload: any, from: userdata, info: corolua.MessageInfo) without quorum
----@field gap? fun(member: userdata, first: integer, last: integer) packed: what did not come
----@field malformed? fun(bytes: string, from: userdata, why: string) what cannot be read
+---@field message? fun(payload: any, from: corosync.Member, info: corolua.MessageInfo)
+--- own ones included
+---@field inquorate? fun(payload: any, from: corosync.Member, info: corolua.MessageInfo)
+--- delivered without quorum
+---@field gap? fun(member: corosync.Member, first: integer, last: integer) packed: what did not come
+---@field malformed? fun(bytes: string, from: corosync.Member, why: string) what cannot be read
 ---@field down? fun(why: corolua.Down) the connection is gone
 ---@field up? fun() it is back
 

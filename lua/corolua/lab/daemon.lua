@@ -1,8 +1,9 @@
 --- One corosync: its files, its process, its last words.
 
 local lfs = require("lfs")
-local conf = require("corolua.lab.corosync_conf")
+local corosync_conf = require("corolua.lab.corosync_conf")
 local explain = require("corolua.lab.explain")
+local features = require("corolua.lab.features")
 local scheduler = require("corolua.task.scheduler")
 local network = require("corolua.lab.network")
 local sandbox = require("corolua.lab.sandbox")
@@ -34,7 +35,15 @@ local function make_files(self, config)
     assert(lfs.mkdir(folder))
   end
   if config.crypto then write(self.files.key, config.key) end
-  write(self.files.conf, conf.text(config, self.files, network.address))
+  write(self.files.conf, corosync_conf.text(config, self.files, network.address))
+end
+
+--- What the installed corosync can do.
+---@return corolua.lab.Features? features, string? message, string? code
+function daemon.features()
+  local program, why, code = files.find("corosync")
+  if not program then return nil, why, code end
+  return features.of(program)
 end
 
 --- A daemon that does not run yet.

@@ -270,18 +270,26 @@ local faults_mt = { __tostring = function(list)
   return table.concat(lines, "\n")
 end }
 
---- The faults in force, as an array of { kind =, text =, since = } that prints
---- readably; `since` is the time of `corolua.now()`.
----@return { kind: string, text: string, since: number }[]
+---@class corolua.lab.FaultInForce
+---@field kind string
+---@field text string what it is, in a line
+---@field since number by `corolua.now()`
+
+--- The faults in force, as an array that prints readably.
+---@return corolua.lab.FaultInForce[]
 function methods:faults()
   local list = self.cuts:list()
   add_node_faults(self, list)
   return setmetatable(list, faults_mt)
 end
 
---- What was done to the cluster, in order, with the time of `corolua.now()` and that of
---- the daemons' logs.
----@return { at: number, clock: number, text: string }[]
+---@class corolua.lab.Done what was done to a cluster
+---@field at number by `corolua.now()`
+---@field clock number by the clock of the daemons' logs
+---@field text string
+
+--- What was done to the cluster, in order.
+---@return corolua.lab.Done[]
 function methods:history()
   return status_text.history(self.log)
 end

@@ -2,8 +2,8 @@
 --- cables are pulled.
 
 local faults = require("corolua.lab.faults")
-local limits = require("corolua.lab.explain")
 local scheduler = require("corolua.task.scheduler")
+local world = require("corolua.lab.world")
 
 ---@class corolua.lab.Node
 local methods = {}
@@ -38,6 +38,7 @@ function node_faults.has_crashed(self)
 end
 
 --- Why a call that needs the node's corosync would never return, or nil.
+---@private
 ---@return string? message, string? code
 function methods:obstacle()
   if self.paused then
@@ -88,7 +89,7 @@ function methods:start()
   what, why, code = scheduler.wait(function() return started(self) end, START_TIMEOUT)
   if what == "started" then return in_force(self, nil, "start") end
   if what == "failed" then return self.daemon:last_words() end
-  if what == "full" then return nil, limits.NO_SPACE, "ENOSPC" end
+  if what == "full" then return nil, world.sandbox.NO_SPACE, "ENOSPC" end
   return nil, why, code
 end
 
@@ -137,7 +138,7 @@ end
 
 local function set_plugged(self, plugged, verb)
   local cluster = self.cluster
-  local ok, why, code = cluster.network:set_plugged(self.nodeid, cluster.config.links, plugged)
+  local ok, why, code = cluster.network:set_plugged(self.nodeid, plugged)
   if not ok then return nil, why, code end
   cluster.cuts.unplugged[self.nodeid] = not plugged and scheduler.now() or nil
   faults.record(cluster, ("%s node %d"):format(verb, self.nodeid))
