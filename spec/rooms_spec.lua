@@ -6,11 +6,11 @@ local files = require("spec.support.files")
 -- What stands below a room: it may require that, and nothing else.
 local BELOW = {
   base = "", task = "base", journal = "base task", daemon = "base task",
-  group = "base task daemon", service = "base task daemon group",
+  group = "base task daemon trace", service = "base task daemon group",
   rpc = "base task daemon group service", election = "base task daemon group service",
   replica = "base task daemon group service journal",
-  lab = "base task daemon group service rpc election replica journal",
-  cli = "base task daemon group service rpc election replica journal lab",
+  lab = "base task daemon group service rpc election replica journal trace",
+  cli = "base task daemon group service rpc election replica journal lab trace check draw",
   check = "base", draw = "base", trace = "base",
   sim = "base task daemon group service rpc election replica journal",
   init = "base task daemon group", -- the module `corolua` itself

@@ -35,6 +35,8 @@ local shown = require("corolua.base.shown")
 ---@field log_dir string? a folder that the daemons log to
 ---@field keep string? a folder that all files are copied to at the end
 ---@field debug boolean? corosync logs at debug level
+---@field trace string|{ path: string, preview: integer? }|nil a file: docs/trace.md
+---@field recorder boolean? whether the latest events are kept; true unless told
 
 local options = {}
 
@@ -54,6 +56,12 @@ local function votes(value)
     if not count_of_votes(count) then return false, "{ [nodeid] = 0 to 255 }" end
   end
   return true
+end
+
+local function trace(value)
+  if type(value) == "string" then return true end
+  return type(value) == "table" and type(value.path) == "string",
+    "a path or { path =, preview = }"
 end
 
 -- corosync refuses timers below 30 ms, and tokens whose retransmission would be.
@@ -89,6 +97,8 @@ local SPEC = {
   { "log_dir", args.string },
   { "keep", args.string },
   { "debug", args.boolean },
+  { "trace", trace },
+  { "recorder", args.boolean },
   { "timeout", args.time },
 }
 
@@ -196,6 +206,17 @@ local function check_crypto(config, level)
   config.crypto = args.check(given, CRYPTO, "lab.start: crypto", level + 1)
 end
 
+local TRACE = {
+  noun = "key", { "path", args.string, needed = true }, { "preview", args.integer(0, 1024) },
+}
+
+local function check_trace(config, level)
+  if type(config.trace) == "string" then config.trace = { path = config.trace } end
+  if config.trace then
+    config.trace = args.check(config.trace, TRACE, "lab.start: trace", level + 1)
+  end
+end
+
 --- What was given to `lab.start`, checked and copied.
 ---@param given corolua.lab.Options?
 ---@param level integer as in `error`: whom a wrong option is blamed on
@@ -207,6 +228,7 @@ function options.check(given, level)
   check_votes(config.votes, config.nodes, level + 1)
   check_sense(config, level + 1)
   check_crypto(config, level + 1)
+  check_trace(config, level + 1)
   return config
 end
 

@@ -88,6 +88,12 @@ function timers.add_to(scheduler)
   ---@return string? code "EEXIST" if it is watched already, "EPERM" for files, "EBADF"
   function scheduler.readable(fd, fn) return loop.fd(fd, "r", fn) end
 
+  --- Calls the function at every such signal. It must not wait.
+  ---@param signum integer
+  ---@param fn fun(signum: integer)
+  ---@return corolua.Watch? watch, string? message, string? code
+  function scheduler.signal(signum, fn) return loop.signal(signum, fn) end
+
   --- Calls the function once when a child process has ended. It must not wait.
   ---@param pid integer
   ---@param fn fun(how: "exit"|"signal"|"unknown", status: integer?)
