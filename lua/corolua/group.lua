@@ -6,6 +6,7 @@
 local args = require("corolua.base.args")
 local backlog = require("corolua.group.unhandled")
 local checks = require("corolua.task.checks")
+local condition = require("corolua.task.condition")
 local forgotten = require("corolua.group.forgotten")
 local form = require("corolua.group.form")
 local gate = require("corolua.group.state")
@@ -19,7 +20,6 @@ local quorum = require("corolua.daemon.quorum")
 local reconnecting = require("corolua.group.reconnect")
 local registry = require("corolua.group.registry")
 local scheduler = require("corolua.task.scheduler")
-local signal = require("corolua.task.signal")
 
 -- All that a group has; each field is written in one file, which is named. What
 -- belongs to a connection is in `life` (see corolua.group.life). Four things
@@ -43,7 +43,7 @@ local signal = require("corolua.task.signal")
 ---@field private hint string where one is longer
 ---@field private intake table what a connection tells
 ---@field private backlog corolua.group.Backlog
----@field private changed corolua.Signal of whatever else is here, and of the connection
+---@field private changed corolua.Condition of whatever else is here, and of the connection
 ---@field private watch_refusal function|false by services: called when `refusal` changes
 ---@field private state string by corolua.group.gate
 ---@field private refusal { [1]: string, [2]: string }|false why nothing may be sent: gate
@@ -124,7 +124,7 @@ function group.new(place, name, given, level)
     codec = checked.codec,
     is_packed = shape.is_packed, max_message = shape.max_message,
     longest = shape.longest, hint = shape.hint,
-    backlog = backlog.new(handling.kinds), changed = signal.new(), watch_refusal = false,
+    backlog = backlog.new(handling.kinds), changed = condition.new(), watch_refusal = false,
     session = false, life = false, window = false, refusal = false,
     lives = {}, handled = false, pump = false, is_handling = false,
   }, group_mt)
@@ -141,7 +141,7 @@ local function leave_joined(self, timeout)
   gate.set_state(self, "leaving")
   connection:read_on()
   window.on_empty = function() self.changed:notify() end
-  self.changed:wait_until(function()
+  condition.wait_until(self.changed, function()
     return connection.is_over or window:count() == 0
   end, timeout)
   local ok, message, code = connection:leave(timeout)
@@ -188,7 +188,7 @@ group_mt.__close = close
 -- The own join is handled, unless a handler of the group itself asks.
 local function wait_entered(self, session, timeout)
   if handling.is_inside(self) then return end
-  self.changed:wait_until(function()
+  condition.wait_until(self.changed, function()
     return session.has_entered or self.session ~= session
   end, timeout)
 end

@@ -1,6 +1,7 @@
 --- What is typed, or comes, on the standard input of `corolua lab`, and which
 --- node's script it is for.
 
+local lists = require("corolua.base.lists")
 local scheduler = require("corolua.task.scheduler")
 local sys = require("corolua.sys")
 
@@ -95,7 +96,7 @@ function typing.by_node(scripts, complain)
     end
     rest = rest:match("[^\n]*$")
     if bytes then return true end
-    for _, script in pairs(scripts) do script.input:finish() end
+    for _, id in ipairs(lists.keys(scripts)) do scripts[id].input:finish() end
   end)
   return true
 end

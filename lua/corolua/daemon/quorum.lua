@@ -2,11 +2,11 @@
 --- process, which all groups there share.
 
 local calls = require("corolua.daemon.calls")
+local condition = require("corolua.task.condition")
 local events = require("corolua.task.events")
 local inspect = require("corolua.base.inspect")
 local lists = require("corolua.base.lists")
 local scheduler = require("corolua.task.scheduler")
-local signal = require("corolua.task.signal")
 local thin = require("corosync.quorum")
 local votequorum = require("corosync.votequorum")
 
@@ -19,7 +19,7 @@ local votequorum = require("corosync.votequorum")
 ---@field newest corolua.QuorumState? the last state that was read
 ---@field states corolua.QuorumState[] the last few
 ---@field private followers table[] in the order they came; never changed, but replaced
----@field private changed corolua.Signal of all that is here
+---@field private changed corolua.Condition of all that is here
 ---@field private handle userdata|false
 ---@field private opening boolean a task connects
 ---@field private exit corolua.AtExit|false closes it at the end of the program
@@ -52,7 +52,7 @@ function quorum.at(place)
   if not tracker then
     tracker = setmetatable({
       place = place, states = {}, followers = {}, free = false, joined = {}, left = {},
-      changed = signal.new(), handle = false, opening = false, is_closed = false, exit = false,
+      changed = condition.new(), handle = false, opening = false, is_closed = false, exit = false,
     }, tracker_mt)
     trackers[place.key] = tracker
   end
@@ -146,7 +146,7 @@ end
 function methods:open(timeout)
   local deadline = scheduler.now() + timeout
   local free, message, code =
-    self.changed:wait_until(function() return not self.opening end, timeout)
+    condition.wait_until(self.changed, function() return not self.opening end, timeout)
   if not free then return nil, message, code end
   if self.is_closed then return nil, CLOSED[1], CLOSED[2] end
   if self.handle then return true end
@@ -213,7 +213,7 @@ function quorum.now(place, timeout)
     return inspect.readable({ quorate = true, nodes = {}, joined = {}, left = {} })
   end
   local handle = tracker.handle
-  local found, message, code = tracker.changed:wait_until(function()
+  local found, message, code = condition.wait_until(tracker.changed, function()
     return tracker.newest or tracker.handle ~= handle
   end, math.max(0, deadline - scheduler.now()))
   if not found then return nil, message, code end

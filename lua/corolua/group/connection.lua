@@ -7,6 +7,7 @@
 --- the one before is over, with an empty window.
 
 local calls = require("corolua.daemon.calls")
+local condition = require("corolua.task.condition")
 local cpg = require("corosync.cpg")
 local fence = require("corolua.group.fence")
 local form = require("corolua.group.form")
@@ -200,7 +201,7 @@ function methods:start(timeout)
   if not joined then return fail(self, message, code) end
   self:read_on()
   local _
-  _, message, code = self.room.changed:wait_until(function()
+  _, message, code = condition.wait_until(self.room.changed, function()
     return self.is_ready or self.is_over
   end, left_until(deadline))
   if self.is_ready then return true end
@@ -285,7 +286,7 @@ end
 
 local function wait_left(self, timeout)
   self:read_on()
-  local _, message, code = self.room.changed:wait_until(function()
+  local _, message, code = condition.wait_until(self.room.changed, function()
     return self.has_left or self.is_over
   end, timeout)
   if not self.has_left then return fail(self, message, code) end
