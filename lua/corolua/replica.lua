@@ -106,9 +106,10 @@ local REFUSALS = {
 
 local NOT_SENT = "the replica was not in sync in time; the command was not sent"
 
--- Waits until commands may be sent.
+-- Waits until commands may be sent: in sync, and sure of those that were sent in
+-- terms before.
 local function wait_synced(one, deadline)
-  while one.phase ~= "synced" do
+  while one.phase ~= "synced" or one.submits:is_open() do
     local refusal = one.ending or REFUSALS[one.phase]
     if refusal then return nil, refusal[1], refusal[2], "never" end
     local _, message, code = one:wait_change(math.max(0, deadline - scheduler.now()))
