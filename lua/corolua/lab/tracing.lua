@@ -1,80 +1,17 @@
---- What a lab has to do with traces: the one that it writes, the flight recorder,
---- and those of the programs on its nodes.
+--- What a lab has to do with traces: the one that it writes, what its recorder
+--- keeps, and those of the programs on its nodes.
 
-local tell = require("corolua.trace.tell")
-local forgiving = require("corolua.task.forgiving")
-local loop = require("corolua.loop")
-local settle = require("corolua.lab.settle")
+local recorder = require("corolua.lab.recorder")
 local session = require("corolua.trace.session")
+local settle = require("corolua.lab.settle")
+local tell = require("corolua.trace.tell")
 
 local tracing = {}
 
 -- In a lab payloads are the script's own.
 local PREVIEW = 24
 
-local SIGUSR1 = 10
-
-local recorders = 0 -- labs with one
-local watch -- of the signal, while there is one
-local has_failed = false -- an error was told with a file since the first of them opened
-local written = 0 -- files of the recorder
 local settings = setmetatable({}, { __mode = "k" }) -- of programs, by network
-
--- A name that nobody else has.
-local function new_path()
-  written = written + 1
-  local folder = os.getenv("TMPDIR") or "/tmp"
-  local file <close> = assert(io.open("/proc/self/stat"))
-  return ("%s/corolua-%d-%d.jsonl"):format(folder, file:read("n"), written)
-end
-
-local function dump()
-  local path, ok, why, code
-  repeat
-    path = new_path()
-    ok, why, code = session.dump(path)
-  until code ~= "EEXIST"
-  if ok then return path end
-  return nil, why
-end
-
--- The first error says where it is written what came before it.
-local function explain(message)
-  if has_failed then return message end
-  has_failed = true
-  local path, why = dump()
-  if not path then return message .. "\nthe flight recorder was not written: " .. why end
-  return message .. "\nwhat the members saw until then: " .. path
-end
-
-local function has_signal()
-  local path, why = dump()
-  if path then
-    io.stderr:write("corolua: what the members saw until now: ", path, "\n")
-  else
-    io.stderr:write("corolua: the flight recorder was not written: ", why, "\n")
-  end
-end
-
-local function begin_recorder(run)
-  local ok, why, code = session.record(run)
-  if not ok then return nil, why, code end
-  recorders = recorders + 1
-  if recorders > 1 then return true end
-  has_failed, forgiving.explain = false, explain
-  watch = loop.signal(SIGUSR1, has_signal)
-  if watch then watch:unref() end
-  return true
-end
-
-local function end_recorder()
-  session.end_record()
-  recorders = recorders - 1
-  if recorders > 0 then return end
-  forgiving.explain = false
-  if watch then watch:cancel() end
-  watch = nil
-end
 
 local function describe(config)
   return {
@@ -90,7 +27,7 @@ end
 function tracing.begin(cluster)
   local config, run = cluster.config, describe(cluster.config)
   if config.recorder ~= false then
-    local ok, why, code = begin_recorder(run)
+    local ok, why, code = recorder.begin(run)
     if not ok then return nil, why, code end
     cluster.is_recorded = true
   end
@@ -134,7 +71,7 @@ function tracing.finish(cluster)
     local ok, why = cluster.trace:close({ settled = cluster.is_settled })
     if not ok then io.stderr:write("corolua: warning: not all was written: ", why, "\n") end
   end
-  if cluster.is_recorded then end_recorder() end
+  if cluster.is_recorded then recorder.finish() end
   cluster.trace, cluster.is_recorded = false, false
 end
 
