@@ -96,7 +96,7 @@ end
 -- Where the handlers are that scripts set: their class, and what stands before
 -- the list of the events that there are.
 local HANDLERS = {
-  { file = "group/handling", class = "corolua.GroupHandlers", list = "handling.kinds =" },
+  { file = "group/inbox", class = "corolua.GroupHandlers", list = "inbox.kinds =" },
   { file = "election", class = "corolua.ElectionHandlers", list = "service.events%(name," },
   { file = "rpc", class = "corolua.RpcHandlers", list = "KINDS =" },
   { file = "replica", class = "corolua.ReplicaHandlers", list = "EVENTS =" },

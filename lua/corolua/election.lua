@@ -7,6 +7,7 @@ local names = require("corolua.base.names")
 local options = require("corolua.group.options")
 local scheduler = require("corolua.task.scheduler")
 local service = require("corolua.service")
+local state = require("corolua.group.state")
 local strangers = require("corolua.service.strangers")
 local term = require("corolua.election.term")
 local wire = require("corolua.election.wire")
@@ -46,7 +47,7 @@ local election_mt = {
 -- Nobody leads where the daemon has no quorum provider, and so no fence.
 local function may_lead(self)
   local room = self.group
-  return not room.refusal and not room.life.tracker.free
+  return not room.refusal and state.is_fenced(room)
 end
 
 -- The member of a key, and its leadership; none where the own quorum is gone.
@@ -197,7 +198,7 @@ local function listen(self)
   end
   function on.malformed(bytes, from, why) self.strangers:tell(bytes, from, why) end
   for _, kind in ipairs({ "gap", "up" }) do on[kind] = function() end end
-  self.group.watch_refusal = function(refusal) on_refusal(self, refusal) end
+  state.watch(self.group, function(refusal) on_refusal(self, refusal) end)
 end
 
 --- Whether we lead, by all that was read so far: true at the earliest when
@@ -206,7 +207,7 @@ end
 function methods:is_leader()
   if not self.leading or not may_lead(self) then return false end
   if self.lease and not self.lease:is_valid() then return false end
-  return is_same(self.agreed.ring, self.group.life.fence.newest)
+  return is_same(self.agreed.ring, state.newest_ring(self.group))
 end
 
 --- The members in the order in which they are to lead, the leader first; empty
@@ -310,7 +311,7 @@ function election.join(given, settings)
   local self = new(room, own.lease)
   local ok, message, code = service.join(room, "election.join", 2, own.timeout)
   if not ok then return nil, message, code end
-  if room.life.tracker.free then
+  if not state.is_fenced(room) then
     room:leave()
     return nil, NO_FENCE, "ERR_NOT_SUPPORTED"
   end

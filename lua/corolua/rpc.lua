@@ -4,12 +4,12 @@
 --- who answers a call.
 
 local calls = require("corolua.rpc.pending")
-local gate = require("corolua.group.state")
 local group_options = require("corolua.group.options")
 local options = require("corolua.rpc.options")
 local scheduler = require("corolua.task.scheduler")
 local server = require("corolua.rpc.server")
 local service = require("corolua.service")
+local state = require("corolua.group.state")
 local strangers = require("corolua.service.strangers")
 local values = require("corolua.rpc.values")
 local wire = require("corolua.rpc.wire")
@@ -124,9 +124,9 @@ local function listen(self)
   function on.message(payload, from) take(self, payload, from, true) end
   function on.inquorate(payload, from) take(self, payload, from, false) end
   function on.members(view) enter(self, view) end
-  function on.quorum(state)
-    if state.quorate then self.server:go_on() end
-    events:tell("quorum", state)
+  function on.quorum(told)
+    if told.quorate then self.server:go_on() end
+    events:tell("quorum", told)
   end
   function on.gap() end
   function on.malformed(bytes, from, why) malformed(self, bytes, from, why) end
@@ -235,7 +235,7 @@ function methods:close(given)
 end
 
 rpc_mt.__close = function(self)
-  if not gate.is_over(self.group) then self:close() end
+  if not state.is_over(self.group) then self:close() end
 end
 
 ---@class corolua.RpcStats

@@ -129,7 +129,7 @@ end
 -- its work.
 local function tell_forgotten()
   if not package.loaded["corolua.group"] then return end
-  for _, name in ipairs(require("corolua.group.forgotten").names()) do
+  for _, name in ipairs(require("corolua.group.state").forgotten()) do
     tell("warning", ("group '%s' has handlers and was never joined: see room:join()"):format(name))
   end
 end

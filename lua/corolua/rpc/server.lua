@@ -3,7 +3,6 @@
 --- more than waiting.
 
 local describe = require("corolua.base.describe")
-local handling = require("corolua.group.handling")
 local limit = require("corolua.limit")
 local names = require("corolua.base.names")
 local scheduler = require("corolua.task.scheduler")
@@ -65,7 +64,7 @@ end
 -- reads must not wait for quorum, of which nobody else would tell it.
 local function may_retry(self, code)
   if code ~= "ERR_NOT_QUORATE" then return code == "ERR_TRY_AGAIN" or code == "ERR_TIMEOUT" end
-  return not handling.is_inside(self.room) and wait_for_quorum(self)
+  return not self.room.inbox:is_inside() and wait_for_quorum(self)
 end
 
 -- Sends a reply, as soon as that is possible. Where the connection is gone, we
