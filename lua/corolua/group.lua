@@ -5,6 +5,7 @@
 
 local codec = require("corolua.base.codec")
 local connections = require("corolua.group.connection")
+local guard = require("corolua.base.guard")
 local handlers = require("corolua.base.handlers")
 local inbox = require("corolua.group.inbox")
 local options = require("corolua.group.options")
@@ -123,6 +124,10 @@ function group.new(place, name, given, level)
   return self
 end
 
+local function check_self(self, method, level)
+  guard.self(self, group_mt, "a group", method, (level or 2) + 1)
+end
+
 local UNSENT = "the group has been left, and %d messages had not gone out"
 
 -- Leaves, and says what was accepted and has not come back.
@@ -192,6 +197,7 @@ end
 ---@param given { timeout: number }? in seconds, 30 unless told
 ---@return true? joined, string? message, string? code
 function methods:join(given)
+  check_self(self, "join")
   local timeout = options.timeout_of(given, JOIN_TIMEOUT, 2)
   local deadline = scheduler.now() + timeout
   if not self.session then self.inbox:wait_done(math.min(timeout, LEAVE_TIMEOUT)) end
@@ -226,6 +232,7 @@ end
 ---@return true? left, string? message, string? code
 ---@return corolua.Unconfirmed[]? unconfirmed
 function methods:leave(given)
+  check_self(self, "leave")
   local timeout = options.timeout_of(given, LEAVE_TIMEOUT, 2)
   local session = self.session
   if self.state == "joined" then
@@ -241,7 +248,8 @@ function methods:leave(given)
 end
 
 -- The bytes of a message, if the group may send them.
-local function encode(self, value)
+local function encode(self, value, method)
+  check_self(self, method, 3)
   local bytes = value
   if self.codec then bytes = self.codec.encode(value, 3) end
   if type(bytes) == "string" and #bytes <= self.longest then return bytes end
@@ -259,7 +267,7 @@ end
 function methods:try_send(payload)
   local bytes = payload
   if type(bytes) ~= "string" or self.codec or #bytes > self.longest then
-    bytes = encode(self, payload)
+    bytes = encode(self, payload, "try_send")
   end
   local refusal = self.refusal
   if refusal then return nil, refusal[1], refusal[2] end
@@ -282,7 +290,7 @@ end
 function methods:send(payload, given)
   local bytes = payload
   if type(bytes) ~= "string" or self.codec or #bytes > self.longest then
-    bytes = encode(self, payload)
+    bytes = encode(self, payload, "send")
   end
   local timeout = SEND_TIMEOUT
   if given then timeout = options.timeout_of(given, SEND_TIMEOUT, 2) end
@@ -325,6 +333,7 @@ end
 ---@param timeout number? in seconds
 ---@return any ... or nil, message, "ERR_TIMEOUT", "ERR_NOT_EXIST" or "ERR_INTERRUPT"
 function methods:next(kind, timeout)
+  check_self(self, "next")
   options.check_kind(kind, fields, 2)
   if timeout ~= nil then options.check_timeout(timeout, 0, 2) end
   local found, a, b, c = take_next(self, kind, timeout)
@@ -343,6 +352,7 @@ end
 --- `{ kind =, … }`. Waits for more; ends when the group is left.
 ---@return fun(): corolua.GroupEvent?
 function methods:events()
+  check_self(self, "events")
   return function()
     local kind, a, b, c = take_next(self)
     return kind and as_event(kind, a, b, c)
@@ -352,6 +362,7 @@ end
 --- Figures of the group, as they are now.
 ---@return corolua.GroupStats
 function methods:stats()
+  check_self(self, "stats")
   local connection, window, kept = self.connection, self.window, self.unhandled
   local held, held_bytes = self.inbox:held()
   return {
@@ -385,5 +396,10 @@ function group.on_node(node, name, given, level)
   local made = group.new(place_of(node), name, given, (level or 1) + 1)
   return made -- no tail call: it would hide the caller's line
 end
+
+-- What a script reads of a group and sets in it.
+guard.names(group_mt, "a group", {
+  always = { "name", "on" }, sometimes = { "me", "view", "members" }, events = inbox.kinds,
+})
 
 return group

@@ -22,6 +22,10 @@ function handlers.new(kinds)
       options.check_handler(kind, handler, 2)
       set[kind] = handler
     end,
+    __call = function(_, _, kind)
+      error(("'on' is no function: set object.on.%s = function"):format(
+        type(kind) == "string" and kind or "<event>"), 2)
+    end,
   })
   return on, set, known
 end
