@@ -6,7 +6,8 @@ file(GLOB groups RELATIVE ${lua_folder} CONFIGURE_DEPENDS
   ${lua_folder}/corolua/daemon/*.lua ${lua_folder}/corolua/group/*.lua)
 file(GLOB embedded RELATIVE ${lua_folder} CONFIGURE_DEPENDS
   ${lua_folder}/corolua/base/*.lua ${lua_folder}/corolua/task/*.lua)
-list(PREPEND embedded ${groups} corolua/group.lua corolua/init.lua)
+list(PREPEND embedded ${groups} corolua/group.lua corolua/init.lua
+  corolua/trace/tell.lua)
 list(APPEND embedded corolua/cli/command_line.lua corolua/cli/main.lua
   corolua/cli/shutdown.lua corolua/cli/strict.lua)
 add_executable(embed host/embed.c)

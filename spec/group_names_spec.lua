@@ -100,6 +100,7 @@ describe("a field of a group", function()
     for line in (class .. "\n"):gmatch("([^\n]*)\n") do
       writers[line:match("^%-%-%-@field ([%w_]+)")] = line:match("%(([%w_]+)%)$") or false
     end
+    writers.me, writers.view, writers.members = "connection", "inbox", "inbox"
     return writers
   end
 

@@ -18,8 +18,9 @@ local state = require("corolua.group.state")
 local unhandled = require("corolua.group.unhandled")
 
 -- All that a group has. Each field is written in one file: in that of
--- corolua.group whose name stands in brackets, or here. What belongs to a
--- connection, and what holds at all times, stands in corolua.group.connection.
+-- corolua.group whose name stands in brackets, or here; `me` in connection, `view`
+-- and `members` in inbox. What belongs to a connection, and what holds at all
+-- times, stands in corolua.group.connection.
 ---@class corolua.Group
 ---@field name string
 ---@field on corolua.GroupHandlers
@@ -44,9 +45,9 @@ local unhandled = require("corolua.group.unhandled")
 ---@field private watcher function|false called when `refusal` changes (state)
 ---@field private connection corolua.group.Connection|false the newest (connection)
 ---@field private window corolua.group.Window|false that of the connection (connection)
----@field me corosync.Member? the own member object, from the first join on (connection)
----@field view corolua.View? of the event that is being handled (inbox)
----@field members corosync.Member[]? of the view (inbox)
+---@field me corosync.Member? the own member object, from the first join on
+---@field view corolua.View? of the event that is being handled
+---@field members corosync.Member[]? of the view
 local methods = {}
 
 local group = {}

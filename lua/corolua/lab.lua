@@ -9,6 +9,7 @@ local options = require("corolua.lab.options")
 local scheduler = require("corolua.task.scheduler")
 local settle = require("corolua.lab.settle")
 local status_text = require("corolua.lab.status_text")
+local tracing = require("corolua.lab.tracing")
 
 local files, sandbox = world.files, world.sandbox
 
@@ -88,6 +89,7 @@ end
 
 local function build(cluster)
   local ok, why, code = check_keep(cluster.config.keep)
+  if ok then ok, why, code = tracing.begin(cluster) end
   if ok then ok, why, code = make_folder(cluster) end
   if not ok then return nil, why, code end
   cluster.network, why, code = world.network.build(cluster.config)
@@ -109,6 +111,7 @@ end
 local function fit(config)
   local features, why, code = world.daemon.features()
   if not features then return nil, why, code end
+  config.corosync = features.version
   return options.complete(config, features)
 end
 
@@ -181,7 +184,9 @@ function methods:close()
   if self.closed then return end
   self.closed = true
   self.exit:cancel()
+  tracing.look(self)
   for _, member in ipairs(self) do member:release() end
+  tracing.finish(self)
   for _, member in ipairs(self) do member:close() end
   if self.network then self.network:close() end
   if self.folder then

@@ -21,6 +21,7 @@ local quorum = require("corolua.daemon.quorum")
 local reconnect = require("corolua.group.reconnect")
 local scheduler = require("corolua.task.scheduler")
 local state = require("corolua.group.state")
+local tell = require("corolua.trace.tell")
 
 -- What belongs to a connection; written here unless another file is named.
 ---@class corolua.group.Connection: corolua.group.Out
@@ -52,6 +53,9 @@ local state = require("corolua.group.state")
 ---@field message_kind string what a message is now: "message" or "inquorate"
 ---@field rest table|false the frame that is being handled
 ---@field handling string the event whose handler was called last
+---@field h integer|false its number in a trace; false where it tells none
+---@field seen integer by corolua.group.verdicts, as told_up_to
+---@field told_up_to integer
 local methods = {}
 local connection_mt = { __name = "corolua.group.connection", __index = methods }
 
@@ -115,6 +119,7 @@ function connection.begin(room, session)
     why = false, code = false, unconfirmed = false,
     is_quorate = false, is_newest_quorate = false,
     info = false, message_kind = "message", rest = false, handling = "members",
+    h = false, seen = 0, told_up_to = 0,
   }, connection_mt)
   assert(self.window:count() == 0, "a window is empty where a connection begins")
   room.connection, room.window = self, self.window
@@ -164,6 +169,7 @@ local function connect(self, deadline)
   if not ok or self.is_over then return nil, message, code end
   follow(self)
   self.handle = cpg.prepare(callbacks(self), { deliver_initial_totem_conf = true })
+  self.h = tell.life(self.handle, self.room.is_packed) or false
   local network = self.room.place.network
   ok, message, code = calls.call(self.handle, "initialize", network, left_until(deadline))
   if not ok or self.is_over then return nil, message, code end

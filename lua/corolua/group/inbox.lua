@@ -14,6 +14,7 @@ local lists = require("corolua.base.lists")
 local packed = require("corolua.group.packed")
 local scheduler = require("corolua.task.scheduler")
 local state = require("corolua.group.state")
+local verdicts = require("corolua.group.verdicts")
 
 ---@class corolua.MessageInfo
 ---@field ring corosync.Ring that it was delivered in
@@ -116,6 +117,7 @@ local function size_of(kind, value)
 end
 
 local function tell(connection, kind, a, b, c)
+  if connection.h then verdicts.tell(connection, kind, a, b, c) end
   local handler = connection.handlers[kind]
   if not handler then return connection.unhandled:add(kind, a, b, c, size_of(kind, a)) end
   connection.handling = kind
@@ -180,7 +182,8 @@ local specials = {
   up = function(connection, is_again)
     connection.session.has_entered = true
     connection.room.changed:notify()
-    if is_again then tell(connection, "up") end
+    if is_again then return tell(connection, "up") end
+    if connection.h then verdicts.tell(connection, "up") end
   end,
 }
 
@@ -233,14 +236,26 @@ local function handle_frame(connection, frame, from)
   handle_rest(connection)
 end
 
+-- Those for connections that a trace is told of.
+local counted = {}
+for _, handle in ipairs({ handle_frame, handle_bytes, tell_message }) do
+  counted[handle] = verdicts.counted(handle)
+end
+
+-- How a message is handled.
+local function way_of(connection)
+  local way = connection.unpacker and handle_frame
+    or connection.room.codec and handle_bytes or tell_message
+  return connection.h and counted[way] or way
+end
+
 -- Events are taken out before they are handled, and a handler that waits lets
 -- others in behind. The arrays are looked into as they are: this is the path of
 -- every message, and a call for each would cost as much as all the rest.
 local function handle_held(connection)
   local held = connection.held
   local values, senders = held.values, held.senders
-  local handle = connection.unpacker and handle_frame
-    or connection.room.codec and handle_bytes or tell_message
+  local handle = way_of(connection)
   if connection.rest then handle_rest(connection) end
   while held.first <= held.last do
     local first = held.first
@@ -249,6 +264,7 @@ local function handle_held(connection)
     if first == held.last then held.first, held.last = 1, 0 else held.first = first + 1 end
     local special = specials[sender]
     if special then
+      if connection.h then verdicts.end_run(connection) end
       special(connection, value)
     else
       held.bytes = held.bytes - #value - OVERHEAD
@@ -267,6 +283,7 @@ local function handle_all(self)
     handle_held(connection)
     if connections[1] == connection then
       if not connection.is_over then return end
+      if connection.h then verdicts.end_run(connection) end
       table.remove(connections, 1)
       state.update(self.room)
     end

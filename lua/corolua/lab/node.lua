@@ -5,6 +5,7 @@ local handles = require("corolua.lab.thin_handles")
 local node_faults = require("corolua.lab.node_faults")
 local quorum_tracker = require("corolua.daemon.quorum_tracker")
 local script = require("corolua.lab.script")
+local tracing = require("corolua.lab.tracing")
 local world = require("corolua.lab.world")
 
 local sandbox = world.sandbox
@@ -33,6 +34,7 @@ function node.new(cluster, id)
   local space = cluster.network.spaces[id]
   local self = setmetatable({ nodeid = id, paused = false, cluster = cluster }, node_mt)
   self.space = space
+  tracing.add_node(self)
   self.processes = {}
   self.handles = setmetatable({}, { __mode = "k" })
   self.closers = {}
