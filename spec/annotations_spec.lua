@@ -10,6 +10,7 @@ local PUBLIC = {
   "task/scheduler", "task/timers", "task/waits", "task/condition",
   "check/linearizable", "check/total_order", "check/virtual_synchrony",
   "lab/faults", "lab/node", "lab/node_faults", "lab/thin_handles", "lab/process", "lab/nemesis",
+  "lab/groups",
 }
 
 local function comment_above(lines, index)

@@ -35,7 +35,8 @@ describe("a group", function()
     raises("a group has no '1'", function() room[1] = "x" end)
   end)
 
-  for _, method in ipairs({ "join", "leave", "send", "try_send", "next", "events", "stats" }) do
+  for _, method in ipairs({ "join", "leave", "send", "try_send", "next", "events", "stats",
+    "wait_members" }) do
     it("says that " .. method .. " is called with a colon", function()
       local pattern = ("%s: call it with a colon, on a group: object:%s%%(%%.%%.%%.%%)$")
         :format(method, method)

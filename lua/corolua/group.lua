@@ -3,6 +3,7 @@
 --- quorum, bounds what is on its way, never tells of a message under another
 --- ring's quorum, and comes back when the daemon does.
 
+local checks = require("corolua.task.checks")
 local codec = require("corolua.base.codec")
 local connections = require("corolua.group.connection")
 local guard = require("corolua.base.guard")
@@ -13,6 +14,7 @@ local packed = require("corolua.group.packed")
 local quorum = require("corolua.daemon.quorum")
 local reconnect = require("corolua.group.reconnect")
 local scheduler = require("corolua.task.scheduler")
+local shown = require("corolua.base.shown")
 local signal = require("corolua.task.signal")
 local state = require("corolua.group.state")
 local unhandled = require("corolua.group.unhandled")
@@ -54,6 +56,7 @@ local group = {}
 
 local JOIN_TIMEOUT = 30
 local SEND_TIMEOUT = 30
+local WAIT_TIMEOUT = 30
 
 -- How long leaving waits for the own last messages, and for the own leave.
 local LEAVE_TIMEOUT = 5
@@ -341,6 +344,38 @@ function methods:next(kind, timeout)
   if not found then return nil, a, b end
   if kind == "up" then return true end
   return table.unpack({ a, b, c }, 1, #fields[kind])
+end
+
+local function check_count(n, level)
+  if math.type(n) == "integer" and n >= 1 then return end
+  error(("wait_members: how many must be a positive integer, got %s"):format(shown(n)), level + 1)
+end
+
+--- Waits until the group has so many members: in the view that is handled now, or
+--- in one that comes. It looks at each view, also at one that another follows at
+--- once, goes on where the daemon is lost and found, and ends where the group is
+--- left. A handler of the group cannot wait for it, as no view comes meanwhile.
+--- Codes: "ERR_TIMEOUT", "ERR_NOT_EXIST" (not joined, or left), "ERR_INTERRUPT".
+---@param n integer neither more nor fewer
+---@param timeout number? in seconds, 30 unless told
+---@return true? reached, string? message, string? code
+function methods:wait_members(n, timeout)
+  check_self(self, "wait_members")
+  check_count(n, 2)
+  checks.seconds(timeout, "wait_members", true)
+  if state.is_over(self) then return nil, NOT_JOINED[1], NOT_JOINED[2] end
+  if self.inbox:is_inside() then
+    error("wait_members: a handler of the group would wait for itself", 2)
+  end
+  timeout = timeout or WAIT_TIMEOUT
+  local reached, message, code =
+    self.inbox:wait_view(function(view) return #view.members == n end, timeout)
+  if reached then return true end
+  if code == "ERR_TIMEOUT" then
+    message = ("there are %d members, and not %d, after %g s")
+      :format(#(self.members or {}), n, timeout)
+  end
+  return nil, message, code
 end
 
 local function as_event(kind, ...)

@@ -408,11 +408,13 @@ local function is_current(self)
 end
 
 --- Waits for a view of the group's connection for which the function is true: the
---- one that is now, or else the first that comes. The function must not wait.
+--- one that is now, or else the first that comes; none does once the group has been
+--- left. The function must not wait.
 ---@param holds fun(view: corolua.View): any
 ---@param timeout number in seconds
 ---@return true? held, string? message, string? code
 function methods:wait_view(holds, timeout)
+  if self:is_over() then return nil, LEFT[1], LEFT[2] end
   if is_current(self) and holds(self.room.view) then return true end
   return scheduler.await(function(resume)
     local watcher = { holds = holds, resume = resume }
