@@ -134,10 +134,10 @@ describe("room:wait_members", function()
 
   it("refuses what is no number of members, and no time", function()
     for _, n in ipairs({ 0, -1, 1.5, "2", false }) do
-      raises("wait_members: how many must be a positive integer, got ",
+      raises("wait_members: how many must be an integer of 1 or more, got ",
         function() room:wait_members(n) end)
     end
-    raises("wait_members: how many must be a positive integer, got nil",
+    raises("wait_members: how many must be an integer of 1 or more, got nil",
       function() room:wait_members() end)
     raises("wait_members: .*, got %-1", function() room:wait_members(2, -1) end)
   end)

@@ -3,19 +3,19 @@
 --- quorum, bounds what is on its way, never tells of a message under another
 --- ring's quorum, and comes back when the daemon does.
 
+local args = require("corolua.base.args")
 local checks = require("corolua.task.checks")
-local codec = require("corolua.base.codec")
+local condition = require("corolua.task.condition")
 local connections = require("corolua.group.connection")
 local guard = require("corolua.base.guard")
 local handlers = require("corolua.base.handlers")
 local inbox = require("corolua.group.inbox")
+local names = require("corolua.base.names")
 local options = require("corolua.group.options")
 local packed = require("corolua.group.packed")
 local quorum = require("corolua.daemon.quorum")
 local reconnect = require("corolua.group.reconnect")
 local scheduler = require("corolua.task.scheduler")
-local shown = require("corolua.base.shown")
-local signal = require("corolua.task.signal")
 local state = require("corolua.group.state")
 local unhandled = require("corolua.group.unhandled")
 
@@ -40,7 +40,7 @@ local unhandled = require("corolua.group.unhandled")
 ---@field private hint string where one is longer
 ---@field private unhandled corolua.group.Unhandled
 ---@field private inbox corolua.group.Inbox
----@field private changed corolua.Signal of whatever else is here, and of the connection
+---@field private changed corolua.Condition of whatever else is here, and of the connection
 ---@field private state "new"|"joining"|"joined"|"down"|"leaving"|"left" (state)
 ---@field private session corolua.group.Session|false (state)
 ---@field private refusal { [1]: string, [2]: string }|false why nothing may be sent (state)
@@ -115,10 +115,10 @@ function group.new(place, name, given, level)
     name = name, place = place, handlers = set, on = on,
     requires_quorum = checked.quorum == "required", window_size = checked.window,
     max_held = checked.max_held, overload = checked.overload, reconnect = checked.reconnect,
-    codec = checked.codec ~= "string" and codec.of(checked.codec, level + 1),
+    codec = checked.codec,
     is_packed = shape.is_packed, max_message = shape.max_message,
     longest = shape.longest, hint = shape.hint,
-    unhandled = unhandled.new(inbox.kinds), inbox = false, changed = signal.new(),
+    unhandled = unhandled.new(inbox.kinds), inbox = false, changed = condition.new(),
     state = "new", session = false, refusal = false, watcher = false,
     connection = false, window = false,
   }, group_mt)
@@ -140,7 +140,7 @@ local function leave_joined(self, timeout)
   state.set(self, "leaving")
   connection:read_on()
   window:when_empty(function() self.changed:notify() end)
-  self.changed:wait_until(function()
+  condition.wait_until(self.changed, function()
     return connection.is_over or window:count() == 0
   end, timeout)
   local ok, message, code = connection:leave(timeout)
@@ -187,7 +187,7 @@ group_mt.__close = close
 -- The own join is handled, unless a handler of the group itself asks.
 local function wait_entered(self, session, timeout)
   if self.inbox:is_inside() then return end
-  self.changed:wait_until(function()
+  condition.wait_until(self.changed, function()
     return session.has_entered or self.session ~= session
   end, timeout)
 end
@@ -202,7 +202,7 @@ end
 ---@return true? joined, string? message, string? code
 function methods:join(given)
   check_self(self, "join")
-  local timeout = options.timeout_of(given, JOIN_TIMEOUT, 2)
+  local timeout = args.timeout(given, JOIN_TIMEOUT, "join", 2)
   local deadline = scheduler.now() + timeout
   if not self.session then self.inbox:wait_done(math.min(timeout, LEAVE_TIMEOUT)) end
   local session = state.take(self, 2)
@@ -237,7 +237,7 @@ end
 ---@return corolua.Unconfirmed[]? unconfirmed
 function methods:leave(given)
   check_self(self, "leave")
-  local timeout = options.timeout_of(given, LEAVE_TIMEOUT, 2)
+  local timeout = args.timeout(given, LEAVE_TIMEOUT, "leave", 2)
   local session = self.session
   if self.state == "joined" then
     local ok, message, code, unconfirmed = leave_joined(self, timeout)
@@ -297,7 +297,7 @@ function methods:send(payload, given)
     bytes = encode(self, payload, "send")
   end
   local timeout = SEND_TIMEOUT
-  if given then timeout = options.timeout_of(given, SEND_TIMEOUT, 2) end
+  if given then timeout = args.timeout(given, SEND_TIMEOUT, "send", 2) end
   local refusal = self.refusal
   if refusal then return nil, refusal[1], refusal[2] end
   local ok, message, code = self.window:offer(bytes)
@@ -338,18 +338,15 @@ end
 ---@return any ... or nil, message, "ERR_TIMEOUT", "ERR_NOT_EXIST" or "ERR_INTERRUPT"
 function methods:next(kind, timeout)
   check_self(self, "next")
-  options.check_kind(kind, fields, 2)
-  if timeout ~= nil then options.check_timeout(timeout, 0, 2) end
+  names.check(kind, fields, "event", 2)
+  checks.seconds(timeout, "next", true)
   local found, a, b, c = take_next(self, kind, timeout)
   if not found then return nil, a, b end
   if kind == "up" then return true end
   return table.unpack({ a, b, c }, 1, #fields[kind])
 end
 
-local function check_count(n, level)
-  if math.type(n) == "integer" and n >= 1 then return end
-  error(("wait_members: how many must be a positive integer, got %s"):format(shown(n)), level + 1)
-end
+local is_count = args.integer(1)
 
 --- Waits until the group has so many members: in the view that is handled now, or
 --- in one that comes. It looks at each view, also at one that another follows at
@@ -361,7 +358,7 @@ end
 ---@return true? reached, string? message, string? code
 function methods:wait_members(n, timeout)
   check_self(self, "wait_members")
-  check_count(n, 2)
+  args.value(n, is_count, "wait_members", "how many", 2)
   checks.seconds(timeout, "wait_members", true)
   if state.is_over(self) then return nil, NOT_JOINED[1], NOT_JOINED[2] end
   if self.inbox:is_inside() then
@@ -407,10 +404,48 @@ function methods:stats()
     waiting = window and window:waiting() or 0,
     held = held, held_bytes = held_bytes,
     backlog = kept:count(), backlog_bytes = kept.bytes, dropped = kept.dropped,
-    fenced = state.is_fenced(self),
+    fenced = not group.is_unfenced(self),
     skipped_rings = connection and connection.fence and connection.fence.skipped or 0,
   }
 end
+
+--- For services, and whatever else owns a group: what they may know and do
+--- beside what scripts do.
+
+--- Whether no more is to come, unless the group joins again.
+group.is_over = state.is_over
+
+--- Whether a handler of the group is what runs.
+---@param room corolua.Group
+---@return boolean
+function group.is_inside(room) return room.inbox:is_inside() end
+
+--- The names of groups that have handlers and were never joined, sorted.
+group.forgotten = state.forgotten
+
+--- Whether there is no quorum provider, and so no fence; false where there is no
+--- connection.
+---@param room corolua.Group
+---@return boolean
+function group.is_unfenced(room) return room.connection and room.connection.tracker.free end
+
+--- The newest ring that was read, perhaps not handled.
+---@param room corolua.Group which is or was joined
+---@return corosync.Ring?
+function group.newest_ring(room) return room.connection.fence.newest end
+
+--- Has the function called whenever why nothing may be sent changes, with that,
+--- or false. It must not wait. One for each group.
+group.watch_refusal = state.watch
+
+--- Waits for a view for which the function is true: that which is now, or the
+--- first that comes. It must not wait. Codes: "ERR_TIMEOUT", "ERR_NOT_EXIST" (the
+--- group has been left), "ERR_INTERRUPT".
+---@param room corolua.Group
+---@param holds fun(view: corolua.View): any
+---@param timeout number in seconds
+---@return true? held, string? message, string? code
+function group.wait_view(room, holds, timeout) return room.inbox:wait_view(holds, timeout) end
 
 local function place_of(node) return { key = node, network = node.space } end
 

@@ -3,13 +3,13 @@
 --- group, so all members perform calls in one order, and the order also fixes
 --- who answers a call.
 
+local args = require("corolua.base.args")
 local calls = require("corolua.rpc.pending")
-local group_options = require("corolua.group.options")
+local group = require("corolua.group")
 local options = require("corolua.rpc.options")
 local scheduler = require("corolua.task.scheduler")
 local server = require("corolua.rpc.server")
 local service = require("corolua.service")
-local state = require("corolua.group.state")
 local strangers = require("corolua.service.strangers")
 local values = require("corolua.rpc.values")
 local wire = require("corolua.rpc.wire")
@@ -124,9 +124,9 @@ local function listen(self)
   function on.message(payload, from) take(self, payload, from, true) end
   function on.inquorate(payload, from) take(self, payload, from, false) end
   function on.members(view) enter(self, view) end
-  function on.quorum(told)
-    if told.quorate then self.server:go_on() end
-    events:tell("quorum", told)
+  function on.quorum(state)
+    if state.quorate then self.server:go_on() end
+    events:tell("quorum", state)
   end
   function on.gap() end
   function on.malformed(bytes, from, why) malformed(self, bytes, from, why) end
@@ -230,12 +230,12 @@ end
 ---@param given { timeout: number }? in seconds, as of group:leave
 ---@return true? left, string? message, string? code
 function methods:close(given)
-  local timeout = group_options.timeout_of(given, LEAVE_TIMEOUT, 2)
+  local timeout = args.timeout(given, LEAVE_TIMEOUT, "close", 2)
   return self.group:leave({ timeout = timeout })
 end
 
 rpc_mt.__close = function(self)
-  if not state.is_over(self.group) then self:close() end
+  if not group.is_over(self.group) then self:close() end
 end
 
 ---@class corolua.RpcStats

@@ -24,10 +24,9 @@ local function refuse(what, key, events, known)
     error(("%s has no '%s': its handler is set as object.on.%s = function")
       :format(what, key, event), 3)
   end
-  local near = names.nearest(key, known)
-  error(("%s has no '%s'%s"):format(what, tostring(key),
-    near and (", did you mean '%s'?"):format(near) or ": a script's own fields are not kept in it"),
-    3)
+  local hint = names.hint(key, known)
+  if hint == "" then hint = ": a script's own fields are not kept in it" end
+  error(("%s has no '%s'%s"):format(what, tostring(key), hint), 3)
 end
 
 --- Guards the objects of a metatable whose `__index` is their methods. All that

@@ -7,6 +7,7 @@
 --- its end before that of the next one is begun; and where a group joins anew, what
 --- is left of the joins before is dropped and counted.
 
+local condition = require("corolua.task.condition")
 local describe = require("corolua.base.describe")
 local forgiving = require("corolua.task.forgiving")
 local limit = require("corolua.limit")
@@ -398,7 +399,7 @@ end
 ---@param timeout number in seconds
 function methods:wait_done(timeout)
   if self:is_inside() then return end
-  self.room.changed:wait_until(function() return not is_busy(self) end, timeout)
+  condition.wait_until(self.room.changed, function() return not is_busy(self) end, timeout)
 end
 
 -- Whether what the group shows is of its connection, as far as can be known.

@@ -49,8 +49,8 @@ function state.update(room)
   if room.watcher then room.watcher(refusal) end
 end
 
---- Has a function called whenever it changes whether the group may send, and why
---- it may not: with `room.refusal`. It must not wait. One for each group.
+--- Has a function called whenever why nothing may be sent changes, with that. It
+--- must not wait. One for each group.
 ---@param room corolua.Group
 ---@param watcher fun(refusal: { [1]: string, [2]: string }|false)
 function state.watch(room, watcher) room.watcher = watcher end
@@ -68,18 +68,6 @@ end
 ---@param room corolua.Group
 ---@return boolean
 function state.is_over(room) return room.state == "left" or room.state == "new" end
-
---- Whether the daemon has a quorum provider; else everything counts as quorate.
----@param room corolua.Group
----@return boolean
-function state.is_fenced(room)
-  return not (room.connection and room.connection.tracker.free)
-end
-
---- The newest ring that the group's connection was told of.
----@param room corolua.Group
----@return corosync.Ring?
-function state.newest_ring(room) return room.connection.fence.newest end
 
 local function set_quorate(connection, field, is_quorate)
   if connection[field] == is_quorate then return end

@@ -74,7 +74,7 @@ end
 
 local function wait_together(rooms, nodes, deadline, timeout)
   for i, room in ipairs(rooms) do
-    local seen, message, code = room.inbox:wait_view(function(view)
+    local seen, message, code = group.wait_view(room, function(view)
       return has_all(view, rooms)
     end, left_until(deadline))
     if not seen then
