@@ -140,9 +140,9 @@ end
 ---@param words string[]
 ---@param known corolua.cli.Options
 ---@param parsed table what `put` is given
+---@param i integer where they begin
 ---@return integer # the index of the first word behind them
-function command_line.read(words, known, parsed)
-  local i = 1
+function command_line.read(words, known, parsed, i)
   while words[i] and words[i]:sub(1, 1) == "-" and words[i] ~= "-" do
     if words[i] == "--" then return i + 1 end
     i = i + read_option(words, i, known, parsed)
@@ -180,7 +180,7 @@ end
 ---@return table # by name, with `actions` in order, and `script`, the index of the script
 function command_line.parse(words)
   local parsed = { actions = {}, handler_limit = 1 }
-  local i = command_line.read(words, OPTIONS, parsed)
+  local i = command_line.read(words, OPTIONS, parsed, 1)
   parsed.script = words[i] and i or nil
   if parsed.log_target then parsed.log_level = parsed.log_level or "notice" end
   parsed.log_target = parsed.log_target or "stderr"

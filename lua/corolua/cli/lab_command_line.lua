@@ -134,7 +134,7 @@ end
 ---@return corolua.lab.Words
 function lab_command_line.parse(list)
   local parsed = { lab = {}, actions = {} }
-  local first = command_line.read(list, OPTIONS, parsed)
+  local first = command_line.read(list, OPTIONS, parsed, 1)
   parsed.script = list[first]
   parsed.args = table.move(list, first + 1, #list, 1, {})
   if parsed.help then return parsed end
