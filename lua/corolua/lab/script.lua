@@ -1,6 +1,7 @@
 --- A corolua script that runs on a node as a process of its own; what it writes
 --- comes in lines.
 
+local fifo = require("corolua.base.fifo")
 local scheduler = require("corolua.task.scheduler")
 local world = require("corolua.lab.world")
 
@@ -31,7 +32,7 @@ end }
 -- end of the script.
 local function pump(self)
   local on = self.on
-  while on.line and self.first <= self.last do on.line(self:take()) end
+  while on.line and self.kept:peek() do on.line(self:take()) end
   self.pumping = false
   if self.process.ended and on.exit and not self.told then
     self.told = true
@@ -47,16 +48,11 @@ local function wake(self)
   scheduler.spawn(pump, self)
 end
 
-local function add(self, line)
-  self.last = self.last + 1
-  self.lines_kept[self.last] = line
-end
-
 local function split(self, bytes)
   local text = self.rest .. bytes
   local start = 1
   for line, behind in text:gmatch("([^\n]*)\n()") do
-    add(self, line)
+    self.kept:add(line)
     start = behind
   end
   self.rest = text:sub(start)
@@ -64,7 +60,7 @@ local function split(self, bytes)
 end
 
 local function has_ended(self)
-  if self.rest ~= "" then add(self, self.rest) end
+  if self.rest ~= "" then self.kept:add(self.rest) end
   self.rest = ""
   wake(self)
 end
@@ -78,7 +74,7 @@ end
 function script.start(space, words, list, takes_input)
   local program, why, code = world.files.corolua()
   if not program then return nil, why, code end
-  local self = setmetatable({ lines_kept = {}, first = 1, last = 0, rest = "" }, script_mt)
+  local self = setmetatable({ kept = fifo.new(), rest = "" }, script_mt)
   self.on = setmetatable({}, handlers_mt)
   self.process, why, code = world.process.start(space, { program, table.unpack(words) }, list, {
     output = function(bytes) split(self, bytes) end,
@@ -91,13 +87,7 @@ end
 
 --- The oldest line that nobody has read, or nil.
 ---@return string?
-function methods:take()
-  if self.first > self.last then return nil end
-  local line = self.lines_kept[self.first]
-  self.lines_kept[self.first] = nil
-  self.first = self.first + 1
-  return line
-end
+function methods:take() return self.kept:take() end
 
 --- Whether it has ended.
 ---@return boolean
@@ -115,7 +105,7 @@ end
 ---@return string? line, string? message, string? code
 function methods:next(timeout)
   local deadline = timeout and scheduler.now() + timeout
-  while self.first > self.last and not self.process.ended do
+  while not self.kept:peek() and not self.process.ended do
     local left = deadline and math.max(0, deadline - scheduler.now())
     local ok, why, code = await_change(self, left)
     if not ok then return nil, why, code end
