@@ -2,22 +2,16 @@
 --- it in force.
 
 local checks = require("corolua.lab.fault_checks")
+local inspect = require("corolua.base.inspect")
 local reachability = require("corolua.lab.reachability")
-local status_text = require("corolua.lab.status_text")
 local scheduler = require("corolua.task.scheduler")
-local shapes = require("corolua.lab.topology")
+local status_text = require("corolua.lab.status_text")
+local topology = require("corolua.lab.topology")
 
 ---@class corolua.lab.Cluster
 local methods = {}
 
 local faults = { methods = methods }
-
---- Prepares a cluster without faults.
----@param cluster corolua.lab.Cluster
-function faults.prepare(cluster)
-  cluster.cuts = reachability.new(cluster.config.nodes, cluster.config.links)
-  cluster.log = {}
-end
 
 --- Records what was done to the cluster, with the time it was in force.
 ---@param cluster corolua.lab.Cluster
@@ -41,9 +35,9 @@ end
 local function apply(cluster, text, change)
   local why, code = refusal(cluster)
   if why then return nil, why, code end
-  local undo = change(cluster.cuts, scheduler.now())
+  local undo = change(cluster.reachability, scheduler.now())
   local ok
-  ok, why, code = cluster.network.switch:apply(cluster.cuts:cells())
+  ok, why, code = cluster.network.switch:apply(cluster.reachability:cells())
   if not ok then
     undo()
     return nil, why, code
@@ -68,7 +62,7 @@ end
 function methods:partition(groups)
   checks.open(self, "partition")
   checks.groups(self, groups)
-  local shape = shapes.partition(groups, #self)
+  local shape = topology.partition(groups, #self)
   if #shape.groups < 2 then error("partition: one group with all nodes cuts nothing", 2) end
   return set_shape(self, shape)
 end
@@ -78,7 +72,7 @@ end
 function methods:ring()
   checks.open(self, "ring")
   if #self < 4 then error("ring: with fewer than 4 nodes everybody is a neighbour", 2) end
-  return set_shape(self, shapes.ring(#self))
+  return set_shape(self, topology.ring(#self))
 end
 
 --- Splits the other nodes into two halves that only this node hears.
@@ -88,7 +82,7 @@ function methods:bridge_node(id)
   checks.open(self, "bridge_node")
   checks.nodes(self, { id }, "bridge_node")
   if #self < 3 then error("bridge_node: two halves need at least 3 nodes", 2) end
-  return set_shape(self, shapes.bridge_node(id, #self))
+  return set_shape(self, topology.bridge_node(id, #self))
 end
 
 --- Cuts a node off from all others, in both directions.
@@ -152,7 +146,8 @@ function methods:unblock(from, to)
   checks.open(self, "unblock")
   local froms, tos = checks.nodes(self, from, "unblock"), checks.nodes(self, to, "unblock")
   local found = false
-  each_direction(froms, tos, function(a, b) found = found or self.cuts.blocked[a][b] ~= nil end)
+  local blocked = self.reachability.blocked
+  each_direction(froms, tos, function(a, b) found = found or blocked[a][b] ~= nil end)
   if not found then
     return nil, direction(froms, tos) .. " is not blocked by block", "ERR_NOT_EXIST"
   end
@@ -188,13 +183,6 @@ local function set_links(cluster, text, directions, wanted, only)
   end)
 end
 
-local function describe(wanted)
-  local words = {}
-  for key, value in pairs(wanted) do words[#words + 1] = key .. " = " .. tostring(value) end
-  table.sort(words)
-  return #words > 0 and table.concat(words, ", ") or "good"
-end
-
 ---@class corolua.lab.LinkFaults: corolua.switch.Faults
 ---@field link integer? that link of a knet cluster alone
 
@@ -210,7 +198,7 @@ function methods:link(a, b, given)
   checks.open(self, "link")
   checks.pair(self, a, b, "link")
   local wanted, only = checks.faults(self, given, "link")
-  return set_links(self, ("link %d - %d: %s"):format(a, b, describe(wanted)),
+  return set_links(self, ("link %d - %d: %s"):format(a, b, reachability.describe(wanted)),
     { { a, b }, { b, a } }, wanted, only)
 end
 
@@ -223,13 +211,14 @@ function methods:link_from(from, to, given)
   checks.open(self, "link_from")
   checks.pair(self, from, to, "link_from")
   local wanted, only = checks.faults(self, given, "link_from")
-  return set_links(self, ("link %d -> %d: %s"):format(from, to, describe(wanted)),
+  return set_links(self, ("link %d -> %d: %s"):format(from, to, reachability.describe(wanted)),
     { { from, to } }, wanted, only)
 end
 
 local function plug_all(cluster)
-  for id in pairs(cluster.cuts.unplugged) do
-    local ok, why, code = cluster[id]:plug()
+  for id, node in ipairs(cluster) do
+    local ok, why, code = true, nil, nil
+    if cluster.reachability.unplugged[id] then ok, why, code = node:plug() end
     if not ok then return nil, why, code end
   end
   return true
@@ -246,7 +235,7 @@ function methods:heal()
     ok, why, code = self.network.switch:clear()
     if not ok then return nil, why, code end
   end
-  self.cuts = reachability.new(#self, self.config.links)
+  self.reachability = reachability.new(#self, self.config.links)
   faults.record(self, "heal")
   return true
 end
@@ -274,7 +263,7 @@ end }
 --- readably; `since` is the time of `corolua.now()`.
 ---@return { kind: string, text: string, since: number }[]
 function methods:faults()
-  local list = self.cuts:list()
+  local list = self.reachability:list()
   add_node_faults(self, list)
   return setmetatable(list, faults_mt)
 end
@@ -293,19 +282,22 @@ function methods:counters(link)
   checks.open(self, "counters")
   local why, code = refusal(self)
   if why then return nil, why, code end
-  return self.network.switch:counters(link)
+  local counters
+  counters, why, code = self.network.switch:counters(link)
+  if not counters then return nil, why, code end
+  return inspect.readable(counters)
 end
 
 --- Whether two nodes do not hear each other in both directions.
 ---@param a integer nodeid
 ---@param b integer nodeid
 ---@return boolean
-function methods:is_cut(a, b) return self.cuts:is_deaf(a, b) or self.cuts:is_deaf(b, a) end
+function methods:is_cut(a, b) return self.reachability:is_cut(a, b) end
 
 --- Whether neither of two nodes hears the other.
 ---@param a integer nodeid
 ---@param b integer nodeid
 ---@return boolean
-function methods:is_apart(a, b) return self.cuts:is_deaf(a, b) and self.cuts:is_deaf(b, a) end
+function methods:is_apart(a, b) return self.reachability:is_apart(a, b) end
 
 return faults

@@ -2,10 +2,13 @@
 --- own beside whatever the script does, mends everything at the end, and leaves
 --- the cluster settled.
 
+local checks = require("corolua.lab.fault_checks")
 local check_keys = require("corolua.base.names").check_keys
+local guard = require("corolua.lab.guard")
 local plan = require("corolua.lab.schedule")
 local scheduler = require("corolua.task.scheduler")
 local shown = require("corolua.base.shown")
+local signal = require("corolua.task.signal")
 
 local nemesis = {}
 
@@ -36,7 +39,10 @@ end
 ---@field failed { at: number, fault: string, why: string }[] what could not be put in force
 ---@field storms integer how often the cluster settled only after a moment of silence
 ---@field total integer faults put in force; several entries of one moment count once
-local methods = {}
+local methods = guard("a nemesis", {
+  list = true, seed = true, again = true, taken = true, frames = true, mended = true,
+  failed = true, storms = true, total = true,
+})
 local nemesis_mt = { __name = "corolua.lab.nemesis", __index = methods }
 
 local function check_entries(cluster, list, level)
@@ -111,14 +117,9 @@ end
 
 -- Whether the list is to go on once the moment has come.
 local function wait_until(self, moment)
-  local seconds = moment - scheduler.now()
-  if self.ending or self.cluster.closed then return false end
-  if seconds <= 0 then return not scheduler.is_stopping() end
-  local _, _, code = scheduler.await(function(resume)
-    self.wake = resume
-    return function() self.wake = nil end
-  end, seconds)
-  return code == "ERR_TIMEOUT" and not self.cluster.closed
+  local function is_over() return self.ending or self.cluster.closed end
+  local _, _, code = self.changed:wait_until(is_over, math.max(0, moment - scheduler.now()))
+  return code == "ERR_TIMEOUT" and not is_over()
 end
 
 local function mend_node(self, node)
@@ -199,19 +200,16 @@ local function running_nodes(cluster)
   return running
 end
 
-local function start(cluster, list, given)
+local function start(cluster, list, on_fault, again)
   local self = setmetatable({
-    cluster = cluster, list = list, on_fault = given and given.on_fault,
+    cluster = cluster, list = list, on_fault = on_fault or false, again = again,
     taken = {}, frames = {}, failed = {}, mended = 0, total = 0, storms = 0,
     before = count_frames(cluster), running = running_nodes(cluster),
+    changed = signal.new(), ending = false, last = false,
   }, nemesis_mt)
   self.at_close = cluster[1]:at_close(function() self:stop() end)
   self.task = scheduler.spawn(run, self)
   return self
-end
-
-local function check_open(cluster, name, level)
-  if cluster.closed then error(name .. ": the cluster is closed", level + 1) end
 end
 
 --- Draws a plan of faults and carries it out, beside the script.
@@ -219,11 +217,11 @@ end
 ---@param given? corolua.lab.PlanOptions and `on_fault(entry, ok, why)`, called after each
 ---@return corolua.lab.Nemesis
 function nemesis.start(cluster, given)
-  check_open(cluster, "nemesis", 2)
+  checks.open(cluster, "nemesis")
   given = given or {}
   local list, seed = plan.draw(cluster.config, given, 2)
-  local self = start(cluster, list, given)
-  self.seed, self.again = seed, plan.call(given, seed)
+  local self = start(cluster, list, given.on_fault, plan.call(given, seed))
+  self.seed = seed
   return self
 end
 
@@ -233,12 +231,10 @@ end
 ---@param given? { on_fault: function? }
 ---@return corolua.lab.Nemesis
 function nemesis.replay(cluster, list, given)
-  check_open(cluster, "replay", 2)
+  checks.open(cluster, "replay")
   list = plan.read(list, 2)
   check_entries(cluster, list, 2)
-  local self = start(cluster, list, given)
-  self.again = "cluster:replay(nemesis.list)"
-  return self
+  return start(cluster, list, given and given.on_fault, "cluster:replay(nemesis.list)")
 end
 
 --- Waits until the list has been carried out, everything has been mended and
@@ -254,7 +250,7 @@ end
 --- Ends it before its time: what is broken is mended, `wait` waits for that.
 function methods:stop()
   self.ending = true
-  if self.wake then self.wake(true) end
+  self.changed:notify()
 end
 
 --- How many frames its faults touched on the cables.

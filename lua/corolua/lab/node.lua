@@ -1,10 +1,12 @@
 --- One node of a lab: a place to be a member of the cluster.
 
+local checks = require("corolua.lab.fault_checks")
 local group = require("corolua.group")
-local handles = require("corolua.lab.thin_handles")
+local guard = require("corolua.lab.guard")
 local node_faults = require("corolua.lab.node_faults")
 local quorum_tracker = require("corolua.daemon.quorum_tracker")
 local script = require("corolua.lab.script")
+local thin_handles = require("corolua.lab.thin_handles")
 local world = require("corolua.lab.world")
 
 local sandbox = world.sandbox
@@ -13,10 +15,8 @@ local sandbox = world.sandbox
 ---@field nodeid integer
 ---@field space userdata the node's network namespace
 ---@field paused boolean whether corosync is stopped by `pause`
-local methods = {}
-for _, part in ipairs({ node_faults, handles }) do
-  for name, method in pairs(part.methods) do methods[name] = method end
-end
+local methods = guard("a node", { nodeid = true, space = true, paused = true },
+  node_faults.methods, thin_handles.methods)
 local node_mt = {
   __name = "corolua.lab.node",
   __index = methods,
@@ -31,23 +31,18 @@ local node = {}
 ---@return corolua.lab.Node
 function node.new(cluster, id)
   local space = cluster.network.spaces[id]
-  local self = setmetatable({ nodeid = id, paused = false, cluster = cluster }, node_mt)
-  self.space = space
-  self.processes = {}
-  self.handles = setmetatable({}, { __mode = "k" })
-  self.closers = {}
-  self.daemon = world.daemon.new(id, cluster.folder, cluster.config, space)
-  self.tracker = quorum_tracker.new(function(fn) return sandbox.run_in(space, fn) end)
+  local self = setmetatable({
+    nodeid = id, space = space, paused = false, fault = false, cluster = cluster, processes = {},
+    daemon = world.daemon.new(id, cluster.folder, cluster.config, space),
+    tracker = quorum_tracker.new(function(fn) return sandbox.run_in(space, fn) end),
+  }, node_mt)
+  thin_handles.begin(self)
   self.daemon.on_end = function(is_meant)
-    self.paused, self.fault = false, nil
+    self.paused, self.fault = false, false
     self.tracker:close()
     if not is_meant then node_faults.has_crashed(self) end
   end
   return self
-end
-
-local function check_open(self, name, level)
-  if self.cluster.closed then error(name .. ": the cluster is closed", level + 1) end
 end
 
 --- Starts corosync, and follows it once it listens; does not wait for that.
@@ -91,7 +86,7 @@ function methods:enter(fn, ...)
   if type(fn) ~= "function" then
     error("enter takes a function, got " .. type(fn), 2)
   end
-  check_open(self, "enter", 2)
+  checks.open(self.cluster, "enter")
   local results = table.pack(pcall(sandbox.run_in, self.space, fn, ...))
   if results[1] then return table.unpack(results, 2, results.n) end
   local sentence = explain(self, results[2])
@@ -104,7 +99,7 @@ end
 ---@param options corolua.GroupOptions?
 ---@return corolua.Group
 function methods:group(name, options)
-  check_open(self, "group", 2)
+  checks.open(self.cluster, "group")
   local made = group.on_node(self, name, options, 2)
   return made
 end
@@ -128,7 +123,7 @@ end
 ---@return { status: integer, output: string }? result, string? message, string? code
 function methods:tool(program, ...)
   local command = command_of("tool", program, ...)
-  check_open(self, "tool", 2)
+  checks.open(self.cluster, "tool")
   if not program:find("/") then
     local path, why, code = world.files.find(program)
     if not path then return nil, why, code end
@@ -144,25 +139,28 @@ end
 ---@return corolua.lab.Script? script, string? message, string? code
 function methods:run(name, ...)
   local command = command_of("run", name, ...)
-  check_open(self, "run", 2)
+  checks.open(self.cluster, "run")
   return script.start(self.space, command, self.processes)
 end
 
 --- Lets go of what was opened on the node, while its corosync still runs.
 function methods:release()
   group.close_node(self)
-  handles.close(self)
+  thin_handles.close(self)
   if not self.paused then self.tracker:close() end
 end
 
---- Ends what runs on the node, and then the connections to it that are left.
+--- Ends what runs on the node, the oldest first, and then the connections to it that
+--- are left.
 function methods:close()
-  for running in pairs(self.processes) do running:close() end
-  self.processes = {}
+  local running = {}
+  for process in pairs(self.processes) do running[#running + 1] = process end
+  table.sort(running, function(a, b) return a.pid < b.pid end)
+  for _, process in ipairs(running) do process:close() end
   self.daemon:kill()
   self.tracker:close()
   self.paused = false
-  handles.close(self)
+  thin_handles.close(self)
 end
 
 return node

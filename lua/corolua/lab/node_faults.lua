@@ -1,6 +1,7 @@
 --- What can be done to a node: its corosync ends, starts, pauses, goes on; its
 --- cables are pulled.
 
+local checks = require("corolua.lab.fault_checks")
 local faults = require("corolua.lab.faults")
 local scheduler = require("corolua.task.scheduler")
 local world = require("corolua.lab.world")
@@ -17,16 +18,12 @@ local START_TIMEOUT = 30
 local PAUSE_TIMEOUT = 2
 local PAUSE_POLL = 0.001
 
-local function check_open(self, name)
-  if self.cluster.closed then error(name .. ": the cluster is closed", 3) end
-end
-
 local function not_running(self)
   return nil, ("corosync does not run on node %d"):format(self.nodeid), "ERR_NOT_EXIST"
 end
 
 local function in_force(self, kind, verb)
-  self.fault = kind and { kind = kind, since = scheduler.now() }
+  self.fault = kind and { kind = kind, since = scheduler.now() } or false
   faults.record(self.cluster, ("%s node %d"):format(verb, self.nodeid))
   return true
 end
@@ -48,7 +45,7 @@ end
 --- Kills corosync on the spot, as a crash of the node.
 ---@return true? in_force, string? message, string? code
 function methods:kill()
-  check_open(self, "kill")
+  checks.open(self.cluster, "kill")
   if not self:is_running() then return not_running(self) end
   self.daemon:kill()
   return in_force(self, "killed", "kill")
@@ -57,7 +54,7 @@ end
 --- Ends corosync cleanly, and waits until it has ended.
 ---@return true? in_force, string? message, string? code
 function methods:stop()
-  check_open(self, "stop")
+  checks.open(self.cluster, "stop")
   if not self:is_running() then return not_running(self) end
   local why, code = self:obstacle()
   if why then return nil, why, code end
@@ -68,34 +65,45 @@ function methods:stop()
   return in_force(self, "stopped", "stop")
 end
 
-local function started(self)
-  if not self:is_running() then return "failed" end
-  if self.tracker.lacks_space then return "full" end
-  return self.tracker.view and "started"
+--- Waits until nodes that have been launched are up, or one of them cannot come up.
+---@param nodes corolua.lab.Node[]
+---@param are_up fun(): any
+---@param timeout number in seconds
+---@return true? up, string? message, string? code
+function node_faults.wait_up(nodes, are_up, timeout)
+  local failed
+  local ok, why, code = scheduler.wait(function()
+    for _, node in ipairs(nodes) do
+      if not node:is_running() or node.tracker.lacks_space then failed = node end
+    end
+    return failed or are_up()
+  end, timeout)
+  if not ok then return nil, why, code end
+  if not failed then return true end
+  if failed:is_running() then return nil, world.sandbox.NO_SPACE, "ENOSPC" end
+  return failed.daemon:last_words()
 end
 
 --- Starts corosync, and waits until it is in a ring and says whether that has
 --- quorum.
 ---@return true? in_force, string? message, string? code
 function methods:start()
-  check_open(self, "start")
+  checks.open(self.cluster, "start")
   if self:is_running() then
     return nil, ("corosync runs on node %d already"):format(self.nodeid), "ERR_EXIST"
   end
   local ok, why, code = self:launch(1)
   if not ok then return nil, why, code end
-  local what
-  what, why, code = scheduler.wait(function() return started(self) end, START_TIMEOUT)
-  if what == "started" then return in_force(self, nil, "start") end
-  if what == "failed" then return self.daemon:last_words() end
-  if what == "full" then return nil, world.sandbox.NO_SPACE, "ENOSPC" end
-  return nil, why, code
+  ok, why, code = node_faults.wait_up({ self }, function() return self.tracker.view end,
+    START_TIMEOUT)
+  if not ok then return nil, why, code end
+  return in_force(self, nil, "start")
 end
 
 --- Stops corosync cleanly if it runs, and starts it.
 ---@return true? in_force, string? message, string? code
 function methods:restart()
-  check_open(self, "restart")
+  checks.open(self.cluster, "restart")
   if self:is_running() then
     local ok, why, code = self:stop()
     if not ok then return nil, why, code end
@@ -107,7 +115,7 @@ end
 --- this node's corosync for something waits until it is resumed.
 ---@return true? in_force, string? message, string? code
 function methods:pause()
-  check_open(self, "pause")
+  checks.open(self.cluster, "pause")
   if not self:is_running() then return not_running(self) end
   if self.paused then
     return nil, ("node %d is paused already"):format(self.nodeid), "ERR_EXIST"
@@ -126,7 +134,7 @@ end
 --- Lets a paused corosync go on.
 ---@return true? in_force, string? message, string? code
 function methods:resume()
-  check_open(self, "resume")
+  checks.open(self.cluster, "resume")
   if not self.paused then
     return nil, ("node %d is not paused"):format(self.nodeid), "ERR_NOT_EXIST"
   end
@@ -139,7 +147,7 @@ local function set_plugged(self, plugged, verb)
   local cluster = self.cluster
   local ok, why, code = cluster.network:set_plugged(self.nodeid, plugged)
   if not ok then return nil, why, code end
-  cluster.cuts.unplugged[self.nodeid] = not plugged and scheduler.now() or nil
+  cluster.reachability.unplugged[self.nodeid] = not plugged and scheduler.now() or nil
   faults.record(cluster, ("%s node %d"):format(verb, self.nodeid))
   return true
 end
@@ -147,8 +155,8 @@ end
 --- Pulls all cables of the node.
 ---@return true? in_force, string? message, string? code
 function methods:unplug()
-  check_open(self, "unplug")
-  if self.cluster.cuts.unplugged[self.nodeid] then
+  checks.open(self.cluster, "unplug")
+  if self.cluster.reachability.unplugged[self.nodeid] then
     return nil, ("node %d is unplugged already"):format(self.nodeid), "ERR_EXIST"
   end
   return set_plugged(self, false, "unplug")
@@ -157,8 +165,8 @@ end
 --- Plugs the cables in again.
 ---@return true? in_force, string? message, string? code
 function methods:plug()
-  check_open(self, "plug")
-  if not self.cluster.cuts.unplugged[self.nodeid] then
+  checks.open(self.cluster, "plug")
+  if not self.cluster.reachability.unplugged[self.nodeid] then
     return nil, ("node %d is not unplugged"):format(self.nodeid), "ERR_NOT_EXIST"
   end
   return set_plugged(self, true, "plug")

@@ -1,7 +1,10 @@
 --- A corolua script that runs on a node as a process of its own; what it writes
 --- comes in lines.
 
+local guard = require("corolua.lab.guard")
+local handlers = require("corolua.base.handlers")
 local scheduler = require("corolua.task.scheduler")
+local signal = require("corolua.task.signal")
 local world = require("corolua.lab.world")
 
 --- Called in a task, one at a time.
@@ -13,19 +16,10 @@ local world = require("corolua.lab.world")
 ---@field pid integer
 ---@field on corolua.lab.ScriptEvents
 ---@field input corolua.Feed? what it reads, if it takes any
-local methods = {}
+local methods = guard("a script", { pid = true, on = true, input = true })
 local script_mt = { __name = "corolua.lab.script", __index = methods }
 
 local script = {}
-
-local HANDLERS = { line = true, exit = true }
-
-local handlers_mt = { __newindex = function(handlers, key, fn)
-  if not HANDLERS[key] then
-    error(("unknown event '%s' of a script, there are 'line' and 'exit'"):format(tostring(key)), 2)
-  end
-  rawset(handlers, key, fn)
-end }
 
 -- Lines are handled one at a time, in order, and a handler may wait; then the
 -- end of the script.
@@ -40,9 +34,8 @@ local function pump(self)
 end
 
 local function wake(self)
-  if self.resume then self.resume(true) end
-  local on = self.on
-  if self.pumping or not (on.line or on.exit) then return end
+  self.changed:notify()
+  if self.pumping or not (self.on.line or self.on.exit) then return end
   self.pumping = true
   scheduler.spawn(pump, self)
 end
@@ -78,8 +71,10 @@ end
 function script.start(space, words, list, takes_input)
   local program, why, code = world.files.corolua()
   if not program then return nil, why, code end
-  local self = setmetatable({ lines_kept = {}, first = 1, last = 0, rest = "" }, script_mt)
-  self.on = setmetatable({}, handlers_mt)
+  local self = setmetatable({
+    on = handlers.new({ "line", "exit" }), changed = signal.new(), process = false,
+    lines_kept = {}, first = 1, last = 0, rest = "", pumping = false, told = false,
+  }, script_mt)
   self.process, why, code = world.process.start(space, { program, table.unpack(words) }, list, {
     output = function(bytes) split(self, bytes) end,
     ended = function() has_ended(self) end,
@@ -103,23 +98,14 @@ end
 ---@return boolean
 function methods:has_ended() return self.process.ended ~= nil end
 
-local function await_change(self, timeout)
-  return scheduler.await(function(resume)
-    self.resume = resume
-    return function() self.resume = nil end
-  end, timeout)
-end
-
 --- Waits for the next line; nil alone once the script has ended.
 ---@param timeout number? in seconds
 ---@return string? line, string? message, string? code
 function methods:next(timeout)
-  local deadline = timeout and scheduler.now() + timeout
-  while self.first > self.last and not self.process.ended do
-    local left = deadline and math.max(0, deadline - scheduler.now())
-    local ok, why, code = await_change(self, left)
-    if not ok then return nil, why, code end
-  end
+  local _, why, code = self.changed:wait_until(function()
+    return self.first <= self.last or self.process.ended
+  end, timeout)
+  if code then return nil, why, code end
   return self:take()
 end
 
@@ -133,14 +119,25 @@ end
 ---@param timeout number? in seconds
 ---@return integer? status, string? message, string? code
 function methods:wait(timeout)
-  local ended, why, code = scheduler.wait(function() return self.process.ended end, timeout)
+  local ended, why, code =
+    self.changed:wait_until(function() return self.process.ended end, timeout)
   if not ended then return nil, why, code end
   return self.process:status()
 end
 
 --- Sends a signal to the script and its children.
----@param signal string? "KILL" unless told
+---@param name string? "KILL" unless told
 ---@return true? sent, string? message, string? code
-function methods:kill(signal) return self.process:kill(signal) end
+function methods:kill(name)
+  local passed, sent, why, code = pcall(self.process.kill, self.process, name)
+  if not passed then error("kill: " .. (sent:match("%((.*)%)$") or sent), 2) end
+  if not sent then return nil, why, code end
+  return true
+end
+
+function script_mt:__tostring()
+  return ("script of process %d, which %s")
+    :format(self.pid, self:has_ended() and "has ended" or "runs")
+end
 
 return script

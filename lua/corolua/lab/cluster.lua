@@ -1,0 +1,99 @@
+--- A cluster of a lab: its nodes by nodeid, and what is done to all of them.
+
+local checks = require("corolua.lab.fault_checks")
+local faults = require("corolua.lab.faults")
+local guard = require("corolua.lab.guard")
+local inspect = require("corolua.base.inspect")
+local nemesis = require("corolua.lab.nemesis")
+local node = require("corolua.lab.node")
+local reachability = require("corolua.lab.reachability")
+local scheduler = require("corolua.task.scheduler")
+local settle = require("corolua.lab.settle")
+local shown = require("corolua.base.shown")
+local status_text = require("corolua.lab.status_text")
+local world = require("corolua.lab.world")
+
+-- Beside what is public here, all of which each cluster has: `config`, the options
+-- with what holds otherwise; `network`, `folder` and `exit`, false until they are
+-- made; `reachability` and `log`, by corolua.lab.faults.
+---@class corolua.lab.Cluster
+---@field closed boolean
+---@field [integer] corolua.lab.Node by nodeid
+local methods = guard("a cluster", { closed = true }, faults.methods,
+  { nemesis = nemesis.start, replay = nemesis.replay })
+local cluster_mt = { __name = "corolua.lab.cluster", __index = methods }
+
+local cluster = {}
+
+--- A cluster without nodes and network, which is closed at the end of the program.
+---@param config table the options of `lab.start`
+---@return corolua.lab.Cluster
+function cluster.new(config)
+  local self = setmetatable({
+    config = config, closed = false, network = false, folder = false, exit = false,
+    reachability = reachability.new(config.nodes, config.links), log = {},
+  }, cluster_mt)
+  self.exit = scheduler.at_exit(function() self:close() end, 2) -- after its groups
+  return self
+end
+
+--- Makes the nodes, whose corosync does not run yet. Raises where their files
+--- cannot be written.
+---@param self corolua.lab.Cluster
+function cluster.make_nodes(self)
+  local config = self.config
+  if config.crypto then config.key = scheduler.random(1024) end
+  for id = 1, config.nodes do self[id] = node.new(self, id) end
+end
+
+function cluster_mt:__len() return self.config.nodes end
+
+function cluster_mt:__tostring()
+  if self.closed then return "closed lab" end
+  return status_text.draw(self)
+end
+
+--- Waits until every running node knows its ring, the rings agree, and are the
+--- ones that the cables leave possible, for 0.2 s. Codes: "ERR_TIMEOUT",
+--- "ERR_INTERRUPT".
+---@param timeout number? in seconds, 30 unless told
+---@return true? settled, string? message, string? code
+function methods:settle(timeout)
+  if timeout ~= nil and (type(timeout) ~= "number" or timeout < 0) then
+    error("settle takes seconds, got " .. shown(timeout), 2)
+  end
+  checks.open(self, "settle")
+  return settle.wait(self, timeout or 30)
+end
+
+---@class corolua.lab.NodeState what a node says now
+---@field nodeid integer
+---@field status "running"|"starting"|"paused"|"stopped"
+---@field ring { nodeid: integer, seq: integer }?
+---@field nodes integer[]? of the ring
+---@field quorate boolean?
+
+--- What each node says now: status, ring, nodes and quorum.
+---@return corolua.lab.NodeState[]
+function methods:state()
+  local state = {}
+  for i, member in ipairs(self) do state[i] = status_text.of(member) end
+  return inspect.readable(state)
+end
+
+--- Ends everything the lab started, and removes all of it; may be repeated.
+function methods:close()
+  if self.closed then return end
+  self.closed = true
+  self.exit:cancel()
+  for _, member in ipairs(self) do member:release() end
+  for _, member in ipairs(self) do member:close() end
+  if self.network then self.network:close() end
+  if self.folder and self.config.keep then world.files.copy(self.folder, self.config.keep) end
+  if self.folder then world.files.remove(self.folder) end
+  world.sandbox.leave()
+end
+
+cluster_mt.__close = methods.close
+
+return cluster
