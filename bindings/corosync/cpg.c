@@ -52,21 +52,27 @@ void check_group(lua_State *L, int arg, struct cpg_name *group)
 	memcpy(group->value, text, length);
 }
 
-static const struct library library = {
-	.type = "corosync.cpg",
-	.initialize_name = "cpg_model_initialize",
-	.dispatch_name = "cpg_dispatch",
-	.fd_get_name = "cpg_fd_get",
-	.finalize_name = "cpg_finalize",
-	.handlers = group_handlers,
-	.values = GROUP_VALUES,
-	.connect = group_connect,
-	.dispatch = cpg_dispatch,
-	.fd_get = cpg_fd_get,
-	.finalize = cpg_finalize,
-	.push_event = group_push_event,
-	.blocking = group_jobs,
-};
+#define LIBRARY(connect_function, dispatch_function)                           \
+	{                                                                      \
+		.type = "corosync.cpg",                                        \
+		.initialize_name = "cpg_model_initialize",                     \
+		.dispatch_name = "cpg_dispatch", .fd_get_name = "cpg_fd_get",  \
+		.finalize_name = "cpg_finalize", .handlers = group_handlers,   \
+		.values = GROUP_VALUES, .connect = connect_function,           \
+		.dispatch = dispatch_function, .fd_get = cpg_fd_get,           \
+		.finalize = cpg_finalize, .push_event = group_push_event,      \
+		.blocking = group_jobs,                                        \
+	}
+
+static const struct library library = LIBRARY(group_connect, cpg_dispatch);
+static const struct library traced =
+	LIBRARY(group_connect_traced, group_dispatch_traced);
+
+static cs_error_t group_mcast(struct cpg *self, cpg_guarantee_t guarantee,
+			      const struct iovec *payload)
+{
+	return cpg_mcast_joined(self->handle.id, guarantee, payload, 1);
+}
 
 static int push_not_joined(lua_State *L, const char *call)
 {
@@ -186,8 +192,7 @@ static int group_mcast_joined(lua_State *L)
 
 	if (self->state != STATE_JOINED)
 		return push_not_joined(L, "cpg_mcast_joined");
-	err = cpg_mcast_joined(self->handle.id, (cpg_guarantee_t)guarantee,
-			       &iovec, 1);
+	err = self->mcast(self, (cpg_guarantee_t)guarantee, &iovec);
 	if (err != CS_OK)
 		return push_failure(L, "cpg_mcast_joined", err);
 	lua_pushboolean(L, 1);
@@ -299,6 +304,9 @@ static struct cpg *push_prepared(lua_State *L)
 	struct cpg *self = push_handle(L, &library, sizeof *self, 1);
 
 	self->handle.flags = flags;
+	self->mcast = handle_trace(L, &self->handle, &traced, true)
+			      ? group_mcast_traced
+			      : group_mcast;
 	return self;
 }
 

@@ -24,6 +24,9 @@ struct cpg {
 	/* Of the latest message; its object is the user value SENDER_VALUE. */
 	uint32_t sender_nodeid;
 	uint32_t sender_pid;
+	/* How it sends: with a trace, which is told, or without. */
+	cs_error_t (*mcast)(struct cpg *self, cpg_guarantee_t guarantee,
+			    const struct iovec *payload);
 };
 
 /* "deliver" and so on, NULL-ended: the handlers of the events. */
@@ -39,6 +42,12 @@ enum {
 
 /* cpg_model_initialize with the callbacks of the events. */
 cs_error_t group_connect(struct connection *connection);
+
+/* The same three with a trace, which is told. */
+cs_error_t group_connect_traced(struct connection *connection);
+cs_error_t group_dispatch_traced(uint64_t id, cs_dispatch_flags_t mode);
+cs_error_t group_mcast_traced(struct cpg *self, cpg_guarantee_t guarantee,
+			      const struct iovec *payload);
 
 /* The arguments of an event's handler; the handle is at index 1. */
 int group_push_event(lua_State *L, const struct event *event);

@@ -31,6 +31,16 @@ static void list_handle(lua_State *L, int index, bool open)
 	lua_pop(L, 1);
 }
 
+/* A trace is told of its end once. */
+static void end_life(struct handle *handle)
+{
+	struct life *life = handle->life;
+
+	handle->life = NULL;
+	if (life != NULL)
+		life->tap->close(life);
+}
+
 void handle_become(lua_State *L, int index, enum handle_state state)
 {
 	struct handle *handle = lua_touserdata(L, index);
@@ -38,6 +48,8 @@ void handle_become(lua_State *L, int index, enum handle_state state)
 	handle->state = state;
 	if (state == HANDLE_OPEN)
 		handle->forks = fork_depth();
+	if (state == HANDLE_CLOSED)
+		end_life(handle);
 	list_handle(L, index, state == HANDLE_OPEN);
 }
 
@@ -223,6 +235,30 @@ void *push_handle(lua_State *L, const struct library *library, size_t size,
 	return handle;
 }
 
+bool handle_trace(lua_State *L, struct handle *handle,
+		  const struct library *traced, bool is_member)
+{
+	const struct tap *tap;
+
+	lua_getfield(L, LUA_REGISTRYINDEX, TAP_KEY);
+	tap = lua_touserdata(L, -1);
+	lua_pop(L, 1);
+	if (tap == NULL)
+		return false;
+	handle->life = tap->open(tap, is_member);
+	if (handle->life == NULL)
+		return false;
+	handle->library = traced;
+	return true;
+}
+
+void handle_has_connected(struct handle *handle,
+			  const struct connection *connection)
+{
+	if (handle->life != NULL)
+		handle->life->place = connection->place;
+}
+
 cs_error_t handle_connect(const struct library *library,
 			  struct connection *connection)
 {
@@ -244,6 +280,7 @@ int handle_initialize(lua_State *L, struct handle *handle)
 	if (err != CS_OK)
 		return push_failure(L, library->initialize_name, err);
 	handle->id = connection.id;
+	handle_has_connected(handle, &connection);
 	handle_become(L, -1, HANDLE_OPEN);
 	if (library->push_type == NULL)
 		return 1;

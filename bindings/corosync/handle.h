@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/tap.h"
 #include "corosync/blocking.h"
 #include "corosync/events.h"
 
@@ -25,8 +26,9 @@ struct handle;
 struct connection {
 	uint64_t id; /* of the C library */
 	unsigned int
-		flags; /* what the script asked for, in the library's way */
-	uint32_t type; /* what the daemon calls itself: quorum alone */
+		flags;  /* what the script asked for, in the library's way */
+	uint32_t type;  /* what the daemon calls itself: quorum alone */
+	uint64_t place; /* connect_place(), where a trace wants it; else 0 */
 };
 
 struct library {
@@ -76,6 +78,7 @@ struct handle {
 	unsigned int handlers; /* bit n: there is a handler for kind n */
 	struct events events;
 	struct taken spare; /* memory for the event that is pushed */
+	struct life *life;  /* what a trace is told of it, or NULL */
 };
 
 /* The user values of a handle: the first is of dispatch, then come the
@@ -100,6 +103,17 @@ void handle_setfuncs(lua_State *L, const struct library *library,
  */
 void *push_handle(lua_State *L, const struct library *library, size_t size,
 		  int callbacks);
+
+/*
+ * Has the trace told of the new handle, if there is one: the handle gets a
+ * library that tells in place of its own. Whether there is one.
+ */
+bool handle_trace(lua_State *L, struct handle *handle,
+		  const struct library *traced, bool is_member);
+
+/* The new handle has this connection. Raises nothing. */
+void handle_has_connected(struct handle *handle,
+			  const struct connection *connection);
 
 /* Connects, in whatever thread. */
 cs_error_t handle_connect(const struct library *library,

@@ -8,6 +8,7 @@
 #include "common/args.h"
 #include "common/module.h"
 #include "common/status.h"
+#include "corosync/connect.h"
 #include "corosync/dispatch.h"
 #include "corosync/handle.h"
 #include "corosync/ring.h"
@@ -148,17 +149,64 @@ static const struct blocking blocking[] = {
 	{NULL, NULL, 0, NULL, NULL, NULL},
 };
 
-static cs_error_t tracker_connect(struct connection *connection)
+static void on_traced_quorum(quorum_handle_t id, uint32_t quorate,
+			     struct quorum_ring_id ring, uint32_t count,
+			     const uint32_t *nodeids)
 {
-	quorum_model_v1_data_t data = {
-		.model = QUORUM_MODEL_V1,
-		.quorum_notify_fn = on_quorum,
-		.nodelist_notify_fn = on_nodelist,
-	};
+	struct life *life = handle_dispatching()->life;
 
+	if (life != NULL)
+		life->tap->quorum(life, quorate != 0,
+				  (struct tap_ring){ring.nodeid, ring.seq},
+				  (struct tap_nodes){nodeids, count});
+	on_quorum(id, quorate, ring, count, nodeids);
+}
+
+static void on_traced_nodelist(quorum_handle_t id, struct quorum_ring_id ring,
+			       uint32_t member_count, const uint32_t *members,
+			       uint32_t joined_count, const uint32_t *joined,
+			       uint32_t left_count, const uint32_t *left)
+{
+	struct life *life = handle_dispatching()->life;
+
+	if (life != NULL)
+		life->tap->nodelist(life,
+				    (struct tap_nodes){joined, joined_count},
+				    (struct tap_nodes){left, left_count});
+	on_nodelist(id, ring, member_count, members, joined_count, joined,
+		    left_count, left);
+}
+
+static cs_error_t connect_with(struct connection *connection,
+			       quorum_model_v1_data_t data)
+{
+	data.model = QUORUM_MODEL_V1;
 	return quorum_model_initialize(&connection->id, QUORUM_MODEL_V1,
 				       (quorum_model_data_t *)&data,
 				       &connection->type, NULL);
+}
+
+static cs_error_t tracker_connect(struct connection *connection)
+{
+	return connect_with(connection,
+			    (quorum_model_v1_data_t){
+				    .quorum_notify_fn = on_quorum,
+				    .nodelist_notify_fn = on_nodelist,
+			    });
+}
+
+/* Without a quorum provider there is no quorum to tell of. */
+static cs_error_t tracker_connect_traced(struct connection *connection)
+{
+	cs_error_t err = connect_with(
+		connection, (quorum_model_v1_data_t){
+				    .quorum_notify_fn = on_traced_quorum,
+				    .nodelist_notify_fn = on_traced_nodelist,
+			    });
+
+	if (err == CS_OK && connection->type == QUORUM_SET)
+		connection->place = connect_place();
+	return err;
 }
 
 static void push_type(lua_State *L, uint32_t type)
@@ -166,21 +214,21 @@ static void push_type(lua_State *L, uint32_t type)
 	push_name(L, types, type);
 }
 
-static const struct library library = {
-	.type = "corosync.quorum",
-	.initialize_name = "quorum_model_initialize",
-	.dispatch_name = "quorum_dispatch",
-	.fd_get_name = "quorum_fd_get",
-	.finalize_name = "quorum_finalize",
-	.handlers = handlers,
-	.connect = tracker_connect,
-	.push_type = push_type,
-	.dispatch = quorum_dispatch,
-	.fd_get = quorum_fd_get,
-	.finalize = quorum_finalize,
-	.push_event = push_event,
-	.blocking = blocking,
-};
+#define LIBRARY(connect_function)                                              \
+	{                                                                      \
+		.type = "corosync.quorum",                                     \
+		.initialize_name = "quorum_model_initialize",                  \
+		.dispatch_name = "quorum_dispatch",                            \
+		.fd_get_name = "quorum_fd_get",                                \
+		.finalize_name = "quorum_finalize", .handlers = handlers,      \
+		.connect = connect_function, .push_type = push_type,           \
+		.dispatch = quorum_dispatch, .fd_get = quorum_fd_get,          \
+		.finalize = quorum_finalize, .push_event = push_event,         \
+		.blocking = blocking,                                          \
+	}
+
+static const struct library library = LIBRARY(tracker_connect);
+static const struct library traced = LIBRARY(tracker_connect_traced);
 
 /*
  * handle:getquorate() -> boolean | nil, message, code
@@ -229,6 +277,14 @@ static int tracker_trackstop(lua_State *L)
 	return push_result(L, "quorum_trackstop", quorum_trackstop(handle->id));
 }
 
+static struct handle *push_prepared(lua_State *L)
+{
+	struct handle *self = push_handle(L, &library, sizeof *self, 1);
+
+	handle_trace(L, self, &traced, false);
+	return self;
+}
+
 /*
  * quorum.initialize(callbacks)
  *   -> handle, "free" | "set" | nil, message, code
@@ -240,8 +296,7 @@ static int tracker_trackstop(lua_State *L)
  */
 static int initialize(lua_State *L)
 {
-	return handle_initialize(
-		L, push_handle(L, &library, sizeof(struct handle), 1));
+	return handle_initialize(L, push_prepared(L));
 }
 
 /*
@@ -251,7 +306,7 @@ static int initialize(lua_State *L)
  */
 static int prepare(lua_State *L)
 {
-	push_handle(L, &library, sizeof(struct handle), 1);
+	push_prepared(L);
 	return 1;
 }
 

@@ -95,6 +95,7 @@ static int push_initialized(lua_State *L, struct handle *handle,
 {
 	const struct initialize_job *done = (const struct initialize_job *)job;
 
+	handle_has_connected(handle, &done->connection);
 	if (handle->library->push_type != NULL)
 		handle->library->push_type(L, done->connection.type);
 	else

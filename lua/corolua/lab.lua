@@ -7,6 +7,7 @@ local node_faults = require("corolua.lab.node_faults")
 local options = require("corolua.lab.options")
 local scheduler = require("corolua.task.scheduler")
 local settle = require("corolua.lab.settle")
+local tracing = require("corolua.lab.tracing")
 
 local files, sandbox = world.files, world.sandbox
 
@@ -74,7 +75,7 @@ end
 
 local function build(made)
   local ok, why, code = check_keep(made.config.keep)
-  for _, step in ipairs({ make_folder, make_network, make_nodes, form }) do
+  for _, step in ipairs({ tracing.begin, make_folder, make_network, make_nodes, form }) do
     if not ok then return nil, why, code end
     ok, why, code = step(made)
   end
@@ -88,10 +89,12 @@ local function fit(config)
   return options.complete(config, features)
 end
 
--- Closes what is not handed out, also when something raises.
-local closing_mt = { __close = function(made)
-  if made[1] then made[1]:close() end
-end }
+-- A cluster that is not handed out is closed, also when something raises.
+local function abandon(made)
+  return setmetatable({}, { __close = function()
+    if not made.has_formed then made:close() end
+  end })
+end
 
 --- Starts a cluster, and waits until all its nodes are in one ring and know
 --- their quorum state. Codes: "ERR_LIBRARY" (a corosync that does not start),
@@ -109,10 +112,10 @@ function lab.start(given)
   if ok then ok, why, code = sandbox.enter(config.nodes) end
   if not ok then return nil, why, code end
   local made = cluster.new(config)
-  local closing <close> = setmetatable({ made }, closing_mt)
+  local _ <close> = abandon(made)
   ok, why, code = build(made)
   if not ok then return nil, why, code end
-  closing[1] = nil
+  made.has_formed = true
   return made
 end
 

@@ -11,16 +11,23 @@ local scheduler = require("corolua.task.scheduler")
 local settle = require("corolua.lab.settle")
 local shown = require("corolua.base.shown")
 local status_text = require("corolua.lab.status_text")
+local tracing = require("corolua.lab.tracing")
 local world = require("corolua.lab.world")
 
--- Beside what is public here, all of which each cluster has: `config`, the options
--- with what holds otherwise; `network`, `folder` and `exit`, false until they are
--- made; `reachability` and `log`, by corolua.lab.faults.
 ---@class corolua.lab.Cluster
 ---@field closed boolean
 ---@field [integer] corolua.lab.Node by nodeid
-local methods = guard("a cluster", { closed = true }, faults.methods,
-  { nemesis = nemesis.start, replay = nemesis.replay })
+---@field private config table the options, with what holds otherwise
+---@field private network corolua.lab.Network|false until it is built
+---@field private folder string|false until it is made
+---@field private has_formed boolean it was handed out
+---@field private exit corolua.AtExit
+---@field private reachability corolua.lab.Reachability
+---@field private log corolua.lab.Done[]
+---@field private trace corolua.Trace|false the file that is written
+---@field private is_recorded boolean
+---@field private is_settled boolean at the end, for the trace
+local methods = guard("a cluster", { closed = true }, faults.methods, nemesis.methods)
 local cluster_mt = { __name = "corolua.lab.cluster", __index = methods }
 
 local cluster = {}
@@ -30,8 +37,9 @@ local cluster = {}
 ---@return corolua.lab.Cluster
 function cluster.new(config)
   local self = setmetatable({
-    config = config, closed = false, network = false, folder = false, exit = false,
+    config = config, closed = false, network = false, folder = false, has_formed = false,
     reachability = reachability.new(config.nodes, config.links), log = {},
+    trace = false, is_recorded = false, is_settled = false,
   }, cluster_mt)
   self.exit = scheduler.at_exit(function() self:close() end, 2) -- after its groups
   return self
@@ -69,7 +77,7 @@ end
 ---@class corolua.lab.NodeState what a node says now
 ---@field nodeid integer
 ---@field status "running"|"starting"|"paused"|"stopped"
----@field ring { nodeid: integer, seq: integer }?
+---@field ring corosync.Ring?
 ---@field nodes integer[]? of the ring
 ---@field quorate boolean?
 
@@ -86,7 +94,9 @@ function methods:close()
   if self.closed then return end
   self.closed = true
   self.exit:cancel()
+  tracing.look(self)
   for _, member in ipairs(self) do member:release() end
+  tracing.finish(self)
   for _, member in ipairs(self) do member:close() end
   if self.network then self.network:close() end
   if self.folder and self.config.keep then world.files.copy(self.folder, self.config.keep) end

@@ -10,7 +10,10 @@ local scheduler = require("corolua.task.scheduler")
 local shown = require("corolua.base.shown")
 local signal = require("corolua.task.signal")
 
-local nemesis = {}
+---@class corolua.lab.Cluster
+local cluster_methods = {}
+
+local nemesis = { methods = cluster_methods }
 
 -- What an entry of a list may name, and whether it mends rather than breaks.
 local ON_CLUSTER = {
@@ -212,29 +215,33 @@ local function start(cluster, list, on_fault, again)
   return self
 end
 
+---@class corolua.lab.ReplayOptions
+---@field on_fault? fun(entry: corolua.lab.PlanEntry, ok: true?, why: string?) after each step
+
+---@class corolua.lab.NemesisOptions: corolua.lab.PlanOptions
+---@field on_fault? fun(entry: corolua.lab.PlanEntry, ok: true?, why: string?) after each step
+
 --- Draws a plan of faults and carries it out, beside the script.
----@param cluster corolua.lab.Cluster
----@param given? corolua.lab.PlanOptions and `on_fault(entry, ok, why)`, called after each
+---@param given? corolua.lab.NemesisOptions
 ---@return corolua.lab.Nemesis
-function nemesis.start(cluster, given)
-  checks.open(cluster, "nemesis")
+function cluster_methods:nemesis(given)
+  checks.open(self, "nemesis")
   given = given or {}
-  local list, seed = plan.draw(cluster.config, given, 2)
-  local self = start(cluster, list, given.on_fault, plan.call(given, seed))
-  self.seed = seed
-  return self
+  local list, seed = plan.draw(self.config, given, 2)
+  local started = start(self, list, given.on_fault, plan.call(given, seed))
+  started.seed = seed
+  return started
 end
 
 --- Carries out a list of timed faults, beside the script.
----@param cluster corolua.lab.Cluster
 ---@param list corolua.lab.Plan|string the list, or the path of a file that returns it
----@param given? { on_fault: function? }
+---@param given? corolua.lab.ReplayOptions
 ---@return corolua.lab.Nemesis
-function nemesis.replay(cluster, list, given)
-  checks.open(cluster, "replay")
+function cluster_methods:replay(list, given)
+  checks.open(self, "replay")
   list = plan.read(list, 2)
-  check_entries(cluster, list, 2)
-  return start(cluster, list, given and given.on_fault, "cluster:replay(nemesis.list)")
+  check_entries(self, list, 2)
+  return start(self, list, given and given.on_fault, "cluster:replay(nemesis.list)")
 end
 
 --- Waits until the list has been carried out, everything has been mended and

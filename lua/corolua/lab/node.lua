@@ -7,15 +7,16 @@ local node_faults = require("corolua.lab.node_faults")
 local quorum_tracker = require("corolua.daemon.quorum_tracker")
 local script = require("corolua.lab.script")
 local thin_handles = require("corolua.lab.thin_handles")
+local tracing = require("corolua.lab.tracing")
 local world = require("corolua.lab.world")
 
 local sandbox = world.sandbox
 
 ---@class corolua.lab.Node
 ---@field nodeid integer
----@field space userdata the node's network namespace
+---@field private space userdata the node's network namespace
 ---@field paused boolean whether corosync is stopped by `pause`
-local methods = guard("a node", { nodeid = true, space = true, paused = true },
+local methods = guard("a node", { nodeid = true, paused = true },
   node_faults.methods, thin_handles.methods)
 local node_mt = {
   __name = "corolua.lab.node",
@@ -37,6 +38,7 @@ function node.new(cluster, id)
     tracker = quorum_tracker.new(function(fn) return sandbox.run_in(space, fn) end),
   }, node_mt)
   thin_handles.begin(self)
+  tracing.add_node(self)
   self.daemon.on_end = function(is_meant)
     self.paused, self.fault = false, false
     self.tracker:close()
@@ -46,6 +48,7 @@ function node.new(cluster, id)
 end
 
 --- Starts corosync, and follows it once it listens; does not wait for that.
+---@private
 ---@param count integer how many nodes start together
 ---@return true? started, string? message, string? code
 function methods:launch(count)
@@ -120,7 +123,7 @@ end
 --- tools see this node there.
 ---@param program string
 ---@param ... string its arguments
----@return { status: integer, output: string }? result, string? message, string? code
+---@return corolua.ExecResult? result, string? message, string? code
 function methods:tool(program, ...)
   local command = command_of("tool", program, ...)
   checks.open(self.cluster, "tool")
@@ -129,7 +132,8 @@ function methods:tool(program, ...)
     if not path then return nil, why, code end
     command[1] = path
   end
-  return world.process.run(self.space, command, self.processes)
+  return world.process.run(self.space, command,
+    { list = self.processes, env = tracing.settings(self.space) })
 end
 
 --- Starts a corolua script on the node, as a process of its own; it ends with
@@ -144,6 +148,7 @@ function methods:run(name, ...)
 end
 
 --- Lets go of what was opened on the node, while its corosync still runs.
+---@private
 function methods:release()
   group.close_node(self)
   thin_handles.close(self)
@@ -152,6 +157,7 @@ end
 
 --- Ends what runs on the node, the oldest first, and then the connections to it that
 --- are left.
+---@private
 function methods:close()
   local running = {}
   for process in pairs(self.processes) do running[#running + 1] = process end

@@ -4,6 +4,7 @@
 local checks = require("corolua.lab.fault_checks")
 local faults = require("corolua.lab.faults")
 local scheduler = require("corolua.task.scheduler")
+local tell = require("corolua.trace.tell")
 local world = require("corolua.lab.world")
 
 ---@class corolua.lab.Node
@@ -22,19 +23,39 @@ local function not_running(self)
   return nil, ("corosync does not run on node %d"):format(self.nodeid), "ERR_NOT_EXIST"
 end
 
-local function in_force(self, kind, verb)
+local mending = { start = true, resume = true, plug = true }
+
+---@return corolua.lab.Deed
+local function deed_of(self, op, text)
+  return {
+    op = op, args = { self.nodeid }, text = ("%s node %d"):format(text or op, self.nodeid),
+    mends = mending[op],
+  }
+end
+
+local function in_force(self, kind, op, text)
   self.fault = kind and { kind = kind, since = scheduler.now() } or false
-  faults.record(self.cluster, ("%s node %d"):format(verb, self.nodeid))
+  faults.record(self.cluster, deed_of(self, op, text))
   return true
+end
+
+-- As `nil, why, code`, and told.
+local function refused(self, op, _, why, code)
+  return faults.refuse(deed_of(self, op), why, code)
+end
+
+local function tell_process(self, what)
+  tell.line("proc", false, "n", self.nodeid, "what", what, "pid", self.daemon.pid)
 end
 
 --- Notes that corosync ended without being told to.
 ---@param self corolua.lab.Node
 function node_faults.has_crashed(self)
-  in_force(self, "crashed", ("corosync ended with %s on"):format(self.daemon.ended))
+  in_force(self, "crashed", "crash", ("corosync ended with %s on"):format(self.daemon.ended))
 end
 
 --- Why a call that needs the node's corosync would never return, or nil.
+---@private
 ---@return string? message, string? code
 function methods:obstacle()
   if self.paused then
@@ -46,7 +67,7 @@ end
 ---@return true? in_force, string? message, string? code
 function methods:kill()
   checks.open(self.cluster, "kill")
-  if not self:is_running() then return not_running(self) end
+  if not self:is_running() then return refused(self, "kill", not_running(self)) end
   self.daemon:kill()
   return in_force(self, "killed", "kill")
 end
@@ -55,13 +76,13 @@ end
 ---@return true? in_force, string? message, string? code
 function methods:stop()
   checks.open(self.cluster, "stop")
-  if not self:is_running() then return not_running(self) end
+  if not self:is_running() then return refused(self, "stop", not_running(self)) end
   local why, code = self:obstacle()
-  if why then return nil, why, code end
+  if why then return refused(self, "stop", nil, why, code) end
   self.daemon:terminate()
   local ok
   ok, why, code = scheduler.wait(function() return not self:is_running() end, STOP_TIMEOUT)
-  if not ok then return nil, why, code end
+  if not ok then return refused(self, "stop", nil, why, code) end
   return in_force(self, "stopped", "stop")
 end
 
@@ -90,13 +111,15 @@ end
 function methods:start()
   checks.open(self.cluster, "start")
   if self:is_running() then
-    return nil, ("corosync runs on node %d already"):format(self.nodeid), "ERR_EXIST"
+    return refused(self, "start", nil, ("corosync runs on node %d already"):format(self.nodeid),
+      "ERR_EXIST")
   end
   local ok, why, code = self:launch(1)
-  if not ok then return nil, why, code end
-  ok, why, code = node_faults.wait_up({ self }, function() return self.tracker.view end,
-    START_TIMEOUT)
-  if not ok then return nil, why, code end
+  if ok then
+    ok, why, code = node_faults.wait_up({ self }, function() return self.tracker.view end,
+      START_TIMEOUT)
+  end
+  if not ok then return refused(self, "start", nil, why, code) end
   return in_force(self, nil, "start")
 end
 
@@ -116,9 +139,10 @@ end
 ---@return true? in_force, string? message, string? code
 function methods:pause()
   checks.open(self.cluster, "pause")
-  if not self:is_running() then return not_running(self) end
+  if not self:is_running() then return refused(self, "pause", not_running(self)) end
   if self.paused then
-    return nil, ("node %d is paused already"):format(self.nodeid), "ERR_EXIST"
+    return refused(self, "pause", nil, ("node %d is paused already"):format(self.nodeid),
+      "ERR_EXIST")
   end
   local pid = self.daemon.pid
   self.paused = true
@@ -127,7 +151,8 @@ function methods:pause()
   while self.daemon.pid == pid and not self.daemon:is_stopped() and scheduler.now() < deadline do
     scheduler.sleep(PAUSE_POLL)
   end
-  if self.daemon.pid ~= pid then return not_running(self) end
+  if self.daemon.pid ~= pid then return refused(self, "pause", not_running(self)) end
+  tell_process(self, "pause")
   return in_force(self, "paused", "pause")
 end
 
@@ -136,19 +161,21 @@ end
 function methods:resume()
   checks.open(self.cluster, "resume")
   if not self.paused then
-    return nil, ("node %d is not paused"):format(self.nodeid), "ERR_NOT_EXIST"
+    return refused(self, "resume", nil, ("node %d is not paused"):format(self.nodeid),
+      "ERR_NOT_EXIST")
   end
   self.paused = false
   self.daemon:signal("CONT")
+  tell_process(self, "resume")
   return in_force(self, nil, "resume")
 end
 
-local function set_plugged(self, plugged, verb)
+local function set_plugged(self, plugged, op)
   local cluster = self.cluster
   local ok, why, code = cluster.network:set_plugged(self.nodeid, plugged)
-  if not ok then return nil, why, code end
+  if not ok then return refused(self, op, nil, why, code) end
   cluster.reachability.unplugged[self.nodeid] = not plugged and scheduler.now() or nil
-  faults.record(cluster, ("%s node %d"):format(verb, self.nodeid))
+  faults.record(cluster, deed_of(self, op))
   return true
 end
 
@@ -157,7 +184,8 @@ end
 function methods:unplug()
   checks.open(self.cluster, "unplug")
   if self.cluster.reachability.unplugged[self.nodeid] then
-    return nil, ("node %d is unplugged already"):format(self.nodeid), "ERR_EXIST"
+    return refused(self, "unplug", nil, ("node %d is unplugged already"):format(self.nodeid),
+      "ERR_EXIST")
   end
   return set_plugged(self, false, "unplug")
 end
@@ -167,7 +195,8 @@ end
 function methods:plug()
   checks.open(self.cluster, "plug")
   if not self.cluster.reachability.unplugged[self.nodeid] then
-    return nil, ("node %d is not unplugged"):format(self.nodeid), "ERR_NOT_EXIST"
+    return refused(self, "plug", nil, ("node %d is not unplugged"):format(self.nodeid),
+      "ERR_NOT_EXIST")
   end
   return set_plugged(self, true, "plug")
 end

@@ -4,7 +4,8 @@
 local guard = require("corolua.lab.guard")
 local handlers = require("corolua.base.handlers")
 local scheduler = require("corolua.task.scheduler")
-local signal = require("corolua.task.signal")
+local new_signal = require("corolua.task.signal").new
+local tracing = require("corolua.lab.tracing")
 local world = require("corolua.lab.world")
 
 --- Called in a task, one at a time.
@@ -15,7 +16,7 @@ local world = require("corolua.lab.world")
 ---@class corolua.lab.Script
 ---@field pid integer
 ---@field on corolua.lab.ScriptEvents
----@field input corolua.Feed? what it reads, if it takes any
+---@field private input corolua.Feed? what it reads, if it takes any
 local methods = guard("a script", { pid = true, on = true, input = true })
 local script_mt = { __name = "corolua.lab.script", __index = methods }
 
@@ -72,13 +73,14 @@ function script.start(space, words, list, takes_input)
   local program, why, code = world.files.corolua()
   if not program then return nil, why, code end
   local self = setmetatable({
-    on = handlers.new({ "line", "exit" }), changed = signal.new(), process = false,
+    on = handlers.new({ "line", "exit" }), changed = new_signal(), process = false,
     lines_kept = {}, first = 1, last = 0, rest = "", pumping = false, told = false,
   }, script_mt)
-  self.process, why, code = world.process.start(space, { program, table.unpack(words) }, list, {
-    output = function(bytes) split(self, bytes) end,
-    ended = function() has_ended(self) end,
-  }, takes_input)
+  self.process, why, code = world.process.start(space, { program, table.unpack(words) },
+    { list = list, env = tracing.settings(space), takes_input = takes_input }, {
+      output = function(bytes) split(self, bytes) end,
+      ended = function() has_ended(self) end,
+    })
   if not self.process then return nil, why, code end
   self.pid, self.input = self.process.pid, self.process.input
   return self
@@ -126,10 +128,10 @@ function methods:wait(timeout)
 end
 
 --- Sends a signal to the script and its children.
----@param name string? "KILL" unless told
+---@param signal string? "KILL" unless told
 ---@return true? sent, string? message, string? code
-function methods:kill(name)
-  local passed, sent, why, code = pcall(self.process.kill, self.process, name)
+function methods:kill(signal)
+  local passed, sent, why, code = pcall(self.process.kill, self.process, signal)
   if not passed then error("kill: " .. (sent:match("%((.*)%)$") or sent), 2) end
   if not sent then return nil, why, code end
   return true
