@@ -19,9 +19,15 @@ local START_TIMEOUT = 30
 local PAUSE_TIMEOUT = 2
 local PAUSE_POLL = 0.001
 
-local function not_running(self)
-  return nil, ("corosync does not run on node %d"):format(self.nodeid), "ERR_NOT_EXIST"
-end
+-- Why something cannot be done to a node, by the state that it is in.
+local REFUSALS = {
+  stopped = { "corosync does not run on node %d", "ERR_NOT_EXIST" },
+  running = { "corosync runs on node %d already", "ERR_EXIST" },
+  paused = { "node %d is paused already", "ERR_EXIST" },
+  awake = { "node %d is not paused", "ERR_NOT_EXIST" },
+  unplugged = { "node %d is unplugged already", "ERR_EXIST" },
+  plugged = { "node %d is not unplugged", "ERR_NOT_EXIST" },
+}
 
 local mending = { start = true, resume = true, plug = true }
 
@@ -39,9 +45,13 @@ local function in_force(self, kind, op, text)
   return true
 end
 
--- As `nil, why, code`, and told.
-local function refused(self, op, _, why, code)
+local function refused(self, op, why, code)
   return faults.refuse(deed_of(self, op), why, code)
+end
+
+local function refused_as(self, op, state)
+  local message, code = table.unpack(REFUSALS[state])
+  return refused(self, op, message:format(self.nodeid), code)
 end
 
 local function tell_process(self, what)
@@ -67,7 +77,7 @@ end
 ---@return true? in_force, string? message, string? code
 function methods:kill()
   checks.open(self.cluster, "kill")
-  if not self:is_running() then return refused(self, "kill", not_running(self)) end
+  if not self:is_running() then return refused_as(self, "kill", "stopped") end
   self.daemon:kill()
   return in_force(self, "killed", "kill")
 end
@@ -76,13 +86,13 @@ end
 ---@return true? in_force, string? message, string? code
 function methods:stop()
   checks.open(self.cluster, "stop")
-  if not self:is_running() then return refused(self, "stop", not_running(self)) end
+  if not self:is_running() then return refused_as(self, "stop", "stopped") end
   local why, code = self:obstacle()
-  if why then return refused(self, "stop", nil, why, code) end
+  if why then return refused(self, "stop", why, code) end
   self.daemon:terminate()
   local ok
   ok, why, code = scheduler.wait(function() return not self:is_running() end, STOP_TIMEOUT)
-  if not ok then return refused(self, "stop", nil, why, code) end
+  if not ok then return refused(self, "stop", why, code) end
   return in_force(self, "stopped", "stop")
 end
 
@@ -110,16 +120,13 @@ end
 ---@return true? in_force, string? message, string? code
 function methods:start()
   checks.open(self.cluster, "start")
-  if self:is_running() then
-    return refused(self, "start", nil, ("corosync runs on node %d already"):format(self.nodeid),
-      "ERR_EXIST")
-  end
+  if self:is_running() then return refused_as(self, "start", "running") end
   local ok, why, code = self:launch(1)
   if ok then
     ok, why, code = node_faults.wait_up({ self }, function() return self.tracker.view end,
       START_TIMEOUT)
   end
-  if not ok then return refused(self, "start", nil, why, code) end
+  if not ok then return refused(self, "start", why, code) end
   return in_force(self, nil, "start")
 end
 
@@ -139,11 +146,8 @@ end
 ---@return true? in_force, string? message, string? code
 function methods:pause()
   checks.open(self.cluster, "pause")
-  if not self:is_running() then return refused(self, "pause", not_running(self)) end
-  if self.paused then
-    return refused(self, "pause", nil, ("node %d is paused already"):format(self.nodeid),
-      "ERR_EXIST")
-  end
+  if not self:is_running() then return refused_as(self, "pause", "stopped") end
+  if self.paused then return refused_as(self, "pause", "paused") end
   local pid = self.daemon.pid
   self.paused = true
   self.daemon:signal("STOP")
@@ -151,7 +155,7 @@ function methods:pause()
   while self.daemon.pid == pid and not self.daemon:is_stopped() and scheduler.now() < deadline do
     scheduler.sleep(PAUSE_POLL)
   end
-  if self.daemon.pid ~= pid then return refused(self, "pause", not_running(self)) end
+  if self.daemon.pid ~= pid then return refused_as(self, "pause", "stopped") end
   tell_process(self, "pause")
   return in_force(self, "paused", "pause")
 end
@@ -160,20 +164,21 @@ end
 ---@return true? in_force, string? message, string? code
 function methods:resume()
   checks.open(self.cluster, "resume")
-  if not self.paused then
-    return refused(self, "resume", nil, ("node %d is not paused"):format(self.nodeid),
-      "ERR_NOT_EXIST")
-  end
+  if not self.paused then return refused_as(self, "resume", "awake") end
   self.paused = false
   self.daemon:signal("CONT")
   tell_process(self, "resume")
   return in_force(self, nil, "resume")
 end
 
+local function is_unplugged(self)
+  return self.cluster.reachability.unplugged[self.nodeid] ~= nil
+end
+
 local function set_plugged(self, plugged, op)
   local cluster = self.cluster
   local ok, why, code = cluster.network:set_plugged(self.nodeid, plugged)
-  if not ok then return refused(self, op, nil, why, code) end
+  if not ok then return refused(self, op, why, code) end
   cluster.reachability.unplugged[self.nodeid] = not plugged and scheduler.now() or nil
   faults.record(cluster, deed_of(self, op))
   return true
@@ -183,10 +188,7 @@ end
 ---@return true? in_force, string? message, string? code
 function methods:unplug()
   checks.open(self.cluster, "unplug")
-  if self.cluster.reachability.unplugged[self.nodeid] then
-    return refused(self, "unplug", nil, ("node %d is unplugged already"):format(self.nodeid),
-      "ERR_EXIST")
-  end
+  if is_unplugged(self) then return refused_as(self, "unplug", "unplugged") end
   return set_plugged(self, false, "unplug")
 end
 
@@ -194,10 +196,7 @@ end
 ---@return true? in_force, string? message, string? code
 function methods:plug()
   checks.open(self.cluster, "plug")
-  if not self.cluster.reachability.unplugged[self.nodeid] then
-    return refused(self, "plug", nil, ("node %d is not unplugged"):format(self.nodeid),
-      "ERR_NOT_EXIST")
-  end
+  if not is_unplugged(self) then return refused_as(self, "plug", "plugged") end
   return set_plugged(self, true, "plug")
 end
 
