@@ -2,6 +2,8 @@
 --- may be followed by its argument, `-` is standard input, `--` ends them, and
 --- the first word that is none is the script.
 
+local names = require("corolua.base.names")
+
 local command_line = {}
 
 command_line.help = [==[
@@ -54,16 +56,6 @@ local UNITS = { [""] = 1, K = 1 << 10, M = 1 << 20, G = 1 << 30 }
 
 local function bad(...) error({ usage = string.format(...) }, 0) end
 
---- What follows the name of something unknown: whether a known one was meant.
----@param word string
----@param known table its keys are the known names
----@param prefix string what stands before them
----@return string
-function command_line.hint(word, known, prefix)
-  local near = require("corolua.base.names").nearest(word, known)
-  return near and (", did you mean '%s%s'?"):format(prefix, near) or ""
-end
-
 local function parse_size(text)
   local digits, unit = text:match("^(%d+)([KMG]?)$")
   local number = digits and math.tointeger(tonumber(digits))
@@ -83,7 +75,7 @@ end
 
 local function parse_level(text)
   if LEVELS[text] then return text end
-  bad("--log-level '%s' is not known%s", text, command_line.hint(text, LEVELS, ""))
+  bad("--log-level '%s' is not known%s", text, names.hint(text, LEVELS))
 end
 
 local function parse_target(text)
@@ -108,7 +100,7 @@ local function parse_long(parsed, word, argument)
   local name, value = word:match("^%-%-([^=]*)=?(.*)$")
   local option = LONG[name]
   if not option then
-    bad("unknown option '--%s'%s", name, command_line.hint(name, LONG, "--"))
+    bad("unknown option '--%s'%s", name, names.hint(name, LONG, "--"))
   end
   local has_value = word:find("=", 1, true) ~= nil
   local field, parse = option[1], option[2]

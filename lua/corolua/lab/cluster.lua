@@ -1,5 +1,6 @@
 --- A cluster of a lab: its nodes by nodeid, and what is done to all of them.
 
+local args = require("corolua.base.args")
 local checks = require("corolua.lab.fault_checks")
 local faults = require("corolua.lab.faults")
 local guard = require("corolua.lab.guard")
@@ -9,7 +10,6 @@ local node = require("corolua.lab.node")
 local reachability = require("corolua.lab.reachability")
 local scheduler = require("corolua.task.scheduler")
 local settle = require("corolua.lab.settle")
-local shown = require("corolua.base.shown")
 local status_text = require("corolua.lab.status_text")
 local tracing = require("corolua.lab.tracing")
 local world = require("corolua.lab.world")
@@ -31,6 +31,8 @@ local methods = guard("a cluster", { closed = true }, faults.methods, nemesis.me
 local cluster_mt = { __name = "corolua.lab.cluster", __index = methods }
 
 local cluster = {}
+
+local is_seconds = args.seconds()
 
 --- A cluster without nodes and network, which is closed at the end of the program.
 ---@param config table the options of `lab.start`
@@ -67,9 +69,7 @@ end
 ---@param timeout number? in seconds, 30 unless told
 ---@return true? settled, string? message, string? code
 function methods:settle(timeout)
-  if timeout ~= nil and (type(timeout) ~= "number" or timeout < 0) then
-    error("settle takes seconds, got " .. shown(timeout), 2)
-  end
+  if timeout ~= nil then args.value(timeout, is_seconds, "settle", "the timeout", 2) end
   checks.open(self, "settle")
   return settle.wait(self, timeout or 30)
 end

@@ -19,9 +19,7 @@ local function guard(what, fields, ...)
     local known = {}
     for key in pairs(fields) do known[key] = true end
     for key in pairs(methods) do known[key] = true end
-    local near = names.nearest(name, known)
-    error(("unknown name '%s' of %s%s"):format(name, what,
-      near and (", did you mean '" .. near .. "'?") or ""), 2)
+    error(("unknown name '%s' of %s%s"):format(name, what, names.hint(name, known)), 2)
   end })
 end
 

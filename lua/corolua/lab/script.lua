@@ -4,7 +4,7 @@
 local guard = require("corolua.lab.guard")
 local handlers = require("corolua.base.handlers")
 local scheduler = require("corolua.task.scheduler")
-local new_signal = require("corolua.task.signal").new
+local condition = require("corolua.task.condition")
 local tracing = require("corolua.lab.tracing")
 local world = require("corolua.lab.world")
 
@@ -73,7 +73,7 @@ function script.start(space, words, list, takes_input)
   local program, why, code = world.files.corolua()
   if not program then return nil, why, code end
   local self = setmetatable({
-    on = handlers.new({ "line", "exit" }), changed = new_signal(), process = false,
+    on = handlers.new({ "line", "exit" }), changed = condition.new(), process = false,
     lines_kept = {}, first = 1, last = 0, rest = "", pumping = false, told = false,
   }, script_mt)
   self.process, why, code = world.process.start(space, { program, table.unpack(words) },
@@ -104,7 +104,7 @@ function methods:has_ended() return self.process.ended ~= nil end
 ---@param timeout number? in seconds
 ---@return string? line, string? message, string? code
 function methods:next(timeout)
-  local _, why, code = self.changed:wait_until(function()
+  local _, why, code = condition.wait_until(self.changed, function()
     return self.first <= self.last or self.process.ended
   end, timeout)
   if code then return nil, why, code end
@@ -122,7 +122,7 @@ end
 ---@return integer? status, string? message, string? code
 function methods:wait(timeout)
   local ended, why, code =
-    self.changed:wait_until(function() return self.process.ended end, timeout)
+    condition.wait_until(self.changed, function() return self.process.ended end, timeout)
   if not ended then return nil, why, code end
   return self.process:status()
 end
