@@ -1,4 +1,4 @@
---- A nemesis carries out a plan of timed faults on a cluster, as a task of its
+--- A nemesis carries out a schedule of timed faults on a cluster, as a task of its
 --- own beside whatever the script does, mends everything at the end, and leaves
 --- the cluster settled.
 
@@ -6,7 +6,7 @@ local args = require("corolua.base.args")
 local checks = require("corolua.lab.fault_checks")
 local guard = require("corolua.lab.guard")
 local names = require("corolua.base.names")
-local plan = require("corolua.lab.schedule")
+local schedule = require("corolua.lab.schedule")
 local scheduler = require("corolua.task.scheduler")
 local shown = require("corolua.base.shown")
 local condition = require("corolua.task.condition")
@@ -33,7 +33,7 @@ for _, faults in ipairs({ ON_CLUSTER, ON_NODE }) do
 end
 
 ---@class corolua.lab.Nemesis
----@field list corolua.lab.Plan what is carried out
+---@field list corolua.lab.Schedule what is carried out
 ---@field seed integer? from which the list was drawn
 ---@field again string what repeats it: a line of a script
 ---@field taken table<string, integer> how often each fault was put in force
@@ -218,19 +218,19 @@ local function start(cluster, list, on_fault, again)
 end
 
 ---@class corolua.lab.ReplayOptions
----@field on_fault? fun(entry: corolua.lab.PlanEntry, ok: true?, why: string?) after each step
+---@field on_fault? fun(entry: corolua.lab.ScheduleEntry, ok: true?, why: string?) after each step
 
----@class corolua.lab.NemesisOptions: corolua.lab.PlanOptions
----@field on_fault? fun(entry: corolua.lab.PlanEntry, ok: true?, why: string?) after each step
+---@class corolua.lab.NemesisOptions: corolua.lab.ScheduleOptions
+---@field on_fault? fun(entry: corolua.lab.ScheduleEntry, ok: true?, why: string?) after each step
 
---- Draws a plan of faults and carries it out, beside the script.
+--- Draws a schedule of faults and carries it out, beside the script.
 ---@param given? corolua.lab.NemesisOptions
 ---@return corolua.lab.Nemesis
 function cluster_methods:nemesis(given)
   checks.open(self, "nemesis")
   given = given or {}
-  local list, seed = plan.draw(self.config, given, 2)
-  local started = start(self, list, given.on_fault, plan.call(given, seed))
+  local list, seed = schedule.draw(self.config, given, 2)
+  local started = start(self, list, given.on_fault, schedule.call(given, seed))
   started.seed = seed
   return started
 end
@@ -238,13 +238,13 @@ end
 local REPLAY = { { "on_fault", args.callable } }
 
 --- Carries out a list of timed faults, beside the script.
----@param list corolua.lab.Plan|string the list, or the path of a file that returns it
+---@param list corolua.lab.Schedule|string the list, or the path of a file that returns it
 ---@param given? corolua.lab.ReplayOptions
 ---@return corolua.lab.Nemesis
 function cluster_methods:replay(list, given)
   checks.open(self, "replay")
   args.check(given, REPLAY, "replay", 2)
-  list = plan.read(list, 2)
+  list = schedule.read(list, 2)
   check_entries(self, list, 2)
   return start(self, list, given and given.on_fault, "cluster:replay(nemesis.list)")
 end
