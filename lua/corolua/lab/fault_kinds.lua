@@ -1,6 +1,8 @@
 --- The faults that a nemesis can draw: each draws its arguments, given what is
 --- broken already, as entries of a list of timed faults.
 
+local lists = require("corolua.base.lists")
+
 local fault_kinds = {}
 
 ---@class corolua.lab.Broken what a list has broken at some moment
@@ -166,12 +168,6 @@ local function add_nodes(list, ids, name, note)
   for _, id in ipairs(ids) do list[#list + 1] = { fault = name, note = note, id } end
 end
 
-local function keys(set)
-  local list = {}
-  for key in pairs(set) do list[#list + 1] = key end
-  return sorted(list)
-end
-
 --- What would end a fault that is in force, as entries; each has to be handed
 --- to `mended` when it is taken.
 ---@param broken corolua.lab.Broken
@@ -179,8 +175,8 @@ end
 function fault_kinds.ends(broken)
   local list = {}
   if broken.network then list[1] = { fault = "heal" } end
-  add_nodes(list, keys(broken.down), "start", "down")
-  add_nodes(list, keys(broken.paused), "resume", "paused")
+  add_nodes(list, lists.keys(broken.down), "start", "down")
+  add_nodes(list, lists.keys(broken.paused), "resume", "paused")
   return list
 end
 

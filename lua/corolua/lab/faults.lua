@@ -3,6 +3,7 @@
 
 local checks = require("corolua.lab.fault_checks")
 local inspect = require("corolua.base.inspect")
+local lists = require("corolua.base.lists")
 local reachability = require("corolua.lab.reachability")
 local scheduler = require("corolua.task.scheduler")
 local status_text = require("corolua.lab.status_text")
@@ -54,17 +55,16 @@ local function refusal(cluster)
 end
 
 -- Changes the layers, and the switch to what they say then. What the switch
--- refuses is not in force, so the layers go back.
+-- refuses is not in force.
 local function apply(cluster, deed, change)
   local why, code = refusal(cluster)
   if why then return faults.refuse(deed, why, code) end
-  local undo = change(cluster.reachability, scheduler.now())
+  local layers = cluster.reachability:copy()
+  change(layers, scheduler.now())
   local ok
-  ok, why, code = cluster.network.switch:apply(cluster.reachability:cells())
-  if not ok then
-    undo()
-    return faults.refuse(deed, why, code)
-  end
+  ok, why, code = cluster.network.switch:apply(layers:cells())
+  if not ok then return faults.refuse(deed, why, code) end
+  cluster.reachability = layers
   faults.record(cluster, deed)
   return true
 end
@@ -72,10 +72,8 @@ end
 local function set_shape(cluster, shape, op, ...)
   local deed = { op = op, args = { ... }, text = shape.text }
   return apply(cluster, deed, function(layers, now)
-    local before = layers.shape
     shape.since = now
     layers.shape = shape
-    return function() layers.shape = before end
   end)
 end
 
@@ -117,9 +115,7 @@ function methods:isolate(id)
   checks.nodes(self, { id }, "isolate")
   local deed = { op = "isolate", args = { id }, text = ("isolate node %d"):format(id) }
   return apply(self, deed, function(layers, now)
-    local before = layers.isolated[id]
-    layers.isolated[id] = before or now
-    return function() layers.isolated[id] = before end
+    layers.isolated[id] = layers.isolated[id] or now
   end)
 end
 
@@ -131,22 +127,21 @@ local function each_direction(froms, tos, fn)
   end
 end
 
--- Sets or clears blocked directions; the function given decides the value.
-local function set_blocked(cluster, deed, froms, tos, value)
-  return apply(cluster, deed, function(layers, now)
-    local undo = {}
-    each_direction(froms, tos, function(from, to)
-      undo[#undo + 1] = { from, to, layers.blocked[from][to] }
-      layers.blocked[from][to] = value(layers.blocked[from][to], now)
-    end)
-    return function()
-      for _, entry in ipairs(undo) do layers.blocked[entry[1]][entry[2]] = entry[3] end
-    end
-  end)
-end
-
 local function direction(froms, tos)
   return table.concat(froms, ",") .. " -> " .. table.concat(tos, ",")
+end
+
+local function set_blocked(cluster, op, froms, tos)
+  local deed = {
+    op = op, args = { froms, tos }, text = op .. " " .. direction(froms, tos),
+    mends = op == "unblock",
+  }
+  return apply(cluster, deed, function(layers, now)
+    each_direction(froms, tos, function(from, to)
+      local since = layers.blocked[from][to] or now
+      layers.blocked[from][to] = op == "block" and since or nil
+    end)
+  end)
 end
 
 --- Stops frames in one direction; both sides may be arrays.
@@ -159,9 +154,7 @@ function methods:block(from, to)
   if #froms == 1 and #tos == 1 and froms[1] == tos[1] then
     error("block: a node always hears itself", 2)
   end
-  local deed =
-    { op = "block", args = { froms, tos }, text = "block " .. direction(froms, tos) }
-  return set_blocked(self, deed, froms, tos, function(since, now) return since or now end)
+  return set_blocked(self, "block", froms, tos)
 end
 
 --- Ends what `block` began; a partition that cuts the same two nodes stays.
@@ -177,13 +170,10 @@ function methods:unblock(from, to)
   if not found then
     return nil, direction(froms, tos) .. " is not blocked by block", "ERR_NOT_EXIST"
   end
-  local deed = {
-    op = "unblock", args = { froms, tos }, text = "unblock " .. direction(froms, tos), mends = true,
-  }
-  return set_blocked(self, deed, froms, tos, function() return nil end)
+  return set_blocked(self, "unblock", froms, tos)
 end
 
--- A table of faults per link, the old one left as it is for the undo.
+-- A table of faults per link; the old one is left as it is.
 local function with_fault(before, links, only, fault)
   local after = {}
   for link = 0, links - 1 do
@@ -196,19 +186,19 @@ local function with_fault(before, links, only, fault)
   return next(after) ~= nil and after or nil
 end
 
-local function set_links(cluster, deed, directions, wanted, only)
-  deed.mends = next(wanted) == nil
+local SIGNS = { link = "-", link_from = "->" }
+
+local function set_link(cluster, op, given, wanted, only)
+  local a, b = given[1], given[2]
+  local deed = {
+    op = op, args = given, mends = next(wanted) == nil,
+    text = ("link %d %s %d: %s"):format(a, SIGNS[op], b, reachability.describe(wanted)),
+  }
   return apply(cluster, deed, function(layers, now)
-    local undo = {}
     local fault = next(wanted) and { faults = wanted, since = now } or nil
-    for i, way in ipairs(directions) do
-      local row = layers.faulty[way[1]]
-      undo[i] = row[way[2]] or false
-      row[way[2]] = with_fault(row[way[2]], layers.links, only, fault)
-    end
-    return function()
-      for i, way in ipairs(directions) do layers.faulty[way[1]][way[2]] = undo[i] or nil end
-    end
+    local function set(row, to) row[to] = with_fault(row[to], layers.links, only, fault) end
+    set(layers.faulty[a], b)
+    if op == "link" then set(layers.faulty[b], a) end
   end)
 end
 
@@ -227,11 +217,7 @@ function methods:link(a, b, given)
   checks.open(self, "link")
   checks.pair(self, a, b, "link")
   local wanted, only = checks.faults(self, given, "link")
-  local deed = {
-    op = "link", args = { a, b, given },
-    text = ("link %d - %d: %s"):format(a, b, reachability.describe(wanted)),
-  }
-  return set_links(self, deed, { { a, b }, { b, a } }, wanted, only)
+  return set_link(self, "link", { a, b, given }, wanted, only)
 end
 
 --- As `link`, in one direction.
@@ -243,17 +229,12 @@ function methods:link_from(from, to, given)
   checks.open(self, "link_from")
   checks.pair(self, from, to, "link_from")
   local wanted, only = checks.faults(self, given, "link_from")
-  local deed = {
-    op = "link_from", args = { from, to, given },
-    text = ("link %d -> %d: %s"):format(from, to, reachability.describe(wanted)),
-  }
-  return set_links(self, deed, { { from, to } }, wanted, only)
+  return set_link(self, "link_from", { from, to, given }, wanted, only)
 end
 
 local function plug_all(cluster)
-  for id, node in ipairs(cluster) do
-    local ok, why, code = true, nil, nil
-    if cluster.reachability.unplugged[id] then ok, why, code = node:plug() end
+  for _, id in ipairs(lists.keys(cluster.reachability.unplugged)) do
+    local ok, why, code = cluster[id]:plug()
     if not ok then return nil, why, code end
   end
   return true

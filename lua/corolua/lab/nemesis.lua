@@ -5,6 +5,7 @@
 local args = require("corolua.base.args")
 local checks = require("corolua.lab.fault_checks")
 local guard = require("corolua.lab.guard")
+local lists = require("corolua.base.lists")
 local names = require("corolua.base.names")
 local schedule = require("corolua.lab.schedule")
 local scheduler = require("corolua.task.scheduler")
@@ -68,13 +69,11 @@ end
 
 -- A link fault is named by what it does to the frames.
 local function name_of(entry)
-  local link = entry.fault == "link" and entry[3] or entry.fault == "link_from" and entry[3]
   local does = {}
-  for name in pairs(link or {}) do
+  for _, name in ipairs(lists.keys(entry.fault:find("^link") and entry[3] or {})) do
     if name ~= "jitter" and name ~= "repair" then does[#does + 1] = name end
   end
-  table.sort(does)
-  return link and #does > 0 and table.concat(does, "+") or entry.fault
+  return #does > 0 and table.concat(does, "+") or entry.fault
 end
 
 -- Several entries of one moment that do the same are one fault.
@@ -199,17 +198,13 @@ local function run(self)
   return mend(self)
 end
 
-local function running_nodes(cluster)
-  local running = {}
-  for _, node in ipairs(cluster) do running[node.nodeid] = node:is_running() end
-  return running
-end
-
 local function start(cluster, list, on_fault, again)
+  local running = {}
+  for id, node in ipairs(cluster) do running[id] = node:is_running() end
   local self = setmetatable({
     cluster = cluster, list = list, on_fault = on_fault or false, again = again,
     taken = {}, frames = {}, failed = {}, mended = 0, total = 0, storms = 0,
-    before = count_frames(cluster), running = running_nodes(cluster),
+    before = count_frames(cluster), running = running,
     changed = condition.new(), ending = false, last = false,
   }, nemesis_mt)
   self.at_close = cluster[1]:at_close(function() self:stop() end)
@@ -275,8 +270,7 @@ end
 
 local function summary(taken)
   local parts = {}
-  for name, times in pairs(taken) do parts[#parts + 1] = name .. " " .. times end
-  table.sort(parts)
+  for i, name in ipairs(lists.keys(taken)) do parts[i] = name .. " " .. taken[name] end
   return #parts > 0 and table.concat(parts, ", ") or "none"
 end
 

@@ -5,6 +5,8 @@
 --- and replaces the shape before. Isolated nodes, blocked directions and faulty
 --- links come on top of it.
 
+local lists = require("corolua.base.lists")
+
 ---@class corolua.lab.Reachability
 ---@field nodes integer
 ---@field links integer
@@ -30,6 +32,24 @@ function reachability.new(nodes, links)
   return self
 end
 
+local function copy_of(layer)
+  local copy = {}
+  for key, value in pairs(layer) do copy[key] = value end
+  return copy
+end
+
+--- The same faults, to be changed.
+---@return corolua.lab.Reachability
+function methods:copy()
+  local copy = reachability.new(self.nodes, self.links)
+  copy.shape = self.shape
+  copy.isolated, copy.unplugged = copy_of(self.isolated), copy_of(self.unplugged)
+  for id = 1, self.nodes do
+    copy.blocked[id], copy.faulty[id] = copy_of(self.blocked[id]), copy_of(self.faulty[id])
+  end
+  return copy
+end
+
 -- Whether the layers above the links let nothing through.
 local function is_closed(self, from, to)
   if self.shape and not self.shape.hears(from, to) then return true end
@@ -44,9 +64,8 @@ end
 --- What the switch is to do with frames in one direction.
 ---@return table faults as `switch:apply` takes them
 function methods:cell(from, to, link)
-  local cell = {}
   local fault = fault_of(self, from, to, link)
-  for key, value in pairs(fault and fault.faults or {}) do cell[key] = value end
+  local cell = fault and copy_of(fault.faults) or {}
   if is_closed(self, from, to) then cell.block = true end
   return cell
 end
@@ -92,8 +111,7 @@ function methods:is_apart(a, b) return self:is_deaf(a, b) and self:is_deaf(b, a)
 ---@return string
 function reachability.describe(faults)
   local words = {}
-  for key, value in pairs(faults) do words[#words + 1] = key .. " = " .. tostring(value) end
-  table.sort(words)
+  for i, key in ipairs(lists.keys(faults)) do words[i] = key .. " = " .. tostring(faults[key]) end
   return #words > 0 and table.concat(words, ", ") or "good"
 end
 
