@@ -16,6 +16,7 @@ local SECTIONS = {
   { "Replicas", "corolua.replica", "replica.md" },
   { "Journals", "corolua.journal", "journal.md" },
   { "The lab", "corolua.lab", "lab.md", "nemeses: [chaos.md](chaos.md)" },
+  { "Traces", "corolua.trace", "trace.md" },
   { "One order", "corolua.check.total_order", "how/checks.md" },
   { "The same messages", "corolua.check.virtual_synchrony", "how/checks.md" },
   { "Linearizability", "corolua.check.linearizable", "how/checks.md" },

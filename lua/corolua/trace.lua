@@ -35,7 +35,7 @@ local KEPT_MESSAGES, KEPT_OTHERS = 6 << 20, 2 << 20
 ---@class corolua.Trace a trace that is being written
 ---@field path string
 ---@field private is_open boolean
----@field private last table|false its figures, once it is closed
+---@field private last corolua.TraceStats|false its figures, once it is closed
 local methods = {}
 local trace_mt = { __name = "corolua.trace", __index = methods }
 
@@ -101,6 +101,7 @@ local function finish(self, is_settled)
 end
 
 --- Begins a trace of a run that is described; `trace.start` is for scripts.
+---@private
 ---@param path string
 ---@param preview integer
 ---@param run corolua.TraceRun
@@ -154,8 +155,12 @@ function methods:close(options)
   return finish(self, options ~= nil and options.settled == true)
 end
 
+---@class corolua.TraceStats
+---@field lines integer written
+---@field dropped integer left out, as the disk was full
+
 --- Figures of the trace.
----@return { lines: integer, dropped: integer } stats lines written, and left out of a full disk
+---@return corolua.TraceStats
 function methods:stats() return self.last or figures() end
 
 trace_mt.__close = function(self) self:close() end
@@ -220,6 +225,7 @@ function trace.op(node, kind, f, value, id)
 end
 
 --- A lab has its recorder on from here on.
+---@private
 ---@param run corolua.TraceRun
 ---@return true? kept, string? message, string? code
 function trace.record(run)
@@ -235,6 +241,7 @@ function trace.record(run)
 end
 
 --- It is over with that lab; with the last one what is kept is let go.
+---@private
 function trace.end_record()
   recorders = recorders - 1
   if recorders > 0 then return end
@@ -270,6 +277,7 @@ local PATH, PREVIEW, NODE = "COROLUA_TRACE", "COROLUA_TRACE_PREVIEW", "COROLUA_T
 
 --- The settings with which a program on a node of a lab writes a trace beside
 --- the lab's own.
+---@private
 ---@param path string
 ---@param preview integer
 ---@param node integer
@@ -280,6 +288,7 @@ end
 
 --- Starts the trace that the environment asks for: `t.jsonl` of a lab makes
 --- `t.n1.4711.jsonl` of process 4711 on node 1.
+---@private
 ---@return corolua.Trace? trace, string? message, string? code
 function trace.start_as_told()
   local path, node = os.getenv(PATH), math.tointeger(tonumber(os.getenv(NODE)))

@@ -36,8 +36,8 @@ end
 
 --- Tells of what could not be put in force, and returns why.
 ---@param deed corolua.lab.Deed
----@param why string?
----@param code string?
+---@param why string
+---@param code string
 ---@return nil, string? message, string? code
 function faults.refuse(deed, why, code)
   tell_deed(deed, false)
