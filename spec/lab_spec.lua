@@ -54,7 +54,7 @@ describe("corolua.lab", function()
       local name, what, meant, object = table.unpack(slip)
       it(("raises on the unknown name %s of %s"):format(name, what), function()
         local of = object()
-        support.raises(("unknown name '%s' of %s, did you mean '%s'%%?$"):format(name, what, meant),
+        support.raises(("%s has no '%s', did you mean '%s'%%?$"):format(what, name, meant),
           function() local _ = of[name] end)
         assert.is_nil(of[99])
       end)

@@ -3,7 +3,8 @@
 local args = require("corolua.base.args")
 local checks = require("corolua.lab.fault_checks")
 local faults = require("corolua.lab.faults")
-local guard = require("corolua.lab.guard")
+local groups = require("corolua.lab.groups")
+local guard = require("corolua.base.guard")
 local inspect = require("corolua.base.inspect")
 local nemesis = require("corolua.lab.nemesis")
 local node = require("corolua.lab.node")
@@ -27,7 +28,10 @@ local world = require("corolua.lab.world")
 ---@field private trace corolua.Trace|false the file that is written
 ---@field private is_recorded boolean
 ---@field private is_settled boolean at the end, for the trace
-local methods = guard("a cluster", { closed = true }, faults.methods, nemesis.methods)
+local methods = {}
+for _, part in ipairs({ faults, nemesis, groups }) do
+  for name, method in pairs(part.methods) do methods[name] = method end
+end
 local cluster_mt = { __name = "corolua.lab.cluster", __index = methods }
 
 local cluster = {}
@@ -41,7 +45,7 @@ function cluster.new(config)
   local self = setmetatable({
     config = config, closed = false, network = false, folder = false, has_formed = false,
     reachability = reachability.new(config.nodes, config.links), log = {},
-    trace = false, is_recorded = false, is_settled = false,
+    trace = false, is_recorded = false, is_settled = false, exit = false,
   }, cluster_mt)
   self.exit = scheduler.at_exit(function() self:close() end, 2) -- after its groups
   return self
@@ -53,7 +57,7 @@ end
 function cluster.make_nodes(self)
   local config = self.config
   if config.crypto then config.key = scheduler.random(1024) end
-  for id = 1, config.nodes do self[id] = node.new(self, id) end
+  for id = 1, config.nodes do rawset(self, id, node.new(self, id)) end
 end
 
 function cluster_mt:__len() return self.config.nodes end
@@ -105,5 +109,7 @@ function methods:close()
 end
 
 cluster_mt.__close = methods.close
+
+guard.names(cluster_mt, "a cluster", { always = { "closed" } })
 
 return cluster

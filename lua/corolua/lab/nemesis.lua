@@ -4,7 +4,7 @@
 
 local args = require("corolua.base.args")
 local checks = require("corolua.lab.fault_checks")
-local guard = require("corolua.lab.guard")
+local guard = require("corolua.base.guard")
 local lists = require("corolua.base.lists")
 local names = require("corolua.base.names")
 local schedule = require("corolua.lab.schedule")
@@ -44,10 +44,7 @@ end
 ---@field failed { at: number, fault: string, why: string }[] what could not be put in force
 ---@field storms integer how often the cluster settled only after a moment of silence
 ---@field total integer faults put in force; several entries of one moment count once
-local methods = guard("a nemesis", {
-  list = true, seed = true, again = true, taken = true, frames = true, mended = true,
-  failed = true, storms = true, total = true,
-})
+local methods = {}
 local nemesis_mt = { __name = "corolua.lab.nemesis", __index = methods }
 
 local function check_entries(cluster, list, level)
@@ -205,7 +202,7 @@ local function start(cluster, list, on_fault, again)
     cluster = cluster, list = list, on_fault = on_fault or false, again = again,
     taken = {}, frames = {}, failed = {}, mended = 0, total = 0, storms = 0,
     before = count_frames(cluster), running = running,
-    changed = condition.new(), ending = false, last = false,
+    changed = condition.new(), ending = false, last = false, at_close = false, task = false,
   }, nemesis_mt)
   self.at_close = cluster[1]:at_close(function() self:stop() end)
   self.task = scheduler.spawn(run, self)
@@ -278,5 +275,10 @@ function nemesis_mt:__tostring()
   return ("%d faults taken (%s), %d failed; again: %s")
     :format(self.total, summary(self.taken), #self.failed, self.again)
 end
+
+guard.names(nemesis_mt, "a nemesis", {
+  always = { "list", "again", "taken", "frames", "mended", "failed", "storms", "total" },
+  sometimes = { "seed" },
+})
 
 return nemesis

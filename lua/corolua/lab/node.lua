@@ -2,7 +2,7 @@
 
 local checks = require("corolua.lab.fault_checks")
 local group = require("corolua.group")
-local guard = require("corolua.lab.guard")
+local guard = require("corolua.base.guard")
 local node_faults = require("corolua.lab.node_faults")
 local quorum_tracker = require("corolua.daemon.quorum_tracker")
 local script = require("corolua.lab.script")
@@ -16,8 +16,10 @@ local sandbox = world.sandbox
 ---@field nodeid integer
 ---@field private space userdata the node's network namespace
 ---@field paused boolean whether corosync is stopped by `pause`
-local methods = guard("a node", { nodeid = true, paused = true },
-  node_faults.methods, thin_handles.methods)
+local methods = {}
+for _, part in ipairs({ node_faults, thin_handles }) do
+  for name, method in pairs(part.methods) do methods[name] = method end
+end
 local node_mt = {
   __name = "corolua.lab.node",
   __index = methods,
@@ -32,12 +34,12 @@ local node = {}
 ---@return corolua.lab.Node
 function node.new(cluster, id)
   local space = cluster.network.spaces[id]
-  local self = setmetatable({
+  local self = thin_handles.begin({
     nodeid = id, space = space, paused = false, fault = false, cluster = cluster, processes = {},
     daemon = world.daemon.new(id, cluster.folder, cluster.config, space),
     tracker = quorum_tracker.new(function(fn) return sandbox.run_in(space, fn) end),
-  }, node_mt)
-  thin_handles.begin(self)
+  })
+  setmetatable(self, node_mt)
   tracing.add_node(self)
   self.daemon.on_end = function(is_meant)
     self.paused, self.fault = false, false
@@ -168,5 +170,7 @@ function methods:close()
   self.paused = false
   thin_handles.close(self)
 end
+
+guard.names(node_mt, "a node", { always = { "nodeid", "paused" } })
 
 return node

@@ -1,7 +1,7 @@
 --- A corolua script that runs on a node as a process of its own; what it writes
 --- comes in lines.
 
-local guard = require("corolua.lab.guard")
+local guard = require("corolua.base.guard")
 local handlers = require("corolua.base.handlers")
 local scheduler = require("corolua.task.scheduler")
 local condition = require("corolua.task.condition")
@@ -17,7 +17,7 @@ local world = require("corolua.lab.world")
 ---@field pid integer
 ---@field on corolua.lab.ScriptEvents
 ---@field private input corolua.Feed? what it reads, if it takes any
-local methods = guard("a script", { pid = true, on = true, input = true })
+local methods = {}
 local script_mt = { __name = "corolua.lab.script", __index = methods }
 
 local script = {}
@@ -75,6 +75,7 @@ function script.start(space, words, list, takes_input)
   local self = setmetatable({
     on = handlers.new({ "line", "exit" }), changed = condition.new(), process = false,
     lines_kept = {}, first = 1, last = 0, rest = "", pumping = false, told = false,
+    pid = false, input = false,
   }, script_mt)
   self.process, why, code = world.process.start(space, { program, table.unpack(words) },
     { list = list, env = tracing.settings(space), takes_input = takes_input }, {
@@ -82,7 +83,7 @@ function script.start(space, words, list, takes_input)
       ended = function() has_ended(self) end,
     })
   if not self.process then return nil, why, code end
-  self.pid, self.input = self.process.pid, self.process.input
+  self.pid, self.input = self.process.pid, self.process.input or false
   return self
 end
 
@@ -141,5 +142,7 @@ function script_mt:__tostring()
   return ("script of process %d, which %s")
     :format(self.pid, self:has_ended() and "has ended" or "runs")
 end
+
+guard.names(script_mt, "a script", { always = { "pid", "on" }, events = { "line", "exit" } })
 
 return script

@@ -19,11 +19,12 @@ local LIBRARIES = {
 
 local weak_mt = { __mode = "v" }
 
---- Prepares a node on which nothing is open.
+--- Nothing is open on a node: its handles will be known by their number, as they came.
 ---@param self corolua.lab.Node
+---@return corolua.lab.Node
 function thin_handles.begin(self)
-  self.handles, self.opened = setmetatable({}, weak_mt), 0 -- by their number, as they came
-  self.closers = {}
+  self.handles, self.opened, self.closers = setmetatable({}, weak_mt), 0, {}
+  return self
 end
 
 local function note(self, handle, ...)
