@@ -16,18 +16,18 @@ local lab = {}
 local last_folder = 0
 
 -- A folder that cannot be written to is said so now, not when the lab ends.
-local function check_keep(path)
-  if not path then return true end
-  local ok, why, code = files.make_folder(path)
+local function check_keep(made)
+  local ok, why, code = true, nil, nil
+  if made.config.keep then ok, why, code = files.make_folder(made.config.keep) end
   if ok then return true end
-  return nil, ("cannot keep files in %s: %s"):format(path, why), code
+  return nil, "cannot keep files in " .. why, code
 end
 
 local function make_folder(made)
   last_folder = last_folder + 1
   local folder = ("%s/lab%d"):format(sandbox.folder, last_folder)
   local ok, why, code = files.make_folder(folder)
-  if not ok then return nil, ("cannot make %s: %s"):format(folder, why), code end
+  if not ok then return nil, "cannot make " .. why, code end
   made.folder = folder
   return true
 end
@@ -73,13 +73,14 @@ local function form(made)
   return nil, ("no ring of all nodes after %g s\n%s"):format(timeout, tostring(made)), code
 end
 
+local STEPS = { check_keep, tracing.begin, make_folder, make_network, make_nodes, form }
+
 local function build(made)
-  local ok, why, code = check_keep(made.config.keep)
-  for _, step in ipairs({ tracing.begin, make_folder, make_network, make_nodes, form }) do
+  for _, step in ipairs(STEPS) do
+    local ok, why, code = step(made)
     if not ok then return nil, why, code end
-    ok, why, code = step(made)
   end
-  return ok, why, code
+  return true
 end
 
 -- Completes the options by what is installed.

@@ -188,10 +188,14 @@ end
 
 local SIGNS = { link = "-", link_from = "->" }
 
-local function set_link(cluster, op, given, wanted, only)
-  local a, b = given[1], given[2]
+-- Only called as the last thing of a method, which leaves no level of its own for
+-- the checks to count.
+local function set_link(cluster, op, a, b, given)
+  checks.open(cluster, op)
+  checks.pair(cluster, a, b, op)
+  local wanted, only = checks.faults(cluster, given, op)
   local deed = {
-    op = op, args = given, mends = next(wanted) == nil,
+    op = op, args = { a, b, given }, mends = next(wanted) == nil,
     text = ("link %d %s %d: %s"):format(a, SIGNS[op], b, reachability.describe(wanted)),
   }
   return apply(cluster, deed, function(layers, now)
@@ -213,24 +217,14 @@ end
 ---@param b integer
 ---@param given corolua.lab.LinkFaults
 ---@return true? in_force, string? message, string? code
-function methods:link(a, b, given)
-  checks.open(self, "link")
-  checks.pair(self, a, b, "link")
-  local wanted, only = checks.faults(self, given, "link")
-  return set_link(self, "link", { a, b, given }, wanted, only)
-end
+function methods:link(a, b, given) return set_link(self, "link", a, b, given) end
 
 --- As `link`, in one direction.
 ---@param from integer
 ---@param to integer
 ---@param given corolua.lab.LinkFaults
 ---@return true? in_force, string? message, string? code
-function methods:link_from(from, to, given)
-  checks.open(self, "link_from")
-  checks.pair(self, from, to, "link_from")
-  local wanted, only = checks.faults(self, given, "link_from")
-  return set_link(self, "link_from", { from, to, given }, wanted, only)
-end
+function methods:link_from(from, to, given) return set_link(self, "link_from", from, to, given) end
 
 local function plug_all(cluster)
   for _, id in ipairs(lists.keys(cluster.reachability.unplugged)) do

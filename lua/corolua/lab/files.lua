@@ -58,7 +58,7 @@ function files.make_folder(path)
   if lfs.attributes(path, "mode") == "directory" then return true end
   local ok, why = lfs.mkdir(path)
   if ok then return true end
-  return nil, why, "EIO"
+  return nil, ("%s: %s"):format(path, why), "EIO"
 end
 
 --- Removes a file, or a folder with all that is in it.
