@@ -144,14 +144,14 @@ describe("a group", function()
     assert(room:join())
     assert(other:join())
     support.comes(function() return #room.members == 2 end)
-    local gate = room.life.fence
+    local gate = room.connection.fence
     local seq = gate.newest.seq
     gate.newest = ring(seq - 12)
     gate.step = 12
     gate:ring(ring(seq + 4), { 1, 2 })
     gate:quorum(state(seq + 4))
     gate:partings(seq + 4, { [2] = true })
-    room.life.intake.has_read(room.life)
+    room.inbox:wake(room.connection)
     local view
     repeat view = assert(room:next("members", 5)) until view.hidden
     assert.same({ 2 }, view.hidden)

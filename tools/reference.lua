@@ -31,7 +31,7 @@ local SECTIONS = {
 -- What an object is called where its methods are shown.
 local NAMES = {
   ["corolua.Group"] = "room", ["corolua.Election"] = "boss", ["corolua.Rpc"] = "service",
-  ["corosync.Handle"] = "handle", ["corolua.lab.Plan"] = "list",
+  ["corosync.Handle"] = "handle", ["corolua.lab.Schedule"] = "list",
 }
 
 local function all_files()

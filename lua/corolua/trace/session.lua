@@ -165,9 +165,7 @@ function methods:flush()
   return encoder.flush()
 end
 
---- The number of this process.
----@return integer
-function session.process_id()
+local function process_id()
   local file <close> = assert(io.open("/proc/self/stat"))
   return file:read("n")
 end
@@ -208,7 +206,7 @@ function session.start_as_told()
   if not path or not node then return nil, "nobody asks for a trace", "ERR_NOT_EXIST" end
   local preview = math.tointeger(tonumber(os.getenv(PREVIEW))) or 0
   local stem, ending = path:match("^(.*[^/])(%.[^./]*)$")
-  local own = ("%s.n%d.%d%s"):format(stem or path, node, session.process_id(), ending or "")
+  local own = ("%s.n%d.%d%s"):format(stem or path, node, process_id(), ending or "")
   local made, message, code =
     session.begin(own, math.max(0, math.min(session.PREVIEW_MAX, preview)), { where = "lab" })
   if not made then return nil, message, code end
