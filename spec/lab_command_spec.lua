@@ -248,7 +248,7 @@ describe("corolua lab", function()
       [""] = "no script given",
       ["--tokn 3 x.lua"] = "unknown option '--tokn', did you mean '--token'?",
       ["-x x.lua"] = "unknown option '-x'",
-      ["-n 99 x.lua"] = "lab option 'nodes' must be an integer of 1 to 64, got 99",
+      ["-n 99 x.lua"] = "option 'nodes' must be an integer of 1 to 64, got 99",
       ["-n three x.lua"] = "'--nodes' takes a number, got 'three'",
       ["--crypto=1 x.lua"] = "'--crypto' takes no argument",
       ["--shell 4"] = "there is no node 4; there are nodes 1 to 3",

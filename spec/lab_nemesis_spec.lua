@@ -96,7 +96,7 @@ return {
   it("names the fault that was meant", function()
     assert.same("unknown fault 'partiton', did you mean 'partition'?",
       (complaint({ faults = { partiton = 1 } })))
-    assert.same("unknown nemesis option 'sed', did you mean 'seed'?", (complaint({ sed = 1 })))
+    assert.same("nemesis: unknown option 'sed', did you mean 'seed'?", (complaint({ sed = 1 })))
   end)
 
   it("refuses what the cluster cannot have", function()
@@ -105,9 +105,9 @@ return {
     assert.same("fault 'loss' needs network = \"switch\", the cluster has a bridge",
       (complaint({ faults = { loss = 1 } }, { nodes = 3, network = "bridge" })))
     assert.same("nemesis: no fault has a weight above 0", (complaint({ faults = { kill = 0 } })))
-    assert.same("the weight of fault 'kill' must be a number from 0, got -1",
+    assert.same("nemesis: the weight of fault 'kill' must be a number, 0 or more, got -1",
       (complaint({ faults = { kill = -1 } })))
-    assert.same("nemesis option 'pause' must be { shortest, longest } in seconds, got 3",
+    assert.same("nemesis: option 'pause' must be { shortest, longest } in seconds, got 3",
       (complaint({ pause = 3 })))
   end)
 end)

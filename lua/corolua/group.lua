@@ -3,8 +3,10 @@
 --- quorum, bounds what is on its way, never tells of a message under another
 --- ring's quorum, and comes back when the daemon does.
 
+local args = require("corolua.base.args")
 local backlog = require("corolua.group.unhandled")
-local codec = require("corolua.base.codec")
+local checks = require("corolua.task.checks")
+local condition = require("corolua.task.condition")
 local forgotten = require("corolua.group.forgotten")
 local form = require("corolua.group.form")
 local gate = require("corolua.group.state")
@@ -12,12 +14,12 @@ local handlers = require("corolua.base.handlers")
 local handling = require("corolua.group.handling")
 local intake = require("corolua.group.intake")
 local life = require("corolua.group.connection")
+local names = require("corolua.base.names")
 local options = require("corolua.group.options")
 local quorum = require("corolua.daemon.quorum")
 local reconnecting = require("corolua.group.reconnect")
 local registry = require("corolua.group.registry")
 local scheduler = require("corolua.task.scheduler")
-local signal = require("corolua.task.signal")
 
 -- All that a group has; each field is written in one file, which is named. What
 -- belongs to a connection is in `life` (see corolua.group.life). Four things
@@ -41,7 +43,7 @@ local signal = require("corolua.task.signal")
 ---@field private hint string where one is longer
 ---@field private intake table what a connection tells
 ---@field private backlog corolua.group.Backlog
----@field private changed corolua.Signal of whatever else is here, and of the connection
+---@field private changed corolua.Condition of whatever else is here, and of the connection
 ---@field private watch_refusal function|false by services: called when `refusal` changes
 ---@field private state string by corolua.group.gate
 ---@field private refusal { [1]: string, [2]: string }|false why nothing may be sent: gate
@@ -119,10 +121,10 @@ function group.new(place, name, given, level)
     name = name, place = place, handlers = set, on = on, intake = intake,
     requires_quorum = checked.quorum == "required", window_size = checked.window,
     max_held = checked.max_held, overload = checked.overload, reconnect = checked.reconnect,
-    codec = checked.codec ~= "string" and codec.of(checked.codec, level + 1),
+    codec = checked.codec,
     is_packed = shape.is_packed, max_message = shape.max_message,
     longest = shape.longest, hint = shape.hint,
-    backlog = backlog.new(handling.kinds), changed = signal.new(), watch_refusal = false,
+    backlog = backlog.new(handling.kinds), changed = condition.new(), watch_refusal = false,
     session = false, life = false, window = false, refusal = false,
     lives = {}, handled = false, pump = false, is_handling = false,
   }, group_mt)
@@ -139,7 +141,7 @@ local function leave_joined(self, timeout)
   gate.set_state(self, "leaving")
   connection:read_on()
   window.on_empty = function() self.changed:notify() end
-  self.changed:wait_until(function()
+  condition.wait_until(self.changed, function()
     return connection.is_over or window:count() == 0
   end, timeout)
   local ok, message, code = connection:leave(timeout)
@@ -186,7 +188,7 @@ group_mt.__close = close
 -- The own join is handled, unless a handler of the group itself asks.
 local function wait_entered(self, session, timeout)
   if handling.is_inside(self) then return end
-  self.changed:wait_until(function()
+  condition.wait_until(self.changed, function()
     return session.has_entered or self.session ~= session
   end, timeout)
 end
@@ -200,7 +202,7 @@ end
 ---@param given { timeout: number }? in seconds, 30 unless told
 ---@return true? joined, string? message, string? code
 function methods:join(given)
-  local timeout = options.timeout_of(given, JOIN_TIMEOUT, 2)
+  local timeout = args.timeout(given, JOIN_TIMEOUT, "join", 2)
   local deadline = scheduler.now() + timeout
   if not self.session then handling.wait_done(self, math.min(timeout, LEAVE_TIMEOUT)) end
   local session = registry.take(self, 2)
@@ -234,7 +236,7 @@ end
 ---@return true? left, string? message, string? code
 ---@return corolua.Unconfirmed[]? unconfirmed
 function methods:leave(given)
-  local timeout = options.timeout_of(given, LEAVE_TIMEOUT, 2)
+  local timeout = args.timeout(given, LEAVE_TIMEOUT, "leave", 2)
   local session = self.session
   if self.state == "joined" then
     local ok, message, code, unconfirmed = leave_joined(self, timeout)
@@ -293,7 +295,7 @@ function methods:send(payload, given)
     bytes = encode(self, payload)
   end
   local timeout = SEND_TIMEOUT
-  if given then timeout = options.timeout_of(given, SEND_TIMEOUT, 2) end
+  if given then timeout = args.timeout(given, SEND_TIMEOUT, "send", 2) end
   local refusal = self.refusal
   if refusal then return nil, refusal[1], refusal[2] end
   local ok, message, code = self.window:offer(bytes)
@@ -333,8 +335,8 @@ end
 ---@param timeout number? in seconds
 ---@return any ... or nil, message, "ERR_TIMEOUT", "ERR_NOT_EXIST" or "ERR_INTERRUPT"
 function methods:next(kind, timeout)
-  options.check_kind(kind, fields, 2)
-  if timeout ~= nil then options.check_timeout(timeout, 0, 2) end
+  names.check(kind, fields, "event", 2)
+  checks.seconds(timeout, "next", true)
   local found, a, b, c = take_next(self, kind, timeout)
   if not found then return nil, a, b end
   if kind == "up" then return true end
@@ -376,6 +378,35 @@ function methods:stats()
     skipped_rings = connection and connection.fence and connection.fence.skipped or 0,
   }
 end
+
+--- For services, and whatever else owns a group: what they may know and do
+--- beside what scripts do.
+
+--- Whether no more is to come, unless the group joins again.
+group.is_over = gate.is_over
+
+--- Whether a handler of the group is what runs.
+group.is_inside = handling.is_inside
+
+--- The names of groups that have handlers and were never joined, sorted.
+group.forgotten = forgotten.names
+
+--- Whether there is no quorum provider, and so no fence; false where there is no
+--- connection.
+---@param room corolua.Group
+---@return boolean
+function group.is_unfenced(room) return room.life and room.life.tracker.free end
+
+--- The newest ring that was read, perhaps not handled.
+---@param room corolua.Group which is or was joined
+---@return { nodeid: integer, seq: integer }?
+function group.newest_ring(room) return room.life.fence.newest end
+
+--- Has the function called whenever why nothing may be sent changes, with that,
+--- or false. It must not wait.
+---@param room corolua.Group
+---@param fn fun(refusal: { [1]: string, [2]: string }|false)
+function group.watch_refusal(room, fn) room.watch_refusal = fn end
 
 local function place_of(node) return { key = node, network = node.space } end
 

@@ -5,10 +5,9 @@
 --- Handles are told of that are opened while a trace is written, or while a lab
 --- with its flight recorder is open.
 
+local args = require("corolua.base.args")
 local encoder = require("corolua.trace_encoder")
 local json_line = require("corolua.trace.json_line")
-local names = require("corolua.base.names")
-local shown = require("corolua.base.shown")
 local tell = require("corolua.trace.tell")
 
 local trace = {}
@@ -120,20 +119,11 @@ function trace.begin(path, preview, run)
   return writing
 end
 
-local known = { preview = true, seed = true, node = true }
+local is_node = args.integer(1, 0xffffffff)
 
-local function check_integer(given, key, min, max, level)
-  local value = given[key]
-  if value == nil or math.type(value) == "integer" and value >= min and value <= max then return end
-  error(("option '%s' must be an integer of %d to %d, got %s")
-    :format(key, min, max, shown(value)), level + 1)
-end
-
-local function check_text(value, what, level)
-  if type(value) ~= "string" then
-    error(("%s must be a string, got %s"):format(what, shown(value)), level + 1)
-  end
-end
+local SPEC = {
+  { "preview", args.integer(0, PREVIEW_MAX), 0 }, { "seed", args.integer() }, { "node", is_node },
+}
 
 local function own_network()
   local sys = require("corolua.sys")
@@ -148,14 +138,10 @@ end
 ---@param options corolua.TraceOptions?
 ---@return corolua.Trace? trace, string? message, string? code
 function trace.start(path, options)
-  check_text(path, "the path of a trace", 2)
-  names.check_keys(options, known, "option", 2)
-  local given = options or {}
-  check_integer(given, "preview", 0, PREVIEW_MAX, 2)
-  check_integer(given, "node", 1, 0xffffffff, 2)
-  check_integer(given, "seed", math.mininteger, math.maxinteger, 2)
+  args.value(path, args.string, "trace.start", "the path", 2)
+  local given = args.check(options, SPEC, "trace.start", 2)
   local made, message, code =
-    trace.begin(path, given.preview or 0, { where = "node", seed = given.seed })
+    trace.begin(path, given.preview, { where = "node", seed = given.seed })
   if made and given.node then encoder.place(own_network(), given.node) end
   return made, message, code
 end
@@ -181,8 +167,8 @@ trace_mt.__close = function(self) self:close() end
 trace_mt.__gc = trace_mt.__close
 
 local function tell_note(text, node, level)
-  check_text(text, "the text of a " .. level, 3)
-  check_integer({ node = node }, "node", 1, 0xffffffff, 3)
+  args.value(text, args.string, level, "the text", 3)
+  if node ~= nil then args.value(node, is_node, level, "node", 3) end
   line("note", false, "text", text, "n", node, "level", level)
 end
 
@@ -200,11 +186,11 @@ function trace.note(text, node) tell_note(text, node, "note") end
 ---@param node integer the nodeid
 ---@param value any plain values, and tables of them
 function trace.state(node, value)
-  check_integer({ node = node or false }, "node", 1, 0xffffffff, 2)
+  args.value(node, is_node, "state", "node", 2)
   line("state", false, "n", node, "value", or_null(value))
 end
 
-local types = { invoke = true, ok = true, fail = true, info = true }
+local is_type, is_id = args.one_of("invoke", "ok", "fail", "info"), args.integer(0)
 
 local function id_of(node, kind, id)
   if kind == "invoke" then
@@ -229,12 +215,10 @@ end
 ---@param id integer? of the operation
 ---@return integer id
 function trace.op(node, kind, f, value, id)
-  check_integer({ node = node or false }, "node", 1, 0xffffffff, 2)
-  if not types[kind] then
-    error("op: the type must be invoke, ok, fail or info, got " .. shown(kind), 2)
-  end
-  check_text(f, "op: the function", 2)
-  check_integer({ id = id }, "id", 0, math.maxinteger, 2)
+  args.value(node, is_node, "op", "node", 2)
+  args.value(kind, is_type, "op", "the type", 2)
+  args.value(f, args.string, "op", "the function", 2)
+  if id ~= nil then args.value(id, is_id, "op", "id", 2) end
   id = id_of(node, kind, id)
   line("op", false, "n", node, "id", id, "type", kind, "f", f, "value", or_null(value))
   return id
@@ -271,7 +255,7 @@ end
 ---@param path string
 ---@return true? written, string? message, string? code
 function trace.dump(path)
-  check_text(path, "the path of a trace", 2)
+  args.value(path, args.string, "trace.dump", "the path", 2)
   if recorders == 0 then return nil, "no lab with a recorder is open", "ERR_NOT_EXIST" end
   return encoder.dump(path, recorded.first, recorded.start)
 end

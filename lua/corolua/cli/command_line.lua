@@ -2,15 +2,19 @@
 --- may be followed by its argument, `-` is standard input, `--` ends them, and
 --- the first word that is none is the script.
 
+local names = require("corolua.base.names")
+
 local command_line = {}
 
 command_line.help = [==[
 usage: corolua [options] [script [args]]
        corolua lab [-n N] [options] script [args]    (see corolua lab --help)
+       corolua check FILE... [options]               (see corolua check --help)
        corolua doctor
        corolua help [command]
 Runs a Lua script as a member of a corosync cluster; `lab` runs it on every node
-of a private cluster, `doctor` says whether this machine can have one.
+of a private cluster, `check` judges the trace of a run, `doctor` says whether
+this machine can have a private cluster.
 
   -e CHUNK               run the text CHUNK
   -l MOD, -l NAME=MOD    require the library MOD into the global MOD or NAME
@@ -41,7 +45,8 @@ for bad usage; n after os.exit(n); 128 + n after a second signal n.
 
 --- The modules of the commands. A script of such a name is ./lab.
 command_line.commands = {
-  doctor = "corolua.cli.doctor", help = "corolua.cli.help", lab = "corolua.cli.lab",
+  check = "corolua.cli.check", doctor = "corolua.cli.doctor", help = "corolua.cli.help",
+  lab = "corolua.cli.lab",
 }
 
 local LEVELS = {
@@ -53,16 +58,6 @@ local SIZE_MAX = 1 << 60
 local UNITS = { [""] = 1, K = 1 << 10, M = 1 << 20, G = 1 << 30 }
 
 local function bad(...) error({ usage = string.format(...) }, 0) end
-
---- What follows the name of something unknown: whether a known one was meant.
----@param word string
----@param known table its keys are the known names
----@param prefix string what stands before them
----@return string
-function command_line.hint(word, known, prefix)
-  local near = require("corolua.base.names").nearest(word, known)
-  return near and (", did you mean '%s%s'?"):format(prefix, near) or ""
-end
 
 local function parse_size(text)
   local digits, unit = text:match("^(%d+)([KMG]?)$")
@@ -83,7 +78,7 @@ end
 
 local function parse_level(text)
   if LEVELS[text] then return text end
-  bad("--log-level '%s' is not known%s", text, command_line.hint(text, LEVELS, ""))
+  bad("--log-level '%s' is not known%s", text, names.hint(text, LEVELS))
 end
 
 local function parse_target(text)
@@ -108,7 +103,7 @@ local function parse_long(parsed, word, argument)
   local name, value = word:match("^%-%-([^=]*)=?(.*)$")
   local option = LONG[name]
   if not option then
-    bad("unknown option '--%s'%s", name, command_line.hint(name, LONG, "--"))
+    bad("unknown option '--%s'%s", name, names.hint(name, LONG, "--"))
   end
   local has_value = word:find("=", 1, true) ~= nil
   local field, parse = option[1], option[2]

@@ -87,12 +87,11 @@ local function bad(...) error({ usage = string.format(...) }, 0) end
 local function complaint(check, ...)
   local ok, why = pcall(check, ...)
   if ok then return nil end
-  return (tostring(why):gsub("^[^:]+:%d+: ", ""))
+  return (tostring(why):gsub("^[^:]+:%d+: ", ""):gsub("^lab%.start: ", ""))
 end
 
 local function check_known(name)
-  local why = complaint(names.check_keys, { [name] = true }, LONG, "option", 1)
-  if why then bad("%s", (why:gsub("'([^']+)'", "'--%1'"))) end
+  if not LONG[name] then bad("unknown option '--%s'%s", name, names.hint(name, LONG, "--")) end
 end
 
 local function number_of(name, text)

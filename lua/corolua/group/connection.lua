@@ -7,12 +7,12 @@
 --- the one before is over, with an empty window.
 
 local calls = require("corolua.daemon.calls")
+local condition = require("corolua.task.condition")
 local cpg = require("corosync.cpg")
 local fence = require("corolua.group.fence")
 local form = require("corolua.group.form")
 local gate = require("corolua.group.state")
 local held = require("corolua.group.inbox")
-local loop = require("corolua.loop")
 local quorum = require("corolua.daemon.quorum")
 local scheduler = require("corolua.task.scheduler")
 local tell = require("corolua.trace.tell")
@@ -166,15 +166,15 @@ local function read(self)
   if self.is_over or not self.watch then return end
   local ok, more, code = self.handle:dispatch("all")
   if not ok then return self:lost(more, code) end
-  if more and self.handle:pending() > 0 then loop.timer(0, function() read(self) end) end
+  if more and self.handle:pending() > 0 then scheduler.timer(0, function() read(self) end) end
   self.intake.has_read(self)
 end
 
 --- Reads what the daemon sends, from here on.
 function methods:read_on()
   if self.watch or self.is_over then return end
-  self.watch = assert(loop.fd(self.handle:fd_get(), "r", function() read(self) end))
-  if self.handle:pending() > 0 then loop.timer(0, function() read(self) end) end
+  self.watch = assert(scheduler.readable(self.handle:fd_get(), function() read(self) end))
+  if self.handle:pending() > 0 then scheduler.timer(0, function() read(self) end) end
 end
 
 --- Leaves what the daemon sends where it is.
@@ -201,7 +201,7 @@ function methods:start(timeout)
   if not joined then return fail(self, message, code) end
   self:read_on()
   local _
-  _, message, code = self.room.changed:wait_until(function()
+  _, message, code = condition.wait_until(self.room.changed, function()
     return self.is_ready or self.is_over
   end, left_until(deadline))
   if self.is_ready then return true end
@@ -286,7 +286,7 @@ end
 
 local function wait_left(self, timeout)
   self:read_on()
-  local _, message, code = self.room.changed:wait_until(function()
+  local _, message, code = condition.wait_until(self.room.changed, function()
     return self.has_left or self.is_over
   end, timeout)
   if not self.has_left then return fail(self, message, code) end

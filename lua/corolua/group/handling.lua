@@ -6,6 +6,7 @@
 --- handled to its end before that of the next one is begun; and where a group
 --- joins anew, what is left of the joins before is dropped and counted.
 
+local condition = require("corolua.task.condition")
 local describe = require("corolua.base.describe")
 local forgiving = require("corolua.task.forgiving")
 local form = require("corolua.group.form")
@@ -179,7 +180,8 @@ local function handle_other(life, payload, from)
   end
 end
 
-local counted_other, counted_message = verdicts.counted(handle_other), verdicts.counted(tell_message)
+local counted_other = verdicts.counted(handle_other)
+local counted_message = verdicts.counted(tell_message)
 
 -- How a message is handled; one of a life that a trace is told of is counted.
 local function way_of(life)
@@ -259,7 +261,7 @@ local function run(room)
   repeat
     if not handle_guarded(room) then break end
     room.is_handling = false
-    if room.changed.waiters[1] then room.changed:notify() end
+    room.changed:notify()
   until gate.is_over(room) or not scheduler.park()
   if room.pump == pump then room.pump, room.is_handling = false, false end
   if gate.is_over(room) then room.backlog:finish() end
@@ -333,7 +335,7 @@ end
 ---@param timeout number in seconds
 function handling.wait_done(room, timeout)
   if handling.is_inside(room) then return end
-  room.changed:wait_until(function() return not is_busy(room) end, timeout)
+  condition.wait_until(room.changed, function() return not is_busy(room) end, timeout)
 end
 
 --- Whether no event is to come any more.

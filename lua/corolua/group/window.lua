@@ -5,7 +5,6 @@
 --- `abandon` returns was never told of elsewhere.
 
 local deadlines = require("corolua.task.deadlines")
-local loop = require("corolua.loop")
 local scheduler = require("corolua.task.scheduler")
 
 -- Its fields are written here and, for packed groups, in corolua.group.packed.
@@ -73,7 +72,7 @@ local flush
 
 local function retry_later(self)
   if self.timer then return end
-  self.timer = loop.timer(RETRY, function()
+  self.timer = scheduler.timer(RETRY, function()
     self.timer = false
     flush(self)
   end)

@@ -3,7 +3,6 @@
 --- into the next frame.
 
 local frame = require("corolua.journal.frame")
-local loop = require("corolua.loop")
 local scheduler = require("corolua.task.scheduler")
 
 local writer = {}
@@ -162,7 +161,7 @@ end
 
 local function start_seal(self)
   if self.seal_timer or self.failed or self.log:is_sealed() then return end
-  self.seal_timer = loop.timer(SEAL_AFTER, function()
+  self.seal_timer = scheduler.timer(SEAL_AFTER, function()
     self.seal_timer = nil
     if self.failed or self.log:is_sealed() then return end
     local idle = scheduler.now() - (self.wrote_at or 0)

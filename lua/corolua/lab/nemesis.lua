@@ -2,7 +2,8 @@
 --- own beside whatever the script does, mends everything at the end, and leaves
 --- the cluster settled.
 
-local check_keys = require("corolua.base.names").check_keys
+local args = require("corolua.base.args")
+local names = require("corolua.base.names")
 local plan = require("corolua.lab.schedule")
 local scheduler = require("corolua.task.scheduler")
 local shown = require("corolua.base.shown")
@@ -24,8 +25,8 @@ local ON_NODE = {
 }
 
 local KNOWN = {}
-for _, names in ipairs({ ON_CLUSTER, ON_NODE }) do
-  for name in pairs(names) do KNOWN[name] = true end
+for _, faults in ipairs({ ON_CLUSTER, ON_NODE }) do
+  for name in pairs(faults) do KNOWN[name] = true end
 end
 
 ---@class corolua.lab.Nemesis
@@ -44,11 +45,11 @@ local nemesis_mt = { __name = "corolua.lab.nemesis", __index = methods }
 
 local function check_entries(cluster, list, level)
   for i, entry in ipairs(list) do
-    check_keys({ [entry.fault] = true }, KNOWN, "fault", level + 1)
+    names.check(entry.fault, KNOWN, "fault", level + 1)
     local id = entry[1]
     if ON_NODE[entry.fault] and not (math.type(id) == "integer" and cluster[id]) then
       error(("entry %d of the list, %s, names node %s; there are nodes 1 to %d")
-        :format(i, entry.fault, shown(id), #cluster), level + 1)
+        :format(i, entry.fault, shown.value(id), #cluster), level + 1)
     end
   end
 end
@@ -62,12 +63,12 @@ end
 -- A link fault is named by what it does to the frames.
 local function name_of(entry)
   local link = entry.fault == "link" and entry[3] or entry.fault == "link_from" and entry[3]
-  local names = {}
+  local does = {}
   for name in pairs(link or {}) do
-    if name ~= "jitter" and name ~= "repair" then names[#names + 1] = name end
+    if name ~= "jitter" and name ~= "repair" then does[#does + 1] = name end
   end
-  table.sort(names)
-  return link and #names > 0 and table.concat(names, "+") or entry.fault
+  table.sort(does)
+  return link and #does > 0 and table.concat(does, "+") or entry.fault
 end
 
 -- Several entries of one moment that do the same are one fault.
@@ -235,12 +236,15 @@ function cluster_methods:nemesis(given)
   return started
 end
 
+local REPLAY = { { "on_fault", args.callable } }
+
 --- Carries out a list of timed faults, beside the script.
 ---@param list corolua.lab.Plan|string the list, or the path of a file that returns it
 ---@param given? corolua.lab.ReplayOptions
 ---@return corolua.lab.Nemesis
 function cluster_methods:replay(list, given)
   check_open(self, "replay", 2)
+  args.check(given, REPLAY, "replay", 2)
   list = plan.read(list, 2)
   check_entries(self, list, 2)
   local started = start(self, list, given)

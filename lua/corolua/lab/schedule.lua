@@ -2,11 +2,11 @@
 --- `at` in seconds from its start. It is drawn from a seed, printed, saved, read
 --- again, and carried out by `cluster:replay`.
 
+local args = require("corolua.base.args")
 local prng = require("corolua.lab.prng")
 local kinds = require("corolua.lab.fault_kinds")
-local check_keys = require("corolua.base.names").check_keys
-local options = require("corolua.lab.options")
-local shown = require("corolua.base.shown")
+local lists = require("corolua.base.lists")
+local names = require("corolua.base.names")
 
 local schedule = {}
 
@@ -34,24 +34,22 @@ local function is_span(value)
     and value[1] > 0 and value[1] <= value[2], "{ shortest, longest } in seconds"
 end
 
-local function is_seconds(value)
-  return type(value) == "number" and value > 0 and value < math.huge, "a number of seconds"
-end
-
 local OPTIONS = {
-  faults = function(value) return type(value) == "table", "{ fault = weight }" end,
-  pause = is_span,
-  lasting = is_seconds,
-  seed = function(value) return math.type(value) == "integer", "an integer" end,
-  on_fault = function(value) return type(value) == "function", "a function" end,
+  { "faults", args.table("{ fault = weight }") },
+  { "pause", is_span, DEFAULT_PAUSE },
+  { "lasting", args.time, DEFAULT_LASTING },
+  { "seed", args.integer() },
+  { "on_fault", args.callable },
 }
 
+local function is_weight(value)
+  return type(value) == "number" and value >= 0 and value < math.huge, "a number, 0 or more"
+end
+
 local function check_weight(name, weight, cluster, level)
+  names.check(name, kinds.all, "fault", level + 1)
   local kind = kinds.all[name]
-  if type(weight) ~= "number" or not (weight >= 0 and weight < math.huge) then
-    error(("the weight of fault '%s' must be a number from 0, got %s")
-      :format(name, shown(weight)), level + 1)
-  end
+  args.value(weight, is_weight, "nemesis", ("the weight of fault '%s'"):format(name), level + 1)
   if weight > 0 and cluster.nodes < kind.least then
     error(("fault '%s' needs %d nodes, the cluster has %d")
       :format(name, kind.least, cluster.nodes), level + 1)
@@ -64,24 +62,13 @@ end
 
 -- In the order of their names, so that the draws do not hang on the order of
 -- a table's keys.
-local function weighted(weights)
+local function choices_of(cluster, weights, level)
   local list = {}
-  for name, weight in pairs(weights) do
+  for _, name in ipairs(lists.keys(weights)) do
+    local weight = weights[name]
+    check_weight(name, weight, cluster, level + 1)
     if weight > 0 then list[#list + 1] = { name = name, weight = weight } end
   end
-  table.sort(list, function(a, b) return a.name < b.name end)
-  return list
-end
-
-local function check(cluster, given, level)
-  if type(given) ~= "table" then
-    error("nemesis takes a table of options, got " .. type(given), level + 1)
-  end
-  options.check_values(given, OPTIONS, "nemesis option", level + 1)
-  local weights = given.faults or kinds.weights(cluster.nodes, cluster.network)
-  check_keys(weights, kinds.all, "fault", level + 1)
-  for name, weight in pairs(weights) do check_weight(name, weight, cluster, level + 1) end
-  local list = weighted(weights)
   if #list == 0 then error("nemesis: no fault has a weight above 0", level + 1) end
   return list
 end
@@ -107,9 +94,12 @@ end
 ---@param level integer? as in `error`: whom a wrong option is blamed on
 ---@return corolua.lab.Plan plan, integer seed
 function schedule.draw(cluster, given, level)
-  local choices = check(cluster, given, (level or 1) + 1)
-  local seed = given.seed or prng.any_seed()
-  local pause, lasting = given.pause or DEFAULT_PAUSE, given.lasting or DEFAULT_LASTING
+  level = (level or 1) + 1
+  local checked = args.check(given, OPTIONS, "nemesis", level)
+  local weights = checked.faults or kinds.weights(cluster.nodes, cluster.network)
+  local choices = choices_of(cluster, weights, level)
+  local seed = checked.seed or prng.any_seed()
+  local pause, lasting = checked.pause, checked.lasting
   local rolls, broken, list = prng.new(seed), kinds.nothing_broken(cluster.nodes), {}
   local at = rolls:between(pause[1], pause[2])
   while at < lasting do
@@ -126,13 +116,11 @@ end
 local write
 
 local function write_table(value)
-  local parts, names = {}, {}
+  local parts = {}
   for i, element in ipairs(value) do parts[i] = write(element) end
-  for name in pairs(value) do
-    if type(name) == "string" then names[#names + 1] = name end
+  for _, name in ipairs(lists.keys(value)) do
+    if type(name) == "string" then parts[#parts + 1] = name .. " = " .. write(value[name]) end
   end
-  table.sort(names)
-  for _, name in ipairs(names) do parts[#parts + 1] = name .. " = " .. write(value[name]) end
   return "{ " .. table.concat(parts, ", ") .. " }"
 end
 

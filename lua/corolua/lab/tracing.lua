@@ -3,7 +3,7 @@
 
 local tell = require("corolua.trace.tell")
 local forgiving = require("corolua.task.forgiving")
-local loop = require("corolua.loop")
+local scheduler = require("corolua.task.scheduler")
 local settle = require("corolua.lab.settle")
 local trace = require("corolua.trace")
 
@@ -62,7 +62,7 @@ local function begin_recorder(run)
   recorders = recorders + 1
   if recorders > 1 then return true end
   has_failed, forgiving.explain = false, explain
-  watch = loop.signal(SIGUSR1, has_signal)
+  watch = scheduler.signal(SIGUSR1, has_signal)
   if watch then watch:unref() end
   return true
 end
@@ -79,7 +79,8 @@ end
 local function describe(config)
   return {
     where = "lab", seed = config.seed, nodes = config.nodes, token = config.token,
-    consensus = config.consensus or config.token * 6 // 5, two_node = config.two_node == true, corosync = config.corosync,
+    consensus = config.consensus or config.token * 6 // 5, two_node = config.two_node == true,
+    corosync = config.corosync,
   }
 end
 

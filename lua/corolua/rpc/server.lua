@@ -2,8 +2,9 @@
 --- calls. Tasks that are done wait for the next call, as starting one costs
 --- more than waiting.
 
+local condition = require("corolua.task.condition")
 local describe = require("corolua.base.describe")
-local handling = require("corolua.group.handling")
+local group = require("corolua.group")
 local limit = require("corolua.limit")
 local names = require("corolua.base.names")
 local scheduler = require("corolua.task.scheduler")
@@ -48,24 +49,19 @@ function server.new(service, fns, running_max, deliver)
   return setmetatable({
     service = service, room = service.group, codec = service.codec, fns = fns,
     running_max = running_max, deliver = deliver, running = 0, bytes = 0,
-    queue = {}, first = 1, last = 0, early = {}, idle = {}, stalled = {},
+    queue = {}, first = 1, last = 0, early = {}, idle = {}, stalled = condition.new(),
     performed = 0, failed = 0, refused = 0, unsent = 0,
   }, server_mt)
 end
 
 -- Waits until there is quorum again, or no point in waiting.
-local function wait_for_quorum(self)
-  return scheduler.await(function(resume)
-    self.stalled[resume] = true
-    return function() self.stalled[resume] = nil end
-  end)
-end
+local function wait_for_quorum(self) return (self.stalled:wait()) end
 
 -- Whether a reply that was refused may be sent later, for which it waits. Who
 -- reads must not wait for quorum, of which nobody else would tell it.
 local function may_retry(self, code)
   if code ~= "ERR_NOT_QUORATE" then return code == "ERR_TRY_AGAIN" or code == "ERR_TIMEOUT" end
-  return not handling.is_inside(self.room) and wait_for_quorum(self)
+  return not group.is_inside(self.room) and wait_for_quorum(self)
 end
 
 -- Sends a reply, as soon as that is possible. Where the connection is gone, we
@@ -101,9 +97,7 @@ local function note(problem)
 end
 
 local function unknown(self, name)
-  local near = names.nearest(name, self.fns)
-  local hint = near and (", did you mean '%s'?"):format(near) or ""
-  return ("unknown method '%s'%s"):format(name, hint)
+  return ("unknown method '%s'%s"):format(name, names.hint(name, self.fns))
 end
 
 -- The reply, or why there is none. All of it is under the limit of handlers.
@@ -215,9 +209,7 @@ function methods:begin()
 end
 
 --- Replies that wait for quorum are tried again.
-function methods:go_on()
-  for resume in pairs(self.stalled) do resume(true) end
-end
+function methods:go_on() self.stalled:notify() end
 
 --- No more is to come: tasks without a call end.
 function methods:finish()

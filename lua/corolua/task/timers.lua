@@ -1,4 +1,5 @@
---- Clocks, and timers that call a function as a task, once or again and again.
+--- The doors of the loop: clocks, descriptors, children, random numbers, and
+--- timers that call a function, as a task once or again and again.
 
 local checks = require("corolua.task.checks")
 local loop = require("corolua.loop")
@@ -65,10 +66,41 @@ local function repeated(tasks, seconds, fn)
   return start(timer, seconds, fire)
 end
 
---- Gives the scheduler its clocks, its random numbers, and its functions that make
---- timers.
+--- Gives the scheduler its doors.
 ---@param scheduler { spawn: function, is_stopping: fun(): boolean }
 function timers.add_to(scheduler)
+  --- What the loop is made of.
+  ---@type { libqb: string, lua: string }
+  scheduler.versions = loop.versions
+
+  --- Calls the function once, after so many seconds: no task, so it must not
+  --- wait. `after` is what scripts use.
+  ---@param seconds number
+  ---@param fn fun()
+  ---@return corolua.Watch
+  function scheduler.timer(seconds, fn) return loop.timer(seconds, fn) end
+
+  --- Calls the function whenever the descriptor has something to read. It must
+  --- not wait.
+  ---@param fd integer
+  ---@param fn fun(events: string)
+  ---@return corolua.Watch? watch, string? message
+  ---@return string? code "EEXIST" if it is watched already, "EPERM" for files, "EBADF"
+  function scheduler.readable(fd, fn) return loop.fd(fd, "r", fn) end
+
+  --- Calls the function at every such signal. It must not wait.
+  ---@param signum integer
+  ---@param fn fun(signum: integer)
+  ---@return corolua.Watch? watch, string? message, string? code
+  function scheduler.signal(signum, fn) return loop.signal(signum, fn) end
+
+  --- Calls the function once when a child process has ended. It must not wait.
+  ---@param pid integer
+  ---@param fn fun(how: "exit"|"signal"|"unknown", status: integer?)
+  ---@return corolua.Watch? watch, string? message
+  ---@return string? code "ECHILD" if it is no child of ours
+  function scheduler.child(pid, fn) return loop.child(pid, fn) end
+
   --- Seconds of a clock that never goes back.
   ---@return number
   function scheduler.now() return loop.now() end
