@@ -12,7 +12,7 @@ local scheduler = require("corolua.task.scheduler")
 ---@field size integer messages
 ---@field bytes integer of the messages in it
 ---@field handle userdata|false of corosync.cpg; false before `open` and after `stop`
----@field on_empty fun()|false called when the last message has come back; set by who waits for that
+---@field on_empty fun()|false called when the last message has come back
 local methods = {}
 
 -- What a window of plain messages has beside, or in place of, the methods of all.
@@ -247,6 +247,10 @@ end
 
 ---@return integer
 function methods:count() return self.last - self.first + 1 end
+
+--- Has a function called when the last message has come back.
+---@param fn fun()
+function methods:when_empty(fn) self.on_empty = fn end
 
 --- How many senders wait.
 ---@return integer
