@@ -10,9 +10,7 @@ function room.on.message() heard = heard + 1 end
 assert(room:join())
 local nodes = #assert(corolua.quorum()).nodes
 assert(room:wait_members(2 * nodes, 10))
-local list = {}
-for i, member in ipairs(room.members) do list[i] = tostring(member) end
-print(("%s of %s"):format(room.me, table.concat(list, " ")))
+print(room.me, "of " .. corolua.inspect(room.members))
 
 assert(room:send("seen")) -- all stay until all have seen all
 assert(corolua.wait(function() return heard == 2 * nodes end, 10))

@@ -135,14 +135,14 @@ describe("the example", function()
     for _, lines in ipairs(printed) do
       assert.same(2, #lines)
       for _, line in ipairs(lines) do
-        local own, list = line:match("^(%d+/%d+) of (.*)$")
+        local own, list = line:match("^(%d+/%d+)\tof (.*)$")
         table.insert(members, own)
         table.insert(lists, list)
       end
     end
     for _, list in ipairs(lists) do assert.equal(lists[1], list) end
     local listed = {}
-    for member in lists[1]:gmatch("%S+") do table.insert(listed, member) end
+    for member in lists[1]:gmatch("%d+/%d+") do table.insert(listed, member) end
     assert.same(6, #listed)
     assert.same(sorted(members), sorted(listed))
   end)
