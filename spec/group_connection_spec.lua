@@ -102,7 +102,7 @@ describe("a connection of a group", function()
       local task = room.window.waiters[room.window.first_waiter].task
       -- As a stop does: the wait is over, and the task has not run yet.
       assert.is_true(scheduler.unpark(task, nil, "stopping", "ERR_INTERRUPT"))
-      room.window:confirm() -- "first" is back: there is room for the second
+      room.window:confirm(1) -- "first" is back: there is room for the second
       assert.same({ "first", "second" }, daemon.sent)
       assert.is_true((sending:wait(5)))
       daemon:deliver("second", daemon.me)

@@ -54,6 +54,8 @@ local methods = {}
 
 local group = {}
 
+local type = type -- `send` asks for each message
+
 local JOIN_TIMEOUT = 30
 local SEND_TIMEOUT = 30
 local WAIT_TIMEOUT = 30

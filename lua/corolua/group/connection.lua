@@ -80,11 +80,11 @@ end
 -- What is read goes on at once; nothing here may wait. Messages are held without
 -- a call, as inbox.add_message would.
 local function callbacks(self)
-  local held, window, rings = self.held, self.window, self.fence
+  local held, rings = self.held, self.fence
   local values, senders = held.values, held.senders
   return {
     deliver = function(_, _, payload, from)
-      if from == self.me then window:confirm() end
+      if from == self.me then held.own = held.own + 1 end
       if not rings.is_open then return rings:message(payload, from) end
       local last = held.last + 1
       held.last, held.bytes = last, held.bytes + #payload + OVERHEAD
@@ -198,9 +198,19 @@ function methods:breathe()
   if room.connection == self and room.state == "joined" then self:read_on() end
 end
 
+-- What was read of our own is out of the window, which is told once for all that
+-- were read together.
+local function confirm(self)
+  local held = self.held
+  local count = held.own
+  held.own = 0
+  if count > 0 then self.window:confirm(count) end
+end
+
 local function read(self)
   if self.is_over or not self.watch then return end
   local ok, more, code = self.handle:dispatch("all")
+  confirm(self)
   if not ok then return self:lost(more, code) end
   if more and self.handle:pending() > 0 then scheduler.timer(0, function() read(self) end) end
   if not is_current(self) then return end

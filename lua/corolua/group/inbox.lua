@@ -49,6 +49,7 @@ local verdicts = require("corolua.group.verdicts")
 ---@field first integer
 ---@field last integer
 ---@field bytes integer what it holds, roughly
+---@field own integer messages of our own that were read, and not confirmed yet
 
 ---@class corolua.group.Inbox of a group
 ---@field room corolua.Group
@@ -83,7 +84,9 @@ function inbox.new(room)
 end
 
 ---@return corolua.group.Held
-function inbox.held() return { values = {}, senders = {}, first = 1, last = 0, bytes = 0 } end
+function inbox.held()
+  return { values = {}, senders = {}, first = 1, last = 0, bytes = 0, own = 0 }
+end
 
 --- Holds a message, behind all that is there.
 ---@param held corolua.group.Held
@@ -251,28 +254,40 @@ local function way_of(connection)
 end
 
 -- Events are taken out before they are handled, and a handler that waits lets
--- others in behind. The arrays are looked into as they are: this is the path of
--- every message, and a call for each would cost as much as all the rest.
+-- others in behind. The arrays are looked into as they are, and a message that
+-- goes to its handler as it is, does so here: this is the path of every message,
+-- and a call for each would cost as much as all the rest.
 local function handle_held(connection)
-  local held = connection.held
+  local held, handle = connection.held, way_of(connection)
   local values, senders = held.values, held.senders
-  local handle = way_of(connection)
+  local handlers = handle == tell_message and connection.handlers or NOTHING
   if connection.rest then handle_rest(connection) end
-  while held.first <= held.last do
-    local first = held.first
-    local value, sender = values[first], senders[first]
-    values[first], senders[first] = nil, nil
-    if first == held.last then held.first, held.last = 1, 0 else held.first = first + 1 end
+  local first = held.first
+  local value = values[first]
+  while value ~= nil do
+    local sender = senders[first]
+    values[first], senders[first], held.first = nil, nil, first + 1
     local special = specials[sender]
     if special then
       if connection.h then verdicts.end_run(connection) end
       special(connection, value)
     else
       held.bytes = held.bytes - #value - OVERHEAD
-      handle(connection, value, sender, connection.info)
+      local kind = connection.message_kind
+      local handler = handlers[kind]
+      if handler then
+        connection.handling = kind
+        next_handler()
+        handler(value, sender, connection.info)
+      else
+        handle(connection, value, sender, connection.info)
+      end
     end
     if connection.is_choked then connection:breathe() end
+    first = held.first
+    value = values[first]
   end
+  held.first, held.last = 1, 0
 end
 
 -- Connection after connection, each to its end.

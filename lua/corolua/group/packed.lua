@@ -114,19 +114,25 @@ function methods:offer(payload)
   return base.offer(self, payload)
 end
 
---- The first frame that was sent has been read back.
-function methods:confirm()
+-- The first frame that was sent has been read back.
+local function confirm_first(self)
   local index = self.first
   if index > self.last then return end
   self.is_part_back = self.whole[index] == false
   self.whole[index] = nil
-  base.confirm(self)
+  base.confirm(self, 1)
   if self.stream then
     feed(self)
     if not self.stream then self:serve() end
   elseif not self.is_flushing then
     self:flush()
   end
+end
+
+--- So many frames, the first that were sent, have been read back.
+---@param count integer
+function methods:confirm(count)
+  for _ = 1, count do confirm_first(self) end
 end
 
 --- Frames on their way, and what is not in a frame yet as one.

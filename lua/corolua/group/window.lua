@@ -229,18 +229,23 @@ function methods:wait_and_offer(payload, timeout)
   return nil, message, code
 end
 
---- The first message that was sent has been read back.
-function methods:confirm()
+--- So many messages, the first that were sent, have been read back.
+---@param count integer
+function methods:confirm(count)
   local first = self.first
-  if first > self.last then return end
-  local payloads = self.payloads
-  self.bytes = self.bytes - #payloads[first]
-  payloads[first] = nil
-  if first == self.last then
+  local stop = math.min(first + count - 1, self.last)
+  if stop < first then return end
+  local payloads, bytes = self.payloads, self.bytes
+  for i = first, stop do
+    bytes = bytes - #payloads[i]
+    payloads[i] = nil
+  end
+  self.bytes = bytes
+  if stop == self.last then
     self.first, self.last, self.unsent = 1, 0, 1
     if self.on_empty then self.on_empty() end
   else
-    self.first = first + 1
+    self.first = stop + 1
   end
   if self.first_waiter <= self.last_waiter then self:serve() end
 end

@@ -1,6 +1,7 @@
 --- A corolua script that runs on a node as a process of its own; what it writes
 --- comes in lines.
 
+local fifo = require("corolua.base.fifo")
 local guard = require("corolua.base.guard")
 local handlers = require("corolua.base.handlers")
 local scheduler = require("corolua.task.scheduler")
@@ -26,7 +27,7 @@ local script = {}
 -- end of the script.
 local function pump(self)
   local on = self.on
-  while on.line and self.first <= self.last do on.line(self:take()) end
+  while on.line and self.kept:peek() do on.line(self:take()) end
   self.pumping = false
   if self.process.ended and on.exit and not self.told then
     self.told = true
@@ -41,16 +42,11 @@ local function wake(self)
   scheduler.spawn(pump, self)
 end
 
-local function add(self, line)
-  self.last = self.last + 1
-  self.lines_kept[self.last] = line
-end
-
 local function split(self, bytes)
   local text = self.rest .. bytes
   local start = 1
   for line, behind in text:gmatch("([^\n]*)\n()") do
-    add(self, line)
+    self.kept:add(line)
     start = behind
   end
   self.rest = text:sub(start)
@@ -58,7 +54,7 @@ local function split(self, bytes)
 end
 
 local function has_ended(self)
-  if self.rest ~= "" then add(self, self.rest) end
+  if self.rest ~= "" then self.kept:add(self.rest) end
   self.rest = ""
   wake(self)
 end
@@ -74,7 +70,7 @@ function script.start(space, words, list, takes_input)
   if not program then return nil, why, code end
   local self = setmetatable({
     on = handlers.new({ "line", "exit" }), changed = condition.new(), process = false,
-    lines_kept = {}, first = 1, last = 0, rest = "", pumping = false, told = false,
+    kept = fifo.new(), rest = "", pumping = false, told = false,
     pid = false, input = false,
   }, script_mt)
   self.process, why, code = world.process.start(space, { program, table.unpack(words) },
@@ -89,13 +85,7 @@ end
 
 --- The oldest line that nobody has read, or nil.
 ---@return string?
-function methods:take()
-  if self.first > self.last then return nil end
-  local line = self.lines_kept[self.first]
-  self.lines_kept[self.first] = nil
-  self.first = self.first + 1
-  return line
-end
+function methods:take() return self.kept:take() end
 
 --- Whether it has ended.
 ---@return boolean
@@ -106,7 +96,7 @@ function methods:has_ended() return self.process.ended ~= nil end
 ---@return string? line, string? message, string? code
 function methods:next(timeout)
   local _, why, code = condition.wait_until(self.changed, function()
-    return self.first <= self.last or self.process.ended
+    return self.kept:peek() or self.process.ended
   end, timeout)
   if code then return nil, why, code end
   return self:take()
