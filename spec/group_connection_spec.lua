@@ -124,6 +124,23 @@ describe("a connection of a group", function()
       assert.equal("left", room:stats().state)
     end)
 
+    it("names nothing that came back in the read in which it is noticed", function()
+      local room, told = open()
+      daemon:freeze()
+      assert(room:send("order"))
+      daemon:deliver("another's")
+      local reads = 0
+      function daemon.strike(_, what)
+        if what ~= "dispatch" then return end
+        reads = reads + 1
+        if reads == 2 then daemon:die() end
+      end
+      daemon:thaw()
+      comes(function() return told[#told] == "up" end)
+      assert.same({ "order", "down ERR_LIBRARY", "up" }, told)
+      assert.is_true(room:leave())
+    end)
+
     it("at the end of a block is told by `down`, as nobody sees what close gives", function()
       local told
       do
