@@ -99,7 +99,7 @@ describe("a connection of a group", function()
       assert(room:send("first"))
       local sending = corolua.spawn(function() return room:send("second") end)
       corolua.sleep(0)
-      local task = room.window.waiters[room.window.first_waiter].task
+      local task = room.window.waiters:peek().task
       -- As a stop does: the wait is over, and the task has not run yet.
       assert.is_true(scheduler.unpark(task, nil, "stopping", "ERR_INTERRUPT"))
       room.window:confirm(1) -- "first" is back: there is room for the second
