@@ -47,6 +47,31 @@ describe("a connection of a group", function()
     assert.is_true(room:leave())
   end)
 
+  it("tells of things that print as they are", function()
+    local room = daemon:group("tea")
+    local why
+    function room.on.down(given) why = given end
+    assert(room:join({ timeout = 5 }))
+    assert(room:send("first"))
+    assert(room:send("second"))
+    local info = select(3, room:next("message", 5))
+    assert.matches("^{ ring = .*seq = 4.* }$", tostring(info))
+    for event in room:events() do
+      if event.kind == "message" then
+        assert.matches('^{.*kind = "message".*payload = "second".*}$', tostring(event))
+        break
+      end
+    end
+    assert.matches('^{.*in_flight = 0,.*state = "joined",.*}$', tostring(room:stats()))
+    daemon.echoes = false
+    assert(room:send("third"))
+    daemon:die()
+    comes(function() return why end)
+    assert.matches('^{.*code = "ERR_LIBRARY",.*{ { payload = "third", sent = true } }.*}$',
+      tostring(why))
+    assert(room:leave())
+  end)
+
   describe("window", function()
     it("is empty where it begins, though the leave before has failed", function()
       local room = open({ window = 3 })
