@@ -8,19 +8,16 @@
 
 /*
  * The handle of corosync.cpg, and what its files have of one another: its
- * methods are in cpg.c, the events in cpg_events.c, calls that a worker makes
- * in cpg_jobs.c, iteration in cpg_iterate.c.
+ * methods are in cpg.c, the events in cpg_events.c, join and leave in
+ * cpg_jobs.c, iteration in cpg_iterate.c.
  */
 enum state { STATE_NEW, STATE_JOINED, STATE_LEAVING, STATE_LEFT };
-
-#define JOINED_BEFORE                                                          \
-	"the handle has joined a group before; open a new one for each join"
 
 struct cpg {
 	struct handle handle;
 	enum state state;
 	struct cpg_name group; /* once joined */
-	uint32_t nodeid;       /* own one, known from leave on */
+	uint32_t nodeid;       /* own one, once joined */
 	/* Of the latest message; its object is the user value SENDER_VALUE. */
 	uint32_t sender_nodeid;
 	uint32_t sender_pid;
@@ -43,7 +40,9 @@ cs_error_t group_connect(struct connection *connection);
 /* The arguments of an event's handler; the handle is at index 1. */
 int group_push_event(lua_State *L, const struct event *event);
 
-/* The calls that a worker makes. */
+/* The calls that wait for the daemon. */
+enum { GROUP_JOIN, GROUP_LEAVE };
+
 extern const struct blocking group_jobs[];
 
 /* The group name at arg. */

@@ -10,7 +10,7 @@
 #include "common/args.h"
 #include "corosync/dispatch.h"
 #include "corosync/member.h"
-#include "corosync/ring.h"
+#include "corosync/ring_events.h"
 
 enum kind { KIND_DELIVER, KIND_CONFCHG, KIND_TOTEM_CONFCHG };
 
@@ -46,13 +46,6 @@ struct confchg {
 	size_t left;
 	size_t joined;
 	struct cpg_address addresses[]; /* the three lists, one by one */
-};
-
-struct totem_confchg {
-	struct event event;
-	struct cpg_ring_id ring;
-	size_t count;
-	uint32_t nodeids[];
 };
 
 void push_members(lua_State *L, const struct cpg_address *list, size_t count)
@@ -117,15 +110,6 @@ static int push_confchg(lua_State *L, const struct event *event)
 	return 4;
 }
 
-static int push_totem_confchg(lua_State *L, const struct event *event)
-{
-	const struct totem_confchg *confchg = (const void *)event;
-
-	push_ring(L, confchg->ring.nodeid, confchg->ring.seq);
-	push_nodeids(L, confchg->nodeids, confchg->count);
-	return 2;
-}
-
 int group_push_event(lua_State *L, const struct event *event)
 {
 	switch ((enum kind)event->kind) {
@@ -134,7 +118,7 @@ int group_push_event(lua_State *L, const struct event *event)
 	case KIND_CONFCHG:
 		return push_confchg(L, event);
 	case KIND_TOTEM_CONFCHG:
-		return push_totem_confchg(L, event);
+		return push_ring_event(L, event);
 	}
 	return 0;
 }
@@ -174,8 +158,8 @@ static bool is_own_leave(const struct cpg *self, const struct cpg_name *group,
 	return false;
 }
 
-static void append(struct cpg_address **end, const struct cpg_address *list,
-		   size_t count)
+static void add_addresses(struct cpg_address **end,
+			  const struct cpg_address *list, size_t count)
 {
 	if (count > 0)
 		memcpy(*end, list, count * sizeof *list);
@@ -206,27 +190,21 @@ static void on_confchg(cpg_handle_t id, const struct cpg_name *group,
 	confchg->left = left_count;
 	confchg->joined = joined_count;
 	end = confchg->addresses;
-	append(&end, members, member_count);
-	append(&end, left, left_count);
-	append(&end, joined, joined_count);
+	add_addresses(&end, members, member_count);
+	add_addresses(&end, left, left_count);
+	add_addresses(&end, joined, joined_count);
 }
 
 static void on_totem_confchg(cpg_handle_t id, struct cpg_ring_id ring,
 			     uint32_t count, const uint32_t *nodeids)
 {
 	const struct cpg *self = (const void *)handle_dispatching();
-	struct totem_confchg *confchg;
+	const struct nodes nodes = {nodeids, count};
 
 	(void)id;
-	if (self->state == STATE_LEFT)
-		return;
-	confchg = handle_add_event(KIND_TOTEM_CONFCHG,
-				   sizeof *confchg + count * sizeof *nodeids);
-	if (confchg == NULL)
-		return;
-	confchg->ring = ring;
-	confchg->count = count;
-	memcpy(confchg->nodeids, nodeids, count * sizeof *nodeids);
+	if (self->state != STATE_LEFT)
+		add_ring_event(KIND_TOTEM_CONFCHG, ring.nodeid, ring.seq,
+			       &nodes, 1);
 }
 
 cs_error_t group_connect(struct connection *connection)

@@ -21,6 +21,7 @@
 #include <time.h>
 
 #include "common/args.h"
+#include "common/class.h"
 #include "common/limit.h"
 #include "common/status.h"
 
@@ -376,7 +377,7 @@ int handle_dispatch(lua_State *L)
 	lua_pushvalue(L, 2);
 	lua_setiuservalue(L, 1, TURN_VALUE);
 	if (err != CS_OK)
-		return push_failure(L, handle->library->dispatch_name, err);
+		return push_verb_failure(L, handle->library, "dispatch", err);
 	lua_pushboolean(L, 1);
 	if (mode != MODE_ALL)
 		return 1;
@@ -386,10 +387,5 @@ int handle_dispatch(lua_State *L)
 
 void dispatch_register(lua_State *L)
 {
-	luaL_newmetatable(L, TURN_NAME);
-	lua_pushcfunction(L, turn_close);
-	lua_setfield(L, -2, "__close");
-	lua_pushcfunction(L, turn_gc);
-	lua_setfield(L, -2, "__gc");
-	lua_pop(L, 1);
+	register_class(L, TURN_NAME, NULL, turn_gc, turn_close);
 }

@@ -31,12 +31,16 @@ struct connection {
 
 struct library {
 	const char *type;            /* "corosync.cpg", name of the metatable */
+	const char *prefix;          /* "cpg", of the functions of C */
 	const char *initialize_name; /* "cpg_model_initialize", for messages */
-	const char *dispatch_name;   /* "cpg_dispatch" */
-	const char *fd_get_name;     /* "cpg_fd_get" */
-	const char *finalize_name;   /* "cpg_finalize" */
 	const char *const *handlers; /* names by kind of event, NULL-ended */
-	int values; /* user values of its own, behind the handlers */
+	size_t size; /* of its handles, which begin with struct handle */
+	int values;  /* user values of its own, behind the handlers */
+	/* Checks what initialize is given behind the callbacks, for connect; or
+	 * NULL. */
+	unsigned int (*check_flags)(lua_State *L);
+	/* What else the new handle at the top needs, or NULL. */
+	void (*begin)(lua_State *L, struct handle *handle);
 	/* Only called by handle_connect, which sees that one thread at a time
 	 * takes a slot for a handle; no Lua. */
 	cs_error_t (*connect)(struct connection *connection);
@@ -49,8 +53,8 @@ struct library {
 	 * how many. The event is a copy that outlives whatever the pushes
 	 * run. */
 	int (*push_event)(lua_State *L, const struct event *event);
-	/* What a worker may do with a handle; ends with a NULL name, or NULL.
-	 */
+	/* Methods that a worker may call as well; ends with a NULL name. NULL
+	 * where no worker makes a connection of the library. */
 	const struct blocking *blocking;
 	/*
 	 * Pushes the handler of an event, or nil to skip the event. NULL where
@@ -83,36 +87,28 @@ struct handle {
 enum { TURN_VALUE = 1, HANDLER_VALUE = 2 };
 
 /*
- * Makes the metatable of the library with its own methods and the common
- * ones. Every function finds the library in its first upvalue.
+ * Makes the metatable of the library with its own methods and the common ones,
+ * and pushes its module, which has initialize, and prepare where a worker may
+ * connect. Every function finds the library in its first upvalue, and the
+ * metatable in the second. Returns 1.
  */
-void handle_register(lua_State *L, const struct library *library,
-		     const luaL_Reg methods[]);
-
-/* Sets functions that need the library as first upvalue, such as open. */
-void handle_setfuncs(lua_State *L, const struct library *library,
-		     const luaL_Reg functions[]);
-
-/*
- * Pushes a new handle of size bytes, not connected, with the handlers out of
- * the table at callbacks (which may be nil or missing). Unknown keys and values
- * that are not functions raise.
- */
-void *push_handle(lua_State *L, const struct library *library, size_t size,
-		  int callbacks);
+int open_library(lua_State *L, const struct library *library,
+		 const luaL_Reg methods[]);
 
 /* Connects, in whatever thread. */
 cs_error_t handle_connect(const struct library *library,
 			  struct connection *connection);
 
-/*
- * Connects the new handle at the top with its flags, and leaves what initialize
- * returns; returns how many values these are.
- */
-int handle_initialize(lua_State *L, struct handle *handle);
-
 /* The open handle at argument 1 of a method; raises if it is closed. */
 void *check_handle(lua_State *L);
+
+/* A method that hands nothing but the connection to the library. */
+int call_plainly(lua_State *L, const char *call,
+		 cs_error_t (*function)(uint64_t id));
+
+/* nil, "cpg_dispatch: try again", "ERR_TRY_AGAIN" for the verb "dispatch". */
+int push_verb_failure(lua_State *L, const struct library *library,
+		      const char *verb, cs_error_t err);
 
 /*
  * The handle at an index, of whatever library and open or closed; raises if it

@@ -11,6 +11,7 @@
 #include <zlib.h>
 
 #include "common/args.h"
+#include "common/class.h"
 #include "common/forked.h"
 #include "common/module.h"
 #include "common/status.h"
@@ -305,12 +306,6 @@ static const luaL_Reg methods[] = {
 	{"close", file_close}, {NULL, NULL},
 };
 
-static const luaL_Reg metamethods[] = {
-	{"__gc", file_close},
-	{"__close", file_close},
-	{NULL, NULL},
-};
-
 static const luaL_Reg functions[] = {
 	{"start", file_start},
 	{"crc32", file_crc32},
@@ -319,11 +314,7 @@ static const luaL_Reg functions[] = {
 
 MODULE(corolua_file)
 {
-	luaL_newmetatable(L, FILE_NAME);
-	luaL_setfuncs(L, metamethods, 0);
-	luaL_newlib(L, methods);
-	lua_setfield(L, -2, "__index");
-	lua_pop(L, 1);
+	register_class(L, FILE_NAME, methods, file_close, file_close);
 	luaL_newlib(L, functions);
 	return 1;
 }

@@ -184,10 +184,7 @@ static int kill_process(lua_State *L, int sign)
 
 	if (forks != fork_depth())
 		return push_errno(L, "kill", ECHILD);
-	if (kill(sign * pid, number) != 0)
-		return push_errno(L, "kill", errno);
-	lua_pushboolean(L, true);
-	return 1;
+	return push_done(L, "kill", kill(sign * pid, number));
 }
 
 /* sys.kill(pid, signal) -> true | nil, message, code */

@@ -6,19 +6,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <lauxlib.h>
-#include <stdbool.h>
 #include <unistd.h>
 
 #include "common/args.h"
 #include "common/descriptor.h"
+#include "common/fields.h"
+#include "common/handles.h"
 #include "common/module.h"
 #include "common/status.h"
 #include "lab/guard.h"
 #include "lab/namespace.h"
 #include "lab/process.h"
-
-/* Where the thin modules list their handles, and whether each is open. */
-#define HANDLES_KEY "corosync.handles"
 
 /* sys.pipe() -> reading end, writing end | nil, message, code */
 static int sys_pipe(lua_State *L)
@@ -54,64 +52,22 @@ static int sys_open(lua_State *L)
 static int sys_id(lua_State *L)
 {
 	lua_createtable(L, 0, 3);
-	lua_pushinteger(L, getpid());
-	lua_setfield(L, -2, "pid");
-	lua_pushinteger(L, (lua_Integer)geteuid());
-	lua_setfield(L, -2, "uid");
-	lua_pushinteger(L, (lua_Integer)getegid());
-	lua_setfield(L, -2, "gid");
+	set_integer(L, "pid", getpid());
+	set_integer(L, "uid", geteuid());
+	set_integer(L, "gid", getegid());
 	return 1;
 }
 
 /* sys.handles() -> how many corosync handles of this Lua state are open */
 static int sys_handles(lua_State *L)
 {
-	lua_Integer count = 0;
-
-	if (lua_getfield(L, LUA_REGISTRYINDEX, HANDLES_KEY) == LUA_TTABLE) {
-		lua_pushnil(L);
-		while (lua_next(L, -2)) {
-			count += lua_toboolean(L, -1);
-			lua_pop(L, 1);
-		}
-	}
-	lua_pushinteger(L, count);
-	return 1;
-}
-
-/* The strings stay in the table, where nothing runs that could change it. */
-static void check_candidates(lua_State *L, const char **list, size_t count)
-{
-	for (size_t i = 0; i < count; i++) {
-		if (lua_rawgeti(L, 2, (lua_Integer)i + 1) != LUA_TSTRING)
-			raise_argument(
-				L, 2, "candidates[%d] must be a string, got %s",
-				(int)i + 1, luaL_typename(L, -1));
-		list[i] = lua_tostring(L, -1);
-		lua_pop(L, 1);
-	}
-}
-
-/* sys.nearest(word, candidates) -> the one that was meant, or nil */
-static int sys_nearest(lua_State *L)
-{
-	const char *word = luaL_checkstring(L, 1);
-	const char **list;
-	size_t count;
-
-	luaL_checktype(L, 2, LUA_TTABLE);
-	count = lua_rawlen(L, 2);
-	list = (const char **)lua_newuserdatauv(L, (count + 1) * sizeof *list,
-						0);
-	check_candidates(L, list, count);
-	list[count] = NULL;
-	lua_pushstring(L, nearest(word, list));
+	lua_pushinteger(L, push_open_handles(L));
 	return 1;
 }
 
 static const luaL_Reg sys_functions[] = {
-	{"handles", sys_handles}, {"id", sys_id},     {"nearest", sys_nearest},
-	{"open", sys_open},       {"pipe", sys_pipe}, {NULL, NULL},
+	{"handles", sys_handles}, {"id", sys_id}, {"open", sys_open},
+	{"pipe", sys_pipe},       {NULL, NULL},
 };
 
 MODULE(corolua_sys)

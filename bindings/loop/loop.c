@@ -14,6 +14,7 @@
 #include <time.h>
 
 #include "common/args.h"
+#include "common/class.h"
 #include "common/forked.h"
 #include "common/module.h"
 #include "loop/watch.h"
@@ -212,10 +213,8 @@ static void push_loop(lua_State *L)
 	struct loop *loop = lua_newuserdatauv(L, sizeof *loop, 0);
 
 	*loop = (struct loop){.qb = NULL, .forks = fork_depth()};
-	luaL_newmetatable(L, LOOP_NAME);
-	lua_pushcfunction(L, loop_gc);
-	lua_setfield(L, -2, "__gc");
-	lua_setmetatable(L, -2);
+	register_class(L, LOOP_NAME, NULL, loop_gc, NULL);
+	luaL_setmetatable(L, LOOP_NAME);
 	lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
 	loop->main = lua_tothread(L, -1);
 	lua_pop(L, 1);

@@ -1,6 +1,8 @@
 /* The counters of the shared memory as tables of Lua. */
 #include "switch/report.h"
 
+#include "common/fields.h"
+
 struct counter {
 	const char *name;
 	size_t offset;
@@ -42,11 +44,9 @@ static void push_port(lua_State *L, const struct switch_port *port)
 	for (size_t i = 0; port_counters[i].name != NULL; i++) {
 		uint64_t value = counter_at(port, port_counters[i].offset);
 
-		lua_pushinteger(L, (lua_Integer)value);
-		lua_setfield(L, -2, port_counters[i].name);
+		set_integer(L, port_counters[i].name, (lua_Integer)value);
 	}
-	lua_pushinteger(L, (lua_Integer)port->slots);
-	lua_setfield(L, -2, "slots");
+	set_integer(L, "slots", (lua_Integer)port->slots);
 }
 
 static void push_ports(lua_State *L, const struct switch_shared *shared)
@@ -73,8 +73,7 @@ static void push_cell(lua_State *L, const struct switch_shared *shared,
 			sum += counter_at(&shared->slot[at].counters,
 					  cell_counters[i].offset);
 		}
-		lua_pushinteger(L, (lua_Integer)sum);
-		lua_setfield(L, -2, cell_counters[i].name);
+		set_integer(L, cell_counters[i].name, (lua_Integer)sum);
 	}
 }
 
@@ -100,8 +99,7 @@ void push_counters(lua_State *L, struct switch_shared *shared,
 	}
 	push_ports(L, shared);
 	lua_setfield(L, -2, "ports");
-	lua_pushinteger(L, (lua_Integer)switch_read(&shared->captured));
-	lua_setfield(L, -2, "captured");
-	lua_pushinteger(L, (lua_Integer)switch_read(&shared->uncaptured));
-	lua_setfield(L, -2, "uncaptured");
+	set_integer(L, "captured", (lua_Integer)switch_read(&shared->captured));
+	set_integer(L, "uncaptured",
+		    (lua_Integer)switch_read(&shared->uncaptured));
 }

@@ -7,7 +7,9 @@
 #include <string.h>
 
 #include "common/args.h"
+#include "common/class.h"
 #include "common/module.h"
+#include "common/options.h"
 #include "switch/options.h"
 #include "switch/report.h"
 #include "switch/start.h"
@@ -27,7 +29,7 @@ static int push_switch_failure(lua_State *L,
 
 static struct switch_process *check_any(lua_State *L)
 {
-	return (struct switch_process *)luaL_checkudata(L, 1, SWITCH_NAME);
+	return luaL_checkudata(L, 1, SWITCH_NAME);
 }
 
 static struct switch_process *check_switch(lua_State *L)
@@ -46,8 +48,7 @@ static struct switch_process *check_switch(lua_State *L)
 static struct switch_shared *push_copy(lua_State *L)
 {
 	size_t size = check_switch(L)->size;
-	struct switch_shared *copy =
-		(struct switch_shared *)lua_newuserdatauv(L, size, 0);
+	struct switch_shared *copy = lua_newuserdatauv(L, size, 0);
 
 	memcpy(copy, (const void *)check_switch(L)->shared, size);
 	return copy;
@@ -138,13 +139,10 @@ static unsigned int check_entry_node(lua_State *L, int at, unsigned int nodes)
 	lua_geti(L, -1, at);
 	node = lua_tointegerx(L, -1, &exact);
 	if (!exact || node < 1 || node > nodes)
-		luaL_argerror(L, 2,
-			      lua_pushfstring(L,
-					      "an entry is { from, to, faults, "
-					      "link } with nodes of "
-					      "1 to %d, got %s",
-					      (int)nodes,
-					      luaL_tolstring(L, -1, NULL)));
+		raise_argument(L, 2,
+			       "an entry is { from, to, faults, link } with "
+			       "nodes of 1 to %d, got %s",
+			       (int)nodes, luaL_tolstring(L, -1, NULL));
 	lua_pop(L, 1);
 	return (unsigned int)node;
 }
@@ -249,32 +247,11 @@ static int switch_end(lua_State *L)
 static struct switch_process *push_switch(lua_State *L)
 {
 	struct switch_process *process =
-		(struct switch_process *)lua_newuserdatauv(L, sizeof *process,
-							   0);
+		lua_newuserdatauv(L, sizeof *process, 0);
 
 	*process = (struct switch_process){.control = -1};
 	luaL_setmetatable(L, SWITCH_NAME);
 	return process;
-}
-
-static lua_Integer opt_integer(lua_State *L, const char *key, lua_Integer min,
-			       lua_Integer max, lua_Integer otherwise)
-{
-	lua_Integer value = otherwise;
-	int exact = 1;
-
-	if (lua_getfield(L, 1, key) != LUA_TNIL)
-		value = lua_tointegerx(L, -1, &exact);
-	if (!exact || value < min || value > max)
-		luaL_argerror(L, 1,
-			      lua_pushfstring(L,
-					      "option '%s' must be an integer "
-					      "of %I to %I, got %s",
-					      key, (LUAI_UACINT)min,
-					      (LUAI_UACINT)max,
-					      luaL_tolstring(L, -1, NULL)));
-	lua_pop(L, 1);
-	return value;
 }
 
 /* The string stays in the options table. */
@@ -297,6 +274,7 @@ static int switch_start(lua_State *L)
 {
 	static const char *const keys[] = {"ports", "seed", "pcap",
 					   "ring_bytes", NULL};
+	const struct options options = {L, 1, 1};
 	struct switch_failure failure;
 	struct switch_process *process;
 	struct switch_ports ports;
@@ -305,11 +283,12 @@ static int switch_start(lua_State *L)
 	const char *path;
 
 	luaL_checktype(L, 1, LUA_TTABLE);
-	check_keys(L, 1, "option", keys);
+	check_keys(&options, "option", keys);
 	check_ports(L, 1, &ports);
-	seed = opt_integer(L, "seed", LUA_MININTEGER, LUA_MAXINTEGER, 0);
-	bytes = opt_integer(L, "ring_bytes", RING_LEAST, INT32_MAX,
-			    RING_DEFAULT);
+	seed = option_integer(&options, "seed", LUA_MININTEGER, LUA_MAXINTEGER,
+			      0);
+	bytes = option_integer(&options, "ring_bytes", RING_LEAST, INT32_MAX,
+			       RING_DEFAULT);
 	path = opt_path(L);
 	process = push_switch(L);
 	if (!switch_prepare(process, ports.nodes, ports.links, &failure))
@@ -335,12 +314,6 @@ static const luaL_Reg methods[] = {
 	{NULL, NULL},
 };
 
-static const luaL_Reg metamethods[] = {
-	{"__gc", switch_end},
-	{"__close", switch_end},
-	{NULL, NULL},
-};
-
 static const luaL_Reg functions[] = {
 	{"start", switch_start},
 	{NULL, NULL},
@@ -348,11 +321,7 @@ static const luaL_Reg functions[] = {
 
 MODULE(corolua_switch)
 {
-	luaL_newmetatable(L, SWITCH_NAME);
-	luaL_setfuncs(L, metamethods, 0);
-	luaL_newlib(L, methods);
-	lua_setfield(L, -2, "__index");
-	lua_pop(L, 1);
+	register_class(L, SWITCH_NAME, methods, switch_end, switch_end);
 	luaL_newlib(L, functions);
 	return 1;
 }

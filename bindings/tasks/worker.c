@@ -10,7 +10,7 @@
 #include <lauxlib.h>
 #include <string.h>
 
-#include "common/args.h"
+#include "common/class.h"
 #include "common/descriptor.h"
 #include "common/module.h"
 #include "common/status.h"
@@ -240,20 +240,18 @@ static int push_outcome(lua_State *L, struct handle *handle,
 			const struct work *work)
 {
 	const struct blocking *blocking = work->job->blocking;
-	const char *name = blocking->call;
 
-	if (blocking == &finalizing)
-		name = handle->library->finalize_name;
-	if (blocking == &initializing)
-		name = handle->library->initialize_name;
 	if (work->error != 0)
 		return push_errno(L, "setns", work->error);
-	if (work->err != CS_OK)
-		return push_failure(L, name, work->err);
-	if (blocking->push != NULL)
-		return blocking->push(L, handle, work->job);
-	lua_pushboolean(L, 1);
-	return 1;
+	if (work->err == CS_OK)
+		return push_job(L, handle, work->job);
+	if (blocking == &finalizing)
+		return push_verb_failure(L, handle->library, "finalize",
+					 work->err);
+	if (blocking == &initializing)
+		return push_failure(L, handle->library->initialize_name,
+				    work->err);
+	return push_failure(L, blocking->call, work->err);
 }
 
 /* A function of Lua, called protected: the work must be freed after it. */
@@ -359,23 +357,13 @@ static const luaL_Reg functions[] = {
 	{"is_open", worker_is_open}, {NULL, NULL},
 };
 
-static void register_call(lua_State *L)
-{
-	luaL_newmetatable(L, CALL_NAME);
-	lua_pushcfunction(L, call_gc);
-	lua_setfield(L, -2, "__gc");
-	luaL_newlib(L, methods);
-	lua_setfield(L, -2, "__index");
-	lua_pop(L, 1);
-}
-
 MODULE(corolua_worker)
 {
 	int err = work_prepare();
 
 	if (err != 0)
 		return luaL_error(L, "eventfd: %s", strerror(err));
-	register_call(L);
+	register_class(L, CALL_NAME, methods, call_gc, NULL);
 	luaL_newlibtable(L, functions);
 	lua_pushliteral(L, "ERR_NO_MEMORY");
 	luaL_setfuncs(L, functions, 1);
