@@ -173,9 +173,6 @@ static const luaL_Reg functions[] = {
 	{"signal", signals_first},
 	{"log_open", log_open},
 	{"log", log_line},
-#if FAIL_ALLOC
-	{"fail_allocation", allocator_fail},
-#endif
 	{NULL, NULL},
 };
 

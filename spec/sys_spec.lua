@@ -190,17 +190,27 @@ describe("corolua.sys", function()
     end)
   end)
 
-  it("finds the nearest option, and none for a word of 64 bytes or more", function()
-    local function refused(option)
-      local _, why = pcall(sys.spawn, { "true" }, { [option] = 1 })
-      return why
-    end
-    assert.matches("unknown spawn option 'stdotu', did you mean 'stdout'%?", refused("stdotu"))
+  it("finds the nearest word", function()
+    assert.same("nodes", sys.nearest("nodse", { "nodes", "ports" }))
+    assert.is_nil(sys.nearest("zzzzzzzz", { "nodes", "ports" }))
+  end)
+
+  it("finds no name of 64 bytes or more, and none for such a word", function()
     for _, length in ipairs({ 62, 63, 64, 65, 80, 127, 128, 1000, 100000 }) do
-      local why = refused(("m"):rep(length))
-      assert.matches("unknown spawn option 'm", why)
-      assert.is_nil(why:find("did you mean", 1, true))
+      local name = ("m"):rep(length)
+      assert.equal(length <= 63 and name or nil, sys.nearest(name, { name }))
+      assert.is_nil(sys.nearest("x", { name }))
+      assert.equal("y", sys.nearest("x", { name, "y" }))
     end
+  end)
+
+  it("refuses candidates that are no strings", function()
+    support.raises("candidates%[2%] must be a string, got number", function()
+      sys.nearest("1", { "a", 1 })
+    end)
+    support.raises("candidates%[1%] must be a string, got nil", function()
+      sys.nearest("1", { nil, "a" })
+    end)
   end)
 
   it("says that nobody reads a pipe any more", function()

@@ -12,13 +12,9 @@
 #include "common/status.h"
 #include "corosync/dispatch.h"
 #include "corosync/handle.h"
+#include "corosync/ring.h"
 
 enum kind { KIND_SHUTDOWN };
-
-static const char *const handlers[] = {
-	[KIND_SHUTDOWN] = "shutdown",
-	NULL,
-};
 
 static const struct name shutdowns[] = {
 	{COROSYNC_CFG_SHUTDOWN_FLAG_REQUEST, "request"},
@@ -51,13 +47,18 @@ struct ring_status {
 	unsigned int count;
 };
 
-static int push_event(lua_State *L, const struct event *event)
+static int push_shutdown(lua_State *L, const struct event *event)
 {
 	const struct shutdown *shutdown = (const void *)event;
 
 	push_name(L, shutdowns, shutdown->flags);
 	return 1;
 }
+
+static const struct event_kind kinds[] = {
+	[KIND_SHUTDOWN] = {"shutdown", push_shutdown},
+	{NULL, NULL},
+};
 
 static void set_host(lua_State *L, const char *key, const char *host)
 {
@@ -175,19 +176,13 @@ static const struct library library = {
 	.type = "corosync.cfg",
 	.prefix = "corosync_cfg",
 	.initialize_name = "corosync_cfg_initialize",
-	.handlers = handlers,
+	.kinds = kinds,
 	.size = sizeof(struct handle),
 	.connect = control_connect,
 	.dispatch = corosync_cfg_dispatch,
 	.fd_get = corosync_cfg_fd_get,
 	.finalize = corosync_cfg_finalize,
-	.push_event = push_event,
 };
-
-static unsigned int check_nodeid(lua_State *L, int arg, lua_Integer least)
-{
-	return (unsigned int)check_range(L, arg, "nodeid", least, UINT32_MAX);
-}
 
 static void free_strings(char **strings, unsigned int count)
 {

@@ -54,7 +54,7 @@ static const struct library library = {
 	.type = "corosync.cmap",
 	.prefix = "cmap",
 	.initialize_name = "cmap_initialize_map",
-	.handlers = map_handlers,
+	.kinds = map_kinds,
 	.size = sizeof(struct handle),
 	.check_flags = check_map,
 	.begin = map_track_nothing,
@@ -62,7 +62,6 @@ static const struct library library = {
 	.dispatch = map_dispatch,
 	.fd_get = cmap_fd_get,
 	.finalize = cmap_finalize,
-	.push_event = map_push_event,
 	.push_handler = map_push_handler,
 };
 

@@ -16,6 +16,7 @@
 #include "common/options.h"
 #include "common/status.h"
 #include "corosync/member.h"
+#include "corosync/ring.h"
 
 static const struct name states[] = {
 	{STATE_NEW, "new"},
@@ -253,7 +254,7 @@ static const struct library library = {
 	.type = "corosync.cpg",
 	.prefix = "cpg",
 	.initialize_name = "cpg_model_initialize",
-	.handlers = group_handlers,
+	.kinds = group_kinds,
 	.size = sizeof(struct cpg),
 	.values = GROUP_VALUES,
 	.check_flags = check_flags,
@@ -261,7 +262,6 @@ static const struct library library = {
 	.dispatch = cpg_dispatch,
 	.fd_get = cpg_fd_get,
 	.finalize = cpg_finalize,
-	.push_event = group_push_event,
 	.blocking = group_jobs,
 };
 
@@ -281,10 +281,10 @@ static const luaL_Reg methods[] = {
 /* cpg.member(nodeid, pid) -> member: the one that events tell of, too */
 static int cpg_member(lua_State *L)
 {
-	lua_Integer nodeid = check_range(L, 1, "nodeid", 1, UINT32_MAX);
+	uint32_t nodeid = check_nodeid(L, 1, 1);
 	lua_Integer pid = check_range(L, 2, "pid", 1, UINT32_MAX);
 
-	push_member(L, (uint32_t)nodeid, (uint32_t)pid);
+	push_member(L, nodeid, (uint32_t)pid);
 	return 1;
 }
 

@@ -23,8 +23,7 @@ struct cpg {
 	uint32_t sender_pid;
 };
 
-/* "deliver" and so on, NULL-ended: the handlers of the events. */
-extern const char *const group_handlers[];
+extern const struct event_kind group_kinds[];
 
 /* The user values of a handle behind its three handlers: the name of its group
  * once it has joined, and the sender of the latest message. */
@@ -36,9 +35,6 @@ enum {
 
 /* cpg_model_initialize with the callbacks of the events. */
 cs_error_t group_connect(struct connection *connection);
-
-/* The arguments of an event's handler; the handle is at index 1. */
-int group_push_event(lua_State *L, const struct event *event);
 
 /* The calls that wait for the daemon. */
 enum { GROUP_JOIN, GROUP_LEAVE };

@@ -14,13 +14,6 @@
 
 enum kind { KIND_DELIVER, KIND_CONFCHG, KIND_TOTEM_CONFCHG };
 
-const char *const group_handlers[] = {
-	[KIND_DELIVER] = "deliver",
-	[KIND_CONFCHG] = "confchg",
-	[KIND_TOTEM_CONFCHG] = "totem_confchg",
-	NULL,
-};
-
 static const struct name reasons[] = {
 	{CPG_REASON_UNDEFINED, "undefined"},
 	{CPG_REASON_JOIN, "join"},
@@ -87,7 +80,7 @@ static void push_sender(lua_State *L, struct cpg *self,
 	self->sender_pid = deliver->pid;
 }
 
-/* The handle is at index 1, as in every call of group_push_event. */
+/* The handle is at index 1, as in every push of an event. */
 static int push_deliver(lua_State *L, const struct event *event)
 {
 	const struct deliver *deliver = (const void *)event;
@@ -110,18 +103,12 @@ static int push_confchg(lua_State *L, const struct event *event)
 	return 4;
 }
 
-int group_push_event(lua_State *L, const struct event *event)
-{
-	switch ((enum kind)event->kind) {
-	case KIND_DELIVER:
-		return push_deliver(L, event);
-	case KIND_CONFCHG:
-		return push_confchg(L, event);
-	case KIND_TOTEM_CONFCHG:
-		return push_ring_event(L, event);
-	}
-	return 0;
-}
+const struct event_kind group_kinds[] = {
+	[KIND_DELIVER] = {"deliver", push_deliver},
+	[KIND_CONFCHG] = {"confchg", push_confchg},
+	[KIND_TOTEM_CONFCHG] = {"totem_confchg", push_ring_event},
+	{NULL, NULL},
+};
 
 static void on_deliver(cpg_handle_t id, const struct cpg_name *group,
 		       uint32_t nodeid, uint32_t pid, void *payload,

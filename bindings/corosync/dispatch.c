@@ -18,10 +18,10 @@
 #include <lauxlib.h>
 #include <poll.h>
 #include <signal.h>
-#include <time.h>
 
 #include "common/args.h"
 #include "common/class.h"
+#include "common/clock.h"
 #include "common/limit.h"
 #include "common/status.h"
 
@@ -168,12 +168,14 @@ static void turn_put_back(struct turn *turn)
 static cs_error_t turn_next(lua_State *L, struct turn *turn, bool *called)
 {
 	struct handle *handle = turn->handle;
+	const struct event_kind *kind;
 	int top = lua_gettop(L);
 	int arguments;
 
 	*called = false;
 	if (!turn_take(turn))
 		return CS_ERR_NO_MEMORY;
+	kind = &handle->library->kinds[turn->taken.event->kind];
 	push_handler(L, handle->library, turn->taken.event);
 	if (lua_isnil(L, -1)) {
 		turn_give_back(turn);
@@ -183,7 +185,7 @@ static cs_error_t turn_next(lua_State *L, struct turn *turn, bool *called)
 	*called = true;
 	turn->unhandled = true;
 	lua_pushvalue(L, 1);
-	arguments = handle->library->push_event(L, turn->taken.event);
+	arguments = kind->push(L, turn->taken.event);
 	if (handle->state == HANDLE_OPEN) {
 		turn_give_back(turn);
 		turn_call(L, turn, arguments + 1);
@@ -195,14 +197,6 @@ static cs_error_t turn_next(lua_State *L, struct turn *turn, bool *called)
 	return CS_OK;
 }
 
-static int64_t nanoseconds(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
 /*
  * One round of dispatch("all"): false in *more once the library has nothing
  * left. A handler may dispatch too, so the queue may be empty at any time.
@@ -210,7 +204,7 @@ static int64_t nanoseconds(void)
 static cs_error_t turn_all(lua_State *L, struct turn *turn, bool *more)
 {
 	struct handle *handle = turn->handle;
-	int64_t end = nanoseconds() + BATCH_NANOSECONDS;
+	uint64_t end = clock_coarse() + BATCH_NANOSECONDS;
 	cs_error_t err = CS_OK;
 	bool called;
 
@@ -221,7 +215,7 @@ static cs_error_t turn_all(lua_State *L, struct turn *turn, bool *more)
 			break;
 		if (turn_next(L, turn, &called) != CS_OK)
 			return CS_ERR_NO_MEMORY;
-		if (handle->state != HANDLE_OPEN || nanoseconds() >= end)
+		if (handle->state != HANDLE_OPEN || clock_coarse() >= end)
 			break;
 	}
 	*more = handle->state == HANDLE_OPEN &&

@@ -16,6 +16,8 @@
 
 #define LIBRARY_FIELD "__library"
 
+enum { KINDS_MOST = 8 };
+
 void handle_become(lua_State *L, int index, enum handle_state state)
 {
 	struct handle *handle = lua_touserdata(L, index);
@@ -162,11 +164,21 @@ static const luaL_Reg metamethods[] = {
 	{NULL, NULL},
 };
 
-/* Sets the handler of each kind as a user value of the handle at the top. */
-static void set_handlers(lua_State *L, struct handle *handle, int callbacks)
+/* The names of the handlers, NULL-ended; how many. */
+static int list_handlers(const struct library *library, const char *names[])
 {
-	const char *const *names = handle->library->handlers;
+	int count = 0;
 
+	do
+		names[count] = library->kinds[count].handler;
+	while (names[count++] != NULL);
+	return count - 1;
+}
+
+/* Sets the handler of each kind as a user value of the handle at the top. */
+static void set_handlers(lua_State *L, struct handle *handle, int callbacks,
+			 const char *const names[])
+{
 	for (int kind = 0; names[kind] != NULL; kind++) {
 		if (lua_getfield(L, callbacks, names[kind]) == LUA_TFUNCTION)
 			handle->handlers |= 1U << kind;
@@ -183,13 +195,12 @@ static struct handle *push_handle(lua_State *L, const struct library *library,
 				  int callbacks)
 {
 	const struct options options = {L, callbacks, callbacks};
-	struct handle *handle;
 	bool given = !lua_isnoneornil(L, callbacks);
-	int kinds = 0;
+	const char *names[KINDS_MOST + 1];
+	int kinds = list_handlers(library, names);
+	struct handle *handle;
 
-	check_keys(&options, "callback", library->handlers);
-	while (library->handlers[kinds] != NULL)
-		kinds++;
+	check_keys(&options, "callback", names);
 	handle = lua_newuserdatauv(L, library->size,
 				   HANDLER_VALUE + kinds + library->values - 1);
 	memset(handle, 0, library->size);
@@ -197,7 +208,7 @@ static struct handle *push_handle(lua_State *L, const struct library *library,
 	luaL_setmetatable(L, library->type);
 	list_handle(L, -1, false);
 	if (given)
-		set_handlers(L, handle, callbacks);
+		set_handlers(L, handle, callbacks, names);
 	return handle;
 }
 

@@ -33,7 +33,7 @@ struct library {
 	const char *type;            /* "corosync.cpg", name of the metatable */
 	const char *prefix;          /* "cpg", of the functions of C */
 	const char *initialize_name; /* "cpg_model_initialize", for messages */
-	const char *const *handlers; /* names by kind of event, NULL-ended */
+	const struct event_kind *kinds;
 	size_t size; /* of its handles, which begin with struct handle */
 	int values;  /* user values of its own, behind the handlers */
 	/* Checks what initialize is given behind the callbacks, for connect; or
@@ -49,10 +49,6 @@ struct library {
 	cs_error_t (*dispatch)(uint64_t id, cs_dispatch_flags_t mode);
 	cs_error_t (*fd_get)(uint64_t id, int *fd);
 	cs_error_t (*finalize)(uint64_t id);
-	/* Pushes the arguments behind the handle, which is at index 1; returns
-	 * how many. The event is a copy that outlives whatever the pushes
-	 * run. */
-	int (*push_event)(lua_State *L, const struct event *event);
 	/* Methods that a worker may call as well; ends with a NULL name. NULL
 	 * where no worker makes a connection of the library. */
 	const struct blocking *blocking;

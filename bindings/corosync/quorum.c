@@ -13,12 +13,6 @@
 
 enum kind { KIND_QUORUM, KIND_NODELIST };
 
-static const char *const handlers[] = {
-	[KIND_QUORUM] = "quorum",
-	[KIND_NODELIST] = "nodelist",
-	NULL,
-};
-
 static const struct name types[] = {
 	{QUORUM_FREE, "free"},
 	{QUORUM_SET, "set"},
@@ -31,16 +25,11 @@ static int push_quorum(lua_State *L, const struct event *event)
 	return 1 + push_ring_event(L, event);
 }
 
-static int push_event(lua_State *L, const struct event *event)
-{
-	switch ((enum kind)event->kind) {
-	case KIND_QUORUM:
-		return push_quorum(L, event);
-	case KIND_NODELIST:
-		return push_ring_event(L, event);
-	}
-	return 0;
-}
+static const struct event_kind kinds[] = {
+	[KIND_QUORUM] = {"quorum", push_quorum},
+	[KIND_NODELIST] = {"nodelist", push_ring_event},
+	{NULL, NULL},
+};
 
 static void on_quorum(quorum_handle_t id, uint32_t quorate,
 		      struct quorum_ring_id ring, uint32_t count,
@@ -132,14 +121,13 @@ static const struct library library = {
 	.type = "corosync.quorum",
 	.prefix = "quorum",
 	.initialize_name = "quorum_model_initialize",
-	.handlers = handlers,
+	.kinds = kinds,
 	.size = sizeof(struct handle),
 	.connect = tracker_connect,
 	.push_type = push_type,
 	.dispatch = quorum_dispatch,
 	.fd_get = quorum_fd_get,
 	.finalize = quorum_finalize,
-	.push_event = push_event,
 	.blocking = blocking,
 };
 

@@ -25,16 +25,6 @@ enum kind {
 	KIND_QDEVICE_EXTRA_INFO,
 };
 
-static const char *const handlers[] = {
-	[KIND_QUORUM] = "quorum",
-	[KIND_NODELIST] = "nodelist",
-	[KIND_EXPECTEDVOTES] = "expectedvotes",
-#if HAVE_VOTEQUORUM_QDEVICE_EXTRA_INFO
-	[KIND_QDEVICE_EXTRA_INFO] = "qdevice_extra_info",
-#endif
-	NULL,
-};
-
 static const struct name states[] = {
 	{VOTEQUORUM_NODESTATE_MEMBER, "member"},
 	{VOTEQUORUM_NODESTATE_DEAD, "dead"},
@@ -126,23 +116,15 @@ static int push_extra_info(lua_State *L, const struct event *event)
 }
 #endif
 
-static int push_event(lua_State *L, const struct event *event)
-{
-	switch ((enum kind)event->kind) {
-	case KIND_QUORUM:
-		return push_quorum(L, event);
-	case KIND_NODELIST:
-		return push_ring_event(L, event);
-	case KIND_EXPECTEDVOTES:
-		return push_expectedvotes(L, event);
-	case KIND_QDEVICE_EXTRA_INFO:
+static const struct event_kind kinds[] = {
+	[KIND_QUORUM] = {"quorum", push_quorum},
+	[KIND_NODELIST] = {"nodelist", push_ring_event},
+	[KIND_EXPECTEDVOTES] = {"expectedvotes", push_expectedvotes},
 #if HAVE_VOTEQUORUM_QDEVICE_EXTRA_INFO
-		return push_extra_info(L, event);
+	[KIND_QDEVICE_EXTRA_INFO] = {"qdevice_extra_info", push_extra_info},
 #endif
-		break;
-	}
-	return 0;
-}
+	{NULL, NULL},
+};
 
 static void push_flags(lua_State *L, unsigned int flags)
 {
@@ -260,11 +242,6 @@ static cs_error_t votes_connect(struct connection *connection)
 #endif
 }
 
-static unsigned int check_nodeid(lua_State *L, int arg, lua_Integer least)
-{
-	return (unsigned int)check_range(L, arg, "nodeid", least, UINT32_MAX);
-}
-
 static unsigned int check_votes(lua_State *L, int arg, lua_Integer least)
 {
 	return (unsigned int)check_range(L, arg, "votes", least, VOTES_MAX);
@@ -315,13 +292,12 @@ static const struct library library = {
 	.type = "corosync.votequorum",
 	.prefix = "votequorum",
 	.initialize_name = "votequorum_initialize",
-	.handlers = handlers,
+	.kinds = kinds,
 	.size = sizeof(struct handle),
 	.connect = votes_connect,
 	.dispatch = votequorum_dispatch,
 	.fd_get = votequorum_fd_get,
 	.finalize = votequorum_finalize,
-	.push_event = push_event,
 	.blocking = blocking,
 };
 

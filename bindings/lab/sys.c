@@ -13,6 +13,7 @@
 #include "common/fields.h"
 #include "common/handles.h"
 #include "common/module.h"
+#include "common/spelling.h"
 #include "common/status.h"
 #include "lab/guard.h"
 #include "lab/namespace.h"
@@ -65,9 +66,38 @@ static int sys_handles(lua_State *L)
 	return 1;
 }
 
+/* The strings stay in the table, where nothing runs that could change it. */
+static void check_candidates(lua_State *L, const char **list, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (lua_rawgeti(L, 2, (lua_Integer)i + 1) != LUA_TSTRING)
+			raise_argument(
+				L, 2, "candidates[%d] must be a string, got %s",
+				(int)i + 1, luaL_typename(L, -1));
+		list[i] = lua_tostring(L, -1);
+		lua_pop(L, 1);
+	}
+	list[count] = NULL;
+}
+
+/* sys.nearest(word, candidates) -> the one that was meant, or nil */
+static int sys_nearest(lua_State *L)
+{
+	const char *word = luaL_checkstring(L, 1);
+	const char **list;
+	size_t count;
+
+	luaL_checktype(L, 2, LUA_TTABLE);
+	count = lua_rawlen(L, 2);
+	list = lua_newuserdatauv(L, (count + 1) * sizeof *list, 0);
+	check_candidates(L, list, count);
+	lua_pushstring(L, nearest(word, list));
+	return 1;
+}
+
 static const luaL_Reg sys_functions[] = {
-	{"handles", sys_handles}, {"id", sys_id}, {"open", sys_open},
-	{"pipe", sys_pipe},       {NULL, NULL},
+	{"handles", sys_handles}, {"id", sys_id},     {"nearest", sys_nearest},
+	{"open", sys_open},       {"pipe", sys_pipe}, {NULL, NULL},
 };
 
 MODULE(corolua_sys)

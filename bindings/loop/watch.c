@@ -93,7 +93,7 @@ static void watch_remove(struct watch *watch)
 		qb_loop_poll_del(qb, watch->fd);
 		break;
 	case WATCH_TIMER:
-		timers_remove(&watch->loop->timers, watch);
+		timers_remove(&watch->loop->timers, &watch->due);
 		break;
 	case WATCH_POLLED_CHILD:
 		qb_loop_timer_del(qb, watch->tick);

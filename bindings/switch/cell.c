@@ -25,7 +25,7 @@ struct cell *cells_new(struct switch_shared *shared, uint64_t seed)
 	for (size_t i = 0; cells != NULL && i < count; i++) {
 		cells[i].perfect = true;
 		cells[i].seed = random_mix(seed) + i;
-		cells[i].counters = &shared->slot[i].counters;
+		cells[i].counters = shared->slot[i].counters;
 	}
 	return cells;
 }
@@ -73,7 +73,7 @@ static uint64_t draw_due(struct cell *cell, size_t length, uint64_t now)
 	if (faults->jitter != 0)
 		due += random_below(&cell->random, faults->jitter + 1);
 	if (random_chance(&cell->random, faults->reorder)) {
-		switch_count(&cell->counters->reordered, 1);
+		switch_count(&cell->counters[CELL_REORDERED], 1);
 		due += HOLD_LEAST +
 		       random_below(&cell->random, HOLD_MOST - HOLD_LEAST);
 	}
@@ -85,7 +85,7 @@ static void draw_damage(struct cell *cell, struct verdict *verdict)
 	verdict->corrupt = random_chance(&cell->random, cell->faults.corrupt);
 	if (!verdict->corrupt)
 		return;
-	switch_count(&cell->counters->corrupted, 1);
+	switch_count(&cell->counters[CELL_CORRUPTED], 1);
 	verdict->damage = random_below(&cell->random, UINT64_MAX);
 }
 
@@ -93,7 +93,7 @@ static unsigned int draw_copies(struct cell *cell)
 {
 	if (!random_chance(&cell->random, cell->faults.duplicate))
 		return 1;
-	switch_count(&cell->counters->duplicated, 1);
+	switch_count(&cell->counters[CELL_DUPLICATED], 1);
 	return 2;
 }
 
@@ -102,11 +102,11 @@ void cell_judge(struct cell *cell, size_t length, uint64_t now,
 {
 	*verdict = (struct verdict){0};
 	if (cell->faults.block) {
-		switch_count(&cell->counters->blocked, 1);
+		switch_count(&cell->counters[CELL_BLOCKED], 1);
 		return;
 	}
 	if (random_chance(&cell->random, cell->faults.loss)) {
-		switch_count(&cell->counters->lost, 1);
+		switch_count(&cell->counters[CELL_LOST], 1);
 		return;
 	}
 	draw_damage(cell, verdict);

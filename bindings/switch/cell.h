@@ -15,7 +15,7 @@ struct cell {
 	uint64_t free;  /* when the limited rate takes the next frame */
 	size_t queued;  /* bytes in the delay queue */
 	struct switch_random random;
-	struct switch_counters *counters;
+	_Atomic uint64_t *counters; /* of its slot */
 };
 
 /* What is to be done with one frame. */

@@ -15,12 +15,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "common/clock.h"
+#include "common/fork.h"
 #include "switch/forward.h"
 
-enum { STANDARD = 3, SLACK = 1000, SECOND = 1000000000 };
+enum { STANDARD = 3, SLACK = 1000 };
 
 /* The start or the stop of one port, in a thread if there can be one. */
 struct task {
@@ -31,24 +32,6 @@ struct task {
 	bool threaded;
 	pthread_t thread;
 };
-
-static uint64_t monotonic(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * SECOND + (uint64_t)now.tv_nsec;
-}
-
-static void reset_signals(void)
-{
-	sigset_t none;
-
-	for (int i = 1; i <= SIGRTMAX; i++)
-		signal(i, SIG_DFL);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-}
 
 static int compare_descriptors(const void *a, const void *b)
 {
@@ -82,7 +65,7 @@ static void close_others(const struct switch_plan *plan)
 /* The signal of a parent that died before it was asked for never comes. */
 static void detach(const struct switch_plan *plan)
 {
-	reset_signals();
+	fork_default_signals();
 	setsid();
 	prctl(PR_SET_NAME, "corolua-switch");
 	prctl(PR_SET_TIMERSLACK, SLACK);
@@ -160,8 +143,8 @@ static void start_ports(struct engine *engine, struct switch_plan *plan)
 		fail(plan, failed->shared->name);
 	ports_count_drops(engine->ports, engine->count);
 	for (unsigned int i = 0; i < engine->count; i++)
-		engine->ports[i].overrun =
-			atomic_exchange(&plan->shared->port[i].overrun, 0);
+		engine->ports[i].overrun = atomic_exchange(
+			&plan->shared->port[i].counters[PORT_OVERRUN], 0);
 }
 
 static struct engine *engine_new(struct switch_plan *plan)
@@ -215,13 +198,13 @@ static void serve(struct engine *engine, int control)
 /* Sleeps until something comes, at most until the next held frame is due. */
 static void wait_for_events(struct engine *engine, struct pollfd *pollfds)
 {
+	const struct due *first = heap_first(&engine->queue.heap);
 	struct timespec rest = {0};
 	struct timespec *timeout = NULL;
 
-	if (engine->queue.count > 0) {
-		uint64_t due = engine->queue.heap[0]->due;
-		uint64_t now = monotonic();
-		uint64_t left = due > now ? due - now : 0;
+	if (first != NULL) {
+		uint64_t now = clock_now();
+		uint64_t left = first->time > now ? first->time - now : 0;
 
 		rest.tv_sec = (time_t)(left / SECOND);
 		rest.tv_nsec = (long)(left % SECOND);
@@ -230,7 +213,7 @@ static void wait_for_events(struct engine *engine, struct pollfd *pollfds)
 	if (ppoll(pollfds, engine->count + 1, timeout, NULL) < 0)
 		for (unsigned int i = 0; i <= engine->count; i++)
 			pollfds[i].revents = 0;
-	engine->now = monotonic();
+	engine->now = clock_now();
 }
 
 static void run_round(struct engine *engine, const struct pollfd *pollfds)

@@ -37,29 +37,40 @@ struct switch_faults {
 };
 
 /*
- * Only the switch writes these. At any time offered + duplicated is the sum of
- * forwarded, blocked, lost, discarded, overflow, refused and queued.
+ * The counters of a cell, which only the switch writes. At any time offered +
+ * duplicated is the sum of forwarded, blocked, lost, discarded, overflow,
+ * refused and queued.
  */
-struct switch_counters {
-	_Atomic uint64_t offered;    /* frames that came for this cell */
-	_Atomic uint64_t forwarded;  /* handed to the destination's cable */
-	_Atomic uint64_t blocked;    /* by a cut, the delay queue included */
-	_Atomic uint64_t lost;       /* by the fault loss */
-	_Atomic uint64_t duplicated; /* additional copies */
-	_Atomic uint64_t reordered;  /* held back behind later frames */
-	_Atomic uint64_t corrupted;  /* by the fault corrupt */
-	_Atomic uint64_t discarded;  /* corrupted, without a UDP checksum */
-	_Atomic uint64_t delayed;    /* went through the delay queue */
-	_Atomic uint64_t overflow;   /* the delay queue was full */
-	_Atomic uint64_t refused;    /* the kernel did not take it */
-	_Atomic uint64_t queued;     /* in the delay queue now */
+enum cell_counter {
+	CELL_OFFERED,    /* frames that came for this cell */
+	CELL_FORWARDED,  /* handed to the destination's cable */
+	CELL_BLOCKED,    /* by a cut, the delay queue included */
+	CELL_LOST,       /* by the fault loss */
+	CELL_DUPLICATED, /* additional copies */
+	CELL_REORDERED,  /* held back behind later frames */
+	CELL_CORRUPTED,  /* by the fault corrupt */
+	CELL_DISCARDED,  /* corrupted, without a UDP checksum */
+	CELL_DELAYED,    /* went through the delay queue */
+	CELL_OVERFLOW,   /* the delay queue was full */
+	CELL_REFUSED,    /* the kernel did not take it */
+	CELL_QUEUED,     /* in the delay queue now */
+	CELL_COUNTERS,
+};
+
+enum port_counter {
+	PORT_RECEIVED,
+	PORT_DROPPED,   /* by the kernel, the ring being full */
+	PORT_OVERSIZED, /* longer than a slot, and not kept */
+	PORT_UNWANTED,  /* for the node they came from */
+	PORT_OVERRUN,   /* the far end's backlog was full */
+	PORT_COUNTERS,
 };
 
 /* One direction between two nodes on one link. */
 struct switch_slot {
 	struct switch_faults staged;
 	bool changed; /* staged is to be taken with the next request */
-	struct switch_counters counters;
+	_Atomic uint64_t counters[CELL_COUNTERS];
 };
 
 struct switch_port {
@@ -68,11 +79,7 @@ struct switch_port {
 	unsigned int node;  /* from 1 */
 	unsigned int link;  /* from 0 */
 	unsigned int slots; /* of the receive ring, as allocated */
-	_Atomic uint64_t received;
-	_Atomic uint64_t dropped;   /* by the kernel, the ring being full */
-	_Atomic uint64_t oversized; /* longer than a slot, and not kept */
-	_Atomic uint64_t unwanted;  /* for the node they came from */
-	_Atomic uint64_t overrun;   /* the far end's backlog was full */
+	_Atomic uint64_t counters[PORT_COUNTERS];
 };
 
 struct switch_shared {

@@ -1,7 +1,7 @@
 /*
  * corolua.switch: a process that forwards frames between the cables of a lab's
  * nodes, and does to them in each direction what a script says. This file is
- * the script's side; switch_engine.c is the process.
+ * the script's side; engine.c is the process.
  */
 #include <lauxlib.h>
 #include <string.h>

@@ -218,4 +218,10 @@ function sys.id() end
 ---@return integer
 function sys.handles() end
 
+--- The candidate that was meant by the word, or nil if none is near.
+---@param word string
+---@param candidates string[]
+---@return string?
+function sys.nearest(word, candidates) end
+
 return sys
