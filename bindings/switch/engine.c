@@ -40,9 +40,9 @@ static int compare_descriptors(const void *a, const void *b)
 
 /* Closes all descriptors but those of the plan; the standard ones lead nowhere.
  */
-static void close_others(const struct switch_plan *plan)
+static void close_others(const struct plan *plan)
 {
-	int kept[SWITCH_PORTS + 2] = {plan->control, plan->pcap};
+	int kept[PORTS_MAX + 2] = {plan->control, plan->pcap};
 	size_t count = plan->shared->ports + 2;
 	int next = 0;
 
@@ -63,7 +63,7 @@ static void close_others(const struct switch_plan *plan)
 }
 
 /* The signal of a parent that died before it was asked for never comes. */
-static void detach(const struct switch_plan *plan)
+static void detach(const struct plan *plan)
 {
 	fork_default_signals();
 	setsid();
@@ -75,10 +75,10 @@ static void detach(const struct switch_plan *plan)
 	close_others(plan);
 }
 
-_Noreturn static void fail(struct switch_plan *plan, const char *what)
+_Noreturn static void fail(struct plan *plan, const char *what)
 {
 	plan->shared->error = errno;
-	snprintf(plan->shared->failure, SWITCH_FAILURE, "%s: %s", what,
+	snprintf(plan->shared->failure, FAILURE_MAX, "%s: %s", what,
 		 strerror(errno));
 	_exit(1);
 }
@@ -99,7 +99,7 @@ static void *run_task(void *argument)
 static struct port *for_all_ports(struct engine *engine, size_t bytes,
 				  int (*run)(struct port *port, size_t bytes))
 {
-	struct task tasks[SWITCH_PORTS];
+	struct task tasks[PORTS_MAX];
 	struct port *failed = NULL;
 
 	for (unsigned int i = 0; i < engine->count; i++) {
@@ -127,7 +127,7 @@ static struct port *for_all_ports(struct engine *engine, size_t bytes,
 	return failed;
 }
 
-static void start_ports(struct engine *engine, struct switch_plan *plan)
+static void start_ports(struct engine *engine, struct plan *plan)
 {
 	struct port *failed;
 
@@ -147,7 +147,7 @@ static void start_ports(struct engine *engine, struct switch_plan *plan)
 			&plan->shared->port[i].counters[PORT_OVERRUN], 0);
 }
 
-static struct engine *engine_new(struct switch_plan *plan)
+static struct engine *engine_new(struct plan *plan)
 {
 	struct engine *engine = calloc(1, sizeof *engine);
 
@@ -177,14 +177,14 @@ _Noreturn static void finish(struct engine *engine)
  */
 static void serve(struct engine *engine, int control)
 {
-	struct switch_message message;
+	struct message message;
 	ssize_t n = recv(control, &message, sizeof message, MSG_DONTWAIT);
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n != sizeof message)
 		finish(engine);
-	if (message.kind == SWITCH_APPLY) {
+	if (message.kind == REQUEST_APPLY) {
 		cells_revise(engine->cells, engine->shared);
 		queue_revise(&engine->queue, engine->now);
 	} else {
@@ -239,7 +239,7 @@ static void take_all(const struct engine *engine, struct pollfd *pollfds)
 
 static void run(struct engine *engine, int control)
 {
-	struct pollfd pollfds[SWITCH_PORTS + 1];
+	struct pollfd pollfds[PORTS_MAX + 1];
 
 	for (unsigned int i = 0; i < engine->count; i++)
 		pollfds[i] = (struct pollfd){.fd = engine->ports[i].fd,
@@ -259,7 +259,7 @@ static void run(struct engine *engine, int control)
 	}
 }
 
-_Noreturn void switch_run(struct switch_plan *plan)
+_Noreturn void engine_run(struct plan *plan)
 {
 	detach(plan);
 	run(engine_new(plan), plan->control);

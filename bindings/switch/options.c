@@ -20,8 +20,7 @@ static const char *const fault_keys[] = {
 
 static uint64_t chance(const struct options *options, const char *key)
 {
-	return (uint64_t)(option_number(options, key, 1) *
-			  (double)SWITCH_CERTAIN);
+	return (uint64_t)(option_number(options, key, 1) * (double)CERTAIN);
 }
 
 static uint64_t span(const struct options *options, const char *key)
@@ -29,13 +28,12 @@ static uint64_t span(const struct options *options, const char *key)
 	return (uint64_t)(option_number(options, key, LONGEST) * NANOSECONDS);
 }
 
-void check_faults(lua_State *L, int arg, int index,
-		  struct switch_faults *faults)
+void check_faults(lua_State *L, int arg, int index, struct faults *faults)
 {
 	const struct options options = {L, arg, lua_absindex(L, index)};
 
 	check_keys(&options, "fault", fault_keys);
-	*faults = (struct switch_faults){
+	*faults = (struct faults){
 		.block = option_flag(&options, "block"),
 		.repair = option_flag(&options, "repair"),
 		.loss = chance(&options, "loss"),
@@ -79,16 +77,15 @@ static void check_port(lua_State *L, int arg, unsigned int number,
 	}
 	check_keys(&options, "port option", port_keys);
 	port->node = (unsigned int)option_integer(&options, "node", 1,
-						  SWITCH_NODES, number);
+						  NODES_MAX, number);
 	port->link = (unsigned int)option_integer(&options, "link", 0,
-						  SWITCH_LINKS - 1, 0);
+						  LINKS_MAX - 1, 0);
 	lua_getfield(L, -1, "name");
 	check_interface(L, arg, port);
 	lua_pop(L, 1);
 }
 
-static void check_distinct(lua_State *L, int arg,
-			   const struct switch_ports *ports,
+static void check_distinct(lua_State *L, int arg, const struct ports *ports,
 			   const struct switch_port *port)
 {
 	for (const struct switch_port *other = ports->port; other < port;
@@ -105,18 +102,18 @@ static void check_distinct(lua_State *L, int arg,
 	}
 }
 
-void check_ports(lua_State *L, int arg, struct switch_ports *ports)
+void check_ports(lua_State *L, int arg, struct ports *ports)
 {
 	lua_Integer count;
 
-	*ports = (struct switch_ports){0};
+	*ports = (struct ports){0};
 	if (lua_getfield(L, arg, "ports") != LUA_TTABLE)
 		raise_argument(L, arg, "option 'ports' must be a table, got %s",
 			       luaL_typename(L, -1));
 	count = luaL_len(L, -1);
-	if (count < 1 || count > SWITCH_PORTS)
+	if (count < 1 || count > PORTS_MAX)
 		raise_argument(L, arg, "a switch has 1 to %d ports, got %I",
-			       (int)SWITCH_PORTS, (LUAI_UACINT)count);
+			       (int)PORTS_MAX, (LUAI_UACINT)count);
 	for (lua_Integer i = 1; i <= count; i++) {
 		struct switch_port *port = &ports->port[ports->count++];
 

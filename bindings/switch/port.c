@@ -202,8 +202,8 @@ static void count_ring_drops(struct port *port)
 
 	if (getsockopt(port->fd, SOL_PACKET, PACKET_STATISTICS, &statistics,
 		       &size) == 0)
-		switch_count(&port->shared->counters[PORT_DROPPED],
-			     statistics.tp_drops);
+		counter_add(&port->shared->counters[PORT_DROPPED],
+			    statistics.tp_drops);
 }
 
 /* What the far end's backlog refused is a dropped frame of our own end. */

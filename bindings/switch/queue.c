@@ -35,15 +35,15 @@ static void account_in(struct queue *queue, const struct held *held)
 {
 	queue->bytes += held_size(held);
 	held->cell->queued += held_size(held);
-	switch_count(&held->cell->counters[CELL_DELAYED], 1);
-	switch_count(&held->cell->counters[CELL_QUEUED], 1);
+	counter_add(&held->cell->counters[CELL_DELAYED], 1);
+	counter_add(&held->cell->counters[CELL_QUEUED], 1);
 }
 
 static void account_out(struct queue *queue, const struct held *held)
 {
 	queue->bytes -= held_size(held);
 	held->cell->queued -= held_size(held);
-	switch_count(&held->cell->counters[CELL_QUEUED], UINT64_MAX);
+	counter_add(&held->cell->counters[CELL_QUEUED], UINT64_MAX);
 }
 
 bool queue_add(struct queue *queue, struct held *held)
@@ -84,7 +84,7 @@ static bool held_revise(struct held *held, uint64_t now)
 
 static void queue_cut(struct queue *queue, struct held *held)
 {
-	switch_count(&held->cell->counters[CELL_BLOCKED], 1);
+	counter_add(&held->cell->counters[CELL_BLOCKED], 1);
 	account_out(queue, held);
 	free(held);
 }

@@ -18,11 +18,11 @@ static void push_port(lua_State *L, struct switch_port *port)
 	lua_newtable(L);
 	for (size_t i = 0; i < PORT_COUNTERS; i++)
 		set_integer(L, port_counters[i],
-			    (lua_Integer)switch_read(&port->counters[i]));
+			    (lua_Integer)counter_read(&port->counters[i]));
 	set_integer(L, "slots", (lua_Integer)port->slots);
 }
 
-static void push_ports(lua_State *L, struct switch_shared *shared)
+static void push_ports(lua_State *L, struct shared *shared)
 {
 	lua_newtable(L);
 	for (unsigned int i = 0; i < shared->ports; i++) {
@@ -31,7 +31,7 @@ static void push_ports(lua_State *L, struct switch_shared *shared)
 	}
 }
 
-static void push_cell(lua_State *L, struct switch_shared *shared,
+static void push_cell(lua_State *L, struct shared *shared,
 		      const struct links *links, unsigned int from,
 		      unsigned int to)
 {
@@ -41,15 +41,15 @@ static void push_cell(lua_State *L, struct switch_shared *shared,
 
 		for (unsigned int link = links->first; link <= links->last;
 		     link++)
-			sum += switch_read(
-				&shared->slot[switch_index(shared, link, from,
-							   to)]
+			sum += counter_read(
+				&shared->slot[slot_index(shared, link, from,
+							 to)]
 					 .counters[i]);
 		set_integer(L, cell_counters[i], (lua_Integer)sum);
 	}
 }
 
-static void push_row(lua_State *L, struct switch_shared *shared,
+static void push_row(lua_State *L, struct shared *shared,
 		     const struct links *links, unsigned int from)
 {
 	lua_newtable(L);
@@ -61,7 +61,7 @@ static void push_row(lua_State *L, struct switch_shared *shared,
 	}
 }
 
-void push_counters(lua_State *L, struct switch_shared *shared,
+void push_counters(lua_State *L, struct shared *shared,
 		   const struct links *links)
 {
 	lua_newtable(L);
@@ -71,7 +71,8 @@ void push_counters(lua_State *L, struct switch_shared *shared,
 	}
 	push_ports(L, shared);
 	lua_setfield(L, -2, "ports");
-	set_integer(L, "captured", (lua_Integer)switch_read(&shared->captured));
+	set_integer(L, "captured",
+		    (lua_Integer)counter_read(&shared->captured));
 	set_integer(L, "uncaptured",
-		    (lua_Integer)switch_read(&shared->uncaptured));
+		    (lua_Integer)counter_read(&shared->uncaptured));
 }
