@@ -1,6 +1,6 @@
 --- What the clients of replica_soak did and saw, and what must hold for it.
 
-local linearizable = require("linearizable")
+local linearizable = require("corolua.check.linearizable")
 
 local replica_history = {}
 

@@ -1,4 +1,4 @@
---- The tables of docs/chaos.md, from what soaks have printed:
+--- The tables of docs/how/soaks.md, from what soaks have printed:
 --- corolua bench/soak_tables.lua <folder> <document or ""> <seed> ...
 --- With a document, what stands there between the lines that name a table is
 --- replaced; else the tables are printed.

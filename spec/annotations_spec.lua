@@ -8,6 +8,7 @@ local files = require("spec.support.files")
 local PUBLIC = {
   "init", "group", "rpc", "election", "replica", "journal", "lab",
   "task/scheduler", "task/timers", "task/waits", "task/condition",
+  "check/linearizable", "check/total_order", "check/virtual_synchrony",
   "lab/faults", "lab/node", "lab/node_faults", "lab/thin_handles", "lab/process", "lab/nemesis",
 }
 

@@ -23,7 +23,7 @@ local function run(what)
 end
 
 local documents = { "README.md", "CONTRIBUTING.md" }
-for _, folder in ipairs({ "docs/", "docs/book/", "docs/decisions/" }) do
+for _, folder in ipairs({ "docs/", "docs/book/", "docs/decisions/", "docs/how/" }) do
   for name in lfs.dir(folder) do
     if name:match("%.md$") then table.insert(documents, folder .. name) end
   end
@@ -45,12 +45,30 @@ describe("documents", function()
     end
   end
 
-  it("name only files that exist", function()
+  -- The anchors of a document's headings, as web pages of it have them.
+  local function anchors_of(path)
+    local anchors = {}
+    for heading in ("\n" .. blocks.read(path):gsub("```.-```", "")):gmatch("\n#+ ([^\n]+)") do
+      anchors[heading:lower():gsub("[^%w%-_ ]", ""):gsub(" ", "-")] = true
+    end
+    return anchors
+  end
+
+  -- A link by its file and by its anchor, either of which may be empty.
+  local function check_link(document, file, anchor)
+    local path = document
+    if file ~= "" then path = (document:match("^(.*/)") or "") .. file end
+    assert.is_truthy(lfs.attributes(path, "mode"), document .. ": " .. file)
+    if anchor ~= "" then
+      assert.is_true(anchors_of(path)[anchor], ("%s: %s#%s"):format(document, file, anchor))
+    end
+  end
+
+  it("name only files and headings that exist", function()
     for _, document in ipairs(documents) do
-      local folder = document:match("^(.*/)") or ""
       local text = blocks.read(document):gsub("```.-```", "")
-      for link in text:gmatch("%]%(([^)#:]+)%)") do
-        assert.is_truthy(lfs.attributes(folder .. link, "mode"), document .. ": " .. link)
+      for link in text:gmatch("%]%(([^):]+)%)") do
+        check_link(document, link:match("^[^#]*"), link:match("#(.*)$") or "")
       end
     end
   end)

@@ -1,5 +1,5 @@
 -- Not sanitized: Lua alone.
-local linearizable = require("bench.linearizable")
+local linearizable = require("corolua.check.linearizable")
 local support = require("spec.support")
 
 local model = linearizable.register(0)
@@ -84,7 +84,7 @@ local function simulate(size, clients)
   return list, moments
 end
 
-describe("bench.linearizable", function()
+describe("corolua.check.linearizable", function()
   local GOOD = {
     ["nothing"] = "",
     ["one after the other"] = "w1 0-1, r1 2-3, w2 4-5, r2 6-7",
@@ -165,4 +165,63 @@ describe("bench.linearizable", function()
       assert.equal(linearizable.check(list, model), linearizable.check(pruned, model))
     end
   end))
+
+  -- A set, whose states are tables: what was added is found, and nothing else.
+  local set = {
+    initial = {},
+    step = function(state, operation)
+      if operation.kind == "has" then
+        return (state[operation.value] == true) == operation.result, state
+      end
+      local after = { [operation.value] = true }
+      for value in pairs(state) do after[value] = true end
+      return true, after
+    end,
+    key = function(state)
+      local values = {}
+      for value in pairs(state) do table.insert(values, value) end
+      table.sort(values)
+      return table.concat(values, " ")
+    end,
+  }
+
+  local function set_history(found)
+    return {
+      { kind = "add", value = "a", start = 0, stop = 1 },
+      { kind = "add", value = "b", start = 0, stop = 5 },
+      { kind = "has", value = "b", result = false, start = 2, stop = 3 },
+      { kind = "has", value = "a", result = found, start = 2, stop = 3 },
+    }
+  end
+
+  it("takes a model of one's own, whose states are tables", function()
+    assert.is_true(linearizable.check(set_history(true), set))
+    local fits, blocked = linearizable.check(set_history(false), set)
+    assert.is_false(fits)
+    assert.equal("has", blocked.kind)
+  end)
+
+  it("tries no state twice that the model's key calls equal", function()
+    local steps, list = 0, {}
+    local function step(state, operation)
+      steps = steps + 1
+      return set.step(state, operation)
+    end
+    for i = 1, 8 do list[i] = { kind = "add", value = tostring(i), start = 0, stop = 1 } end
+    list[9] = { kind = "has", value = "9", result = true, start = 2, stop = 3 }
+    assert.is_false(linearizable.check(list, { initial = {}, step = step, key = set.key }))
+    assert.is_true(steps <= 8 * 2 ^ 8) -- and not one for each of the 8! orders
+  end)
+
+  for text, operation in pairs({
+    ["no start"] = { kind = "read", stop = 1 },
+    ["a stop before the start"] = { kind = "read", start = 2, stop = 1 },
+  }) do
+    it("blames the caller's line for " .. text, function()
+      local ok, message = pcall(function() return (linearizable.check({ operation }, model)) end)
+      assert.is_false(ok)
+      assert.equal("spec/linearizable_spec.lua", message:match("^[^:]+"))
+      assert.matches("operation 1: start must be a number", message, 1, true)
+    end)
+  end
 end)

@@ -80,7 +80,8 @@ describe("lua/meta", function()
   end
 
   for _, name in ipairs({
-    "file", "host", "limit", "loop", "net", "packing", "switch", "sys", "worker",
+    "file", "host", "limit", "loop", "net", "packing", "switch", "sys", "trace_encoder",
+    "worker",
   }) do
     it("describes the functions of corolua." .. name, function()
       local _, functions = described("corolua/" .. name)

@@ -5,7 +5,7 @@
 local liar = require("spec.support.replica_liar")
 local world = require("spec.support.replica_world")
 
-local HISTORIES = math.tointeger(tonumber(os.getenv("REPLICA_HISTORIES"))) or 60
+local HISTORIES = math.tointeger(tonumber(os.getenv("REPLICA_HISTORIES"))) or 30
 local SEED = math.tointeger(tonumber(os.getenv("REPLICA_SEED"))) or os.time()
 local STEPS, SETTLING = 1500, 60000
 
@@ -177,6 +177,9 @@ local function check_states(self)
       error(("%s was acknowledged as record %d, and is lost"):format(command, index), 0)
     end
   end
+  for command, why in pairs(self.applied) do
+    if not there[command] then error(("%s is lost, though %s"):format(command, why), 0) end
+  end
   for command, why in pairs(self.never) do
     if there[command] then error(("%s is there, though %s"):format(command, why), 0) end
   end
@@ -255,10 +258,77 @@ local function lose_daemon(self)
   check_states(self)
 end
 
+-- What goes on at a process while nothing comes to its disk.
+local function work_in_memory(self, process)
+  self:deliver(process)
+  self:handle(process)
+  return self.clock:run(process)
+end
+
+-- One submits, and its daemon dies before the command has come back; another one has
+-- it on its disk. The first one begins a term without that one, and its daemon dies
+-- again before anybody else is in it. So the log with the command is back.
+local function lose_term(self)
+  self:form_randomly(true)
+  for _, node in ipairs(self.nodes) do self:start(node) end
+  settle(self)
+  local a, b, c = self.nodes[1].process, self.nodes[2].process, self.nodes[3].process
+  self:submit(a)
+  while self.clock:run(a) do end
+  for _ = 1, 20 do work_at(self, b) end
+  self:crash(self.nodes[1])
+  self:kill(self.nodes[2])
+  self:form({ { self.nodes[3] } })
+  for _ = 1, 20 do work_all(self) end
+  self.nodes[1].is_up, self.nodes[2].is_up = true, false
+  self:form({ { self.nodes[1], self.nodes[3] } })
+  repeat
+    work_in_memory(self, a)
+    if not a.replica.member.decided then work_in_memory(self, c) end
+    self.clock:go_on(0.001)
+  until a.replica:status().state == "synced"
+  self:crash(self.nodes[1])
+  for _ = 1, 20 do work_in_memory(self, a) end
+  settle(self)
+  check_states(self)
+  assert(a.replica:read(function(state) return state[1] end) == "c1")
+end
+
+-- A ring is to be entered, and before its task runs the connection is gone.
+local function prepare_in_vain(self)
+  self:form_randomly(true)
+  for _, node in ipairs(self.nodes) do self:start(node) end
+  settle(self)
+  local a = self.nodes[1].process
+  local round = self.nodes[1].disk.round
+  self.clock:spawn(a, function()
+    a.replica.member:meet_again()
+    a.replica.member:down()
+  end)
+  for _ = 1, 20 do
+    while self.clock:run(a) do end
+    self.clock:go_on(1)
+  end
+  assert(a.replica:status().state == "down")
+  assert(self.nodes[1].disk.round == round)
+end
+
 describe("replica, on a model of corosync", function()
   it("tells of no record as written that goes when its daemon dies", function()
     math.randomseed(1)
     local ok, why = with(world.new(3, "majority"), lose_daemon)
+    assert(ok, why)
+  end)
+
+  it("says of no command that no log has it while a log with it may win", function()
+    math.randomseed(1)
+    local ok, why = with(world.new(3, "majority"), lose_term)
+    assert(ok, why)
+  end)
+
+  it("prepares for no ring once its connection has gone", function()
+    math.randomseed(1)
+    local ok, why = with(world.new(3, "majority"), prepare_in_vain)
     assert(ok, why)
   end)
 

@@ -165,8 +165,6 @@ describe("replica.rounds", function()
 end)
 
 describe("replica.submits", function()
-  local function of(entry) return table.pack(table.unpack(entry.results, 2, entry.results.n)) end
-
   it("says what became of commands when quorum goes", function()
     local list = pending.new()
     local waiting, passed, of_old_life, applied = list:begin(1, 1), list:begin(1, 1),
@@ -187,20 +185,47 @@ describe("replica.submits", function()
     list:advance(5)
     assert.equal("a", one.results[1])
     assert.is_nil(two.results)
-    list:cut(5)
-    assert.same({ "ERR_NOT_QUORATE", "never" }, { of(two)[2], of(two)[3] })
   end)
 
   it("sends again what came back in another ring, and knows what a snapshot has", function()
-    local list = pending.new()
-    local one, two, three, four = list:begin(1, 1), list:begin(1, 1), list:begin(1, 1),
-      list:begin(2, 2)
+    local list, closed = pending.new(), 0
+    list.on_closed = function() closed = closed + 1 end
+    local one, two, three, four, five = list:begin(1, 1), list:begin(1, 1), list:begin(1, 1),
+      list:begin(1, 2), list:begin(1, 2)
     list:pass(one.number, 2, true)
     assert.equal(pending.AGAIN, one.results[1])
-    list:settle(two.number, 2)
+    list:settle(two.number)
+    list:conclude(2)
     assert.equal("applied", two.results[4])
     assert.equal(pending.AGAIN, three.results[1])
-    assert.is_nil(four.results)
+    assert.same({ nil, nil, true, 0 }, { four.results, five.results, list:is_open(), closed })
+    list:miss(four.number, 1)
+    list:miss(five.number, 2)
+    assert.equal(pending.AGAIN, four.results[1])
+    assert.equal(pending.AGAIN, five.results[1])
+    assert.same({ false, 1 }, { list:is_open(), closed })
+  end)
+
+  it("says nothing of what a term lacks before that is sure to stay", function()
+    local list = pending.new()
+    local lost, missed, dropped, there = list:begin(1, 1), list:begin(1, 2), list:begin(1, 2),
+      list:begin(1, 2)
+    list:take(dropped.number, 5, "a")
+    list:take(there.number, 6, "b")
+    list:take_back(4)
+    list:settle(0)
+    list:miss(missed.number, 1)
+    list:miss(there.number, 1)
+    assert.same({}, { lost.results, missed.results, dropped.results, there.results })
+    list:settle(0) -- that term was over too soon; the log of the next one has more
+    list:take(there.number, 4, "c")
+    list:advance(4)
+    assert.equal("c", there.results[1])
+    assert.same({}, { lost.results, missed.results, dropped.results })
+    list:conclude(2)
+    for _, entry in ipairs({ lost, missed, dropped }) do
+      assert.equal(pending.AGAIN, entry.results[1])
+    end
   end)
 end)
 
@@ -325,7 +350,8 @@ describe("replica.catch_up", function()
       return function(_, value) table.insert(calls, { name, value }) end
     end
     self = {
-      phase = "fetching", seq = 9, round = 1, room = { me = me }, origin = 1, submits = {},
+      phase = "fetching", seq = 9, round = 1, room = { me = me }, origin = 1,
+      submits = pending.new(),
       heard = { [host] = true }, statuses = { [host] = { nonce = 7 } }, max_queue = 1000,
       machine = {
         last = 100, segments = {}, journal = { base = { index = 0 } },
@@ -372,6 +398,13 @@ describe("replica.catch_up", function()
     last_piece(head(100, 100))
     assert.equal(3, looks)
     assert.same({ { "log_cut", 100 } }, calls)
+  end)
+
+  it("does not forget that an own command waits behind the request", function()
+    local entry = self.submits:begin(9, 1)
+    dispatch.message(self, wire.command(me, 7, 1, entry.number, "a"), me)
+    self.submits:lose_quorum(10, 1) -- what waits here is gone, and the host has applied it
+    assert.equal("unknown", entry.results[4])
   end)
 
   it("applies no command of one who was not heard, for others before it may be lost", function()

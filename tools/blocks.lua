@@ -10,6 +10,11 @@ function blocks.read(path)
   return file:read("a")
 end
 
+--- The text with each paragraph on one line, as documents have them; tables stay.
+function blocks.unwrap(text)
+  return (text:gsub("([^\n|])\n([^\n|#])", "%1 %2"))
+end
+
 --- Each block: its language, what it names, and its text.
 function blocks.each(text) return text:gmatch(HEAD .. "(.-)```") end
 

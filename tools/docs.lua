@@ -1,5 +1,7 @@
--- Fills the code blocks of documents that name an example (see tools/docs).
+-- Fills the code blocks of documents that name an example, and writes
+-- docs/reference.md (see tools/docs).
 local blocks = dofile("tools/blocks.lua")
+local reference = dofile("tools/reference.lua")
 local program = arg[-1]
 
 local function fill(language, what)
@@ -10,7 +12,9 @@ local function fill(language, what)
 end
 
 for _, document in ipairs(arg) do
-  local text = blocks.replace(blocks.read(document), fill)
+  local is_reference = document:find("docs/reference.md", 1, true)
+  local text = is_reference and (reference.text())
+    or blocks.replace(blocks.read(document), fill)
   local file <close> = assert(io.open(document, "w"))
   assert(file:write(text))
 end

@@ -62,6 +62,13 @@ static const struct status *status_find(cs_error_t err)
 	return &statuses[err];
 }
 
+const char *status_code(cs_error_t err)
+{
+	const struct status *status = status_find(err);
+
+	return status != NULL ? status->code : NULL;
+}
+
 int push_failure(lua_State *L, const char *call, cs_error_t err)
 {
 	const struct status *status = status_find(err);

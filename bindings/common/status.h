@@ -12,6 +12,9 @@
 /* nil, "cpg_join: try again", "ERR_TRY_AGAIN"; unknown codes are "ERR_42". */
 int push_failure(lua_State *L, const char *call, cs_error_t err);
 
+/* The code as scripts see it, which is NULL for those without a name. */
+const char *status_code(cs_error_t err);
+
 /* Pushes true and returns 1 for CS_OK, else does as push_failure. */
 int push_result(lua_State *L, const char *call, cs_error_t err);
 

@@ -20,4 +20,7 @@ struct connecting {
 SHARED void connect_enter(struct connecting *connecting, uint64_t *id);
 SHARED void connect_return(struct connecting *connecting);
 
+/* The network that the thread is in, by its inode; 0 where that is not told. */
+uint64_t connect_place(void);
+
 #endif

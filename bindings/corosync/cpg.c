@@ -146,8 +146,7 @@ static int group_mcast_joined(lua_State *L)
 
 	if (self->state != STATE_JOINED)
 		return push_not_joined(L, "cpg_mcast_joined");
-	err = cpg_mcast_joined(self->handle.id, (cpg_guarantee_t)guarantee,
-			       &iovec, 1);
+	err = group_mcast(self, (cpg_guarantee_t)guarantee, &iovec);
 	return push_result(L, "cpg_mcast_joined", err);
 }
 
@@ -258,8 +257,10 @@ static const struct library library = {
 	.size = sizeof(struct cpg),
 	.values = GROUP_VALUES,
 	.check_flags = check_flags,
+	.has_members = true,
+	.is_traced = true,
 	.connect = group_connect,
-	.dispatch = cpg_dispatch,
+	.dispatch = group_dispatch,
 	.fd_get = cpg_fd_get,
 	.finalize = cpg_finalize,
 	.blocking = group_jobs,

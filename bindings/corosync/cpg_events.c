@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "common/args.h"
+#include "common/status.h"
 #include "corosync/dispatch.h"
 #include "corosync/member.h"
 #include "corosync/ring_events.h"
@@ -194,6 +195,78 @@ static void on_totem_confchg(cpg_handle_t id, struct cpg_ring_id ring,
 			       &nodes, 1);
 }
 
+/* Behind its own LEAVE a handle is told of nothing, and so is its trace. */
+static struct life *dispatching_life(void)
+{
+	const struct cpg *self = (const void *)handle_dispatching();
+
+	return self->state == STATE_LEFT ? NULL : self->handle.life;
+}
+
+static void on_traced_deliver(cpg_handle_t id, const struct cpg_name *group,
+			      uint32_t nodeid, uint32_t pid, void *payload,
+			      size_t length)
+{
+	struct life *life = dispatching_life();
+
+	if (life != NULL)
+		life->tap->delivered(life, nodeid, pid, payload, length);
+	on_deliver(id, group, nodeid, pid, payload, length);
+}
+
+static const char *reason_of(unsigned int reason)
+{
+	const struct name *entry = reasons;
+
+	while (entry->name != NULL && entry->value != reason)
+		entry++;
+	return entry->name != NULL ? entry->name : reasons[0].name;
+}
+
+static struct tap_members tapped(struct tap_member *to,
+				 const struct cpg_address *list, size_t count)
+{
+	if (count > CPG_MEMBERS_MAX)
+		count = CPG_MEMBERS_MAX;
+	for (size_t i = 0; i < count; i++)
+		to[i] = (struct tap_member){list[i].nodeid, list[i].pid,
+					    reason_of(list[i].reason)};
+	return (struct tap_members){to, count};
+}
+
+static void on_traced_confchg(cpg_handle_t id, const struct cpg_name *group,
+			      const struct cpg_address *members,
+			      size_t member_count,
+			      const struct cpg_address *left, size_t left_count,
+			      const struct cpg_address *joined,
+			      size_t joined_count)
+{
+	struct tap_member lists[3][CPG_MEMBERS_MAX];
+	const struct cpg *self = (const void *)handle_dispatching();
+	struct life *life = dispatching_life();
+
+	if (life != NULL)
+		life->tap->confchg(life, group->value, group->length,
+				   tapped(lists[0], members, member_count),
+				   tapped(lists[1], left, left_count),
+				   tapped(lists[2], joined, joined_count));
+	on_confchg(id, group, members, member_count, left, left_count, joined,
+		   joined_count);
+	if (life != NULL && self->state == STATE_LEFT)
+		life->tap->left(life);
+}
+
+static void on_traced_totem_confchg(cpg_handle_t id, struct cpg_ring_id ring,
+				    uint32_t count, const uint32_t *nodeids)
+{
+	struct life *life = dispatching_life();
+
+	if (life != NULL)
+		life->tap->ring(life, (struct tap_ring){ring.nodeid, ring.seq},
+				(struct tap_nodes){nodeids, count});
+	on_totem_confchg(id, ring, count, nodeids);
+}
+
 cs_error_t group_connect(struct connection *connection)
 {
 	cpg_model_v1_data_t data = {
@@ -204,6 +277,48 @@ cs_error_t group_connect(struct connection *connection)
 		.flags = connection->flags,
 	};
 
+	if (connection->traced) {
+		data.cpg_deliver_fn = on_traced_deliver;
+		data.cpg_confchg_fn = on_traced_confchg;
+		data.cpg_totem_confchg_fn = on_traced_totem_confchg;
+	}
 	return cpg_model_initialize(&connection->id, CPG_MODEL_V1,
 				    (cpg_model_data_t *)&data, NULL);
+}
+
+cs_error_t group_dispatch(uint64_t id, cs_dispatch_flags_t mode)
+{
+	cs_error_t err = cpg_dispatch(id, mode);
+	struct life *life;
+
+	if (err != CS_ERR_LIBRARY)
+		return err;
+	life = handle_dispatching()->life;
+	if (life != NULL)
+		life->tap->lost(life);
+	return err;
+}
+
+static void tell_sent(struct life *life, cs_error_t err,
+		      const struct iovec *payload)
+{
+	const char *code = status_code(err);
+
+	if (err == CS_ERR_LIBRARY)
+		life->tap->lost(life);
+	if (err == CS_OK)
+		life->tap->sent(life, payload->iov_base, payload->iov_len);
+	else
+		life->tap->refused(life, code != NULL ? code : "ERR_UNKNOWN");
+}
+
+cs_error_t group_mcast(struct cpg *self, cpg_guarantee_t guarantee,
+		       const struct iovec *payload)
+{
+	cs_error_t err =
+		cpg_mcast_joined(self->handle.id, guarantee, payload, 1);
+
+	if (self->handle.life != NULL)
+		tell_sent(self->handle.life, err, payload);
+	return err;
 }

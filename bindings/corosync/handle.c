@@ -18,6 +18,16 @@
 
 enum { KINDS_MOST = 8 };
 
+/* A trace is told of its end once. */
+static void end_life(struct handle *handle)
+{
+	struct life *life = handle->life;
+
+	handle->life = NULL;
+	if (life != NULL)
+		life->tap->close(life);
+}
+
 void handle_become(lua_State *L, int index, enum handle_state state)
 {
 	struct handle *handle = lua_touserdata(L, index);
@@ -25,6 +35,8 @@ void handle_become(lua_State *L, int index, enum handle_state state)
 	handle->state = state;
 	if (state == HANDLE_OPEN)
 		handle->forks = fork_depth();
+	if (state == HANDLE_CLOSED)
+		end_life(handle);
 	list_handle(L, index, state == HANDLE_OPEN);
 }
 
@@ -212,6 +224,18 @@ static struct handle *push_handle(lua_State *L, const struct library *library,
 	return handle;
 }
 
+/* Has a trace told of the new handle, if there is one. */
+static void begin_life(lua_State *L, struct handle *handle)
+{
+	const struct tap *tap;
+
+	lua_getfield(L, LUA_REGISTRYINDEX, TAP_KEY);
+	tap = lua_touserdata(L, -1);
+	lua_pop(L, 1);
+	if (tap != NULL)
+		handle->life = tap->open(tap, handle->library->has_members);
+}
+
 /*
  * library.prepare(callbacks, ...) -> handle
  *
@@ -225,9 +249,26 @@ static int library_prepare(lua_State *L)
 	struct handle *handle = push_handle(L, library, 1);
 
 	handle->flags = flags;
+	if (library->is_traced)
+		begin_life(L, handle);
 	if (library->begin != NULL)
 		library->begin(L, handle);
 	return 1;
+}
+
+struct connection handle_connection(const struct handle *handle)
+{
+	return (struct connection){
+		.flags = handle->flags,
+		.traced = handle->life != NULL,
+	};
+}
+
+void handle_has_connected(struct handle *handle,
+			  const struct connection *connection)
+{
+	if (handle->life != NULL)
+		handle->life->place = connection->place;
 }
 
 cs_error_t handle_connect(const struct library *library,
@@ -236,6 +277,8 @@ cs_error_t handle_connect(const struct library *library,
 	struct connecting connecting;
 	cs_error_t err;
 
+	if (connection->traced)
+		connection->place = connect_place();
 	connect_enter(&connecting, &connection->id);
 	err = library->connect(connection);
 	connect_return(&connecting);
@@ -246,17 +289,18 @@ cs_error_t handle_connect(const struct library *library,
 static int library_initialize(lua_State *L)
 {
 	const struct library *library = library_of(L);
-	struct connection connection = {0};
+	struct connection connection;
 	struct handle *handle;
 	cs_error_t err;
 
 	library_prepare(L);
 	handle = lua_touserdata(L, -1);
-	connection.flags = handle->flags;
+	connection = handle_connection(handle);
 	err = handle_connect(library, &connection);
 	if (err != CS_OK)
 		return push_failure(L, library->initialize_name, err);
 	handle->id = connection.id;
+	handle_has_connected(handle, &connection);
 	handle_become(L, -1, HANDLE_OPEN);
 	if (library->push_type == NULL)
 		return 1;

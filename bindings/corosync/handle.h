@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/tap.h"
 #include "corosync/blocking.h"
 #include "corosync/events.h"
 
@@ -25,8 +26,10 @@ struct handle;
 struct connection {
 	uint64_t id; /* of the C library */
 	unsigned int
-		flags; /* what the script asked for, in the library's way */
-	uint32_t type; /* what the daemon calls itself: quorum alone */
+		flags;  /* what the script asked for, in the library's way */
+	uint32_t type;  /* what the daemon calls itself: quorum alone */
+	bool traced;    /* a trace is told of it, by callbacks of their own */
+	uint64_t place; /* connect_place(), where a trace wants it; else 0 */
 };
 
 struct library {
@@ -39,6 +42,8 @@ struct library {
 	/* Checks what initialize is given behind the callbacks, for connect; or
 	 * NULL. */
 	unsigned int (*check_flags)(lua_State *L);
+	bool has_members; /* a handle may become a member of a group */
+	bool is_traced;   /* a trace is told of handles */
 	/* What else the new handle at the top needs, or NULL. */
 	void (*begin)(lua_State *L, struct handle *handle);
 	/* Only called by handle_connect, which sees that one thread at a time
@@ -76,6 +81,7 @@ struct handle {
 	unsigned int handlers; /* bit n: there is a handler for kind n */
 	struct events events;
 	struct taken spare; /* memory for the event that is pushed */
+	struct life *life;  /* what a trace is told of it, or NULL */
 };
 
 /* The user values of a handle: the first is of dispatch, then come the
@@ -90,6 +96,13 @@ enum { TURN_VALUE = 1, HANDLER_VALUE = 2 };
  */
 int open_library(lua_State *L, const struct library *library,
 		 const luaL_Reg methods[]);
+
+/* What the new handle wants to be connected with. */
+struct connection handle_connection(const struct handle *handle);
+
+/* The new handle has this connection. Raises nothing. */
+void handle_has_connected(struct handle *handle,
+			  const struct connection *connection);
 
 /* Connects, in whatever thread. */
 cs_error_t handle_connect(const struct library *library,

@@ -7,6 +7,7 @@
 #include "common/args.h"
 #include "common/module.h"
 #include "common/status.h"
+#include "corosync/dispatch.h"
 #include "corosync/handle.h"
 #include "corosync/ring.h"
 #include "corosync/ring_events.h"
@@ -90,6 +91,34 @@ static const struct blocking blocking[] = {
 	{NULL, NULL, 0, NULL, NULL, NULL},
 };
 
+static void on_traced_quorum(quorum_handle_t id, uint32_t quorate,
+			     struct quorum_ring_id ring, uint32_t count,
+			     const uint32_t *nodeids)
+{
+	struct life *life = handle_dispatching()->life;
+
+	if (life != NULL)
+		life->tap->quorum(life, quorate != 0,
+				  (struct tap_ring){ring.nodeid, ring.seq},
+				  (struct tap_nodes){nodeids, count});
+	on_quorum(id, quorate, ring, count, nodeids);
+}
+
+static void on_traced_nodelist(quorum_handle_t id, struct quorum_ring_id ring,
+			       uint32_t member_count, const uint32_t *members,
+			       uint32_t joined_count, const uint32_t *joined,
+			       uint32_t left_count, const uint32_t *left)
+{
+	struct life *life = handle_dispatching()->life;
+
+	if (life != NULL)
+		life->tap->nodelist(life,
+				    (struct tap_nodes){joined, joined_count},
+				    (struct tap_nodes){left, left_count});
+	on_nodelist(id, ring, member_count, members, joined_count, joined,
+		    left_count, left);
+}
+
 /*
  * quorum.initialize(callbacks)
  *   -> handle, "free" | "set" | nil, message, code
@@ -97,7 +126,7 @@ static const struct blocking blocking[] = {
  * Connects to the local daemon (quorum_model_initialize, model v1). Callbacks
  * are quorum(handle, quorate, ring, nodeids) and nodelist(handle, ring,
  * nodeids, joined, left). "free" says that no quorum provider is configured,
- * and that everything counts as quorate.
+ * and that everything counts as quorate: then a trace is told of nothing.
  */
 static cs_error_t tracker_connect(struct connection *connection)
 {
@@ -106,10 +135,18 @@ static cs_error_t tracker_connect(struct connection *connection)
 		.quorum_notify_fn = on_quorum,
 		.nodelist_notify_fn = on_nodelist,
 	};
+	cs_error_t err;
 
-	return quorum_model_initialize(&connection->id, QUORUM_MODEL_V1,
-				       (quorum_model_data_t *)&data,
-				       &connection->type, NULL);
+	if (connection->traced) {
+		data.quorum_notify_fn = on_traced_quorum;
+		data.nodelist_notify_fn = on_traced_nodelist;
+	}
+	err = quorum_model_initialize(&connection->id, QUORUM_MODEL_V1,
+				      (quorum_model_data_t *)&data,
+				      &connection->type, NULL);
+	if (connection->type != QUORUM_SET)
+		connection->place = 0;
+	return err;
 }
 
 static void push_type(lua_State *L, uint32_t type)
@@ -123,6 +160,7 @@ static const struct library library = {
 	.initialize_name = "quorum_model_initialize",
 	.kinds = kinds,
 	.size = sizeof(struct handle),
+	.is_traced = true,
 	.connect = tracker_connect,
 	.push_type = push_type,
 	.dispatch = quorum_dispatch,

@@ -153,7 +153,7 @@ static void check_initialize(lua_State *L, int arg, struct handle *handle,
 {
 	(void)L;
 	(void)arg;
-	((struct initialize_job *)job)->connection.flags = handle->flags;
+	((struct initialize_job *)job)->connection = handle_connection(handle);
 }
 
 static cs_error_t run_initialize(struct job *job)
@@ -172,6 +172,7 @@ static int push_initialized(lua_State *L, struct handle *handle,
 {
 	const struct initialize_job *done = (const struct initialize_job *)job;
 
+	handle_has_connected(handle, &done->connection);
 	if (handle->library->push_type != NULL)
 		handle->library->push_type(L, done->connection.type);
 	else

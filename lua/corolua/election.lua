@@ -14,13 +14,13 @@ local wire = require("corolua.election.wire")
 ---@class corolua.ElectionHandlers
 ---@field elected? fun(term: integer) we lead from here on
 ---@field deposed? fun(term: integer) we do not lead any more
----@field changed? fun(leader: userdata?, term: integer) another one leads, or nobody
----@field malformed? fun(bytes: string, from: userdata, why: string) it changes nothing
+---@field changed? fun(leader: corosync.Member?, term: integer) another one leads, or nobody
+---@field malformed? fun(bytes: string, from: corosync.Member, why: string) it changes nothing
 
 ---@class corolua.Election
 ---@field group corolua.Group its own: nobody else sets handlers of it
 ---@field on corolua.ElectionHandlers
----@field leader userdata? the member that leads, as far as was read
+---@field leader corosync.Member? the member that leads, as far as was read
 ---@field term integer of the leader, or of the last one; 0 before the first
 local methods = {}
 
@@ -211,7 +211,7 @@ end
 
 --- The members in the order in which they are to lead, the leader first; empty
 --- without quorum, and until all have agreed after a change of the ring.
----@return userdata[]
+---@return corosync.Member[]
 function methods:line()
   local list = {}
   if not may_lead(self) then return list end
@@ -221,15 +221,18 @@ end
 
 --- The members that others have not heard since the ring has changed, that have
 --- not heard all others, or that tell of another line: they hold the line up.
----@return userdata[]
+---@return corosync.Member[]
 function methods:missing()
   local list = {}
   for i, key in ipairs(self.agreed:missing()) do list[i] = self.members[key] end
   return list
 end
 
---- Counts: of `malformed` messages, which this member could not take.
----@return { malformed: integer }
+---@class corolua.ElectionStats
+---@field malformed integer messages that this member could not take
+
+--- Figures of the election, as they are now.
+---@return corolua.ElectionStats
 function methods:stats() return { malformed = self.strangers.count } end
 
 --- Leaves: `deposed` is told at once, before any other member can lead. Done as

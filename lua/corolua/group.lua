@@ -27,34 +27,34 @@ local signal = require("corolua.task.signal")
 ---@class corolua.Group
 ---@field name string here, as all up to `changed`
 ---@field on corolua.GroupHandlers
----@field handlers table<string, function> the same, as they are looked up
----@field place corolua.Place
----@field requires_quorum boolean
----@field window_size integer
----@field max_held integer
----@field overload "leave"|"stop_reading"
----@field reconnect boolean|number
----@field codec corolua.Codec|false false where messages are strings as they are
----@field is_packed boolean
----@field max_message integer 0 where nothing goes in fragments
----@field longest integer bytes of the longest message
----@field hint string where one is longer
----@field intake table what a connection tells
----@field backlog corolua.group.Backlog
----@field changed corolua.Signal of whatever else is here, and of the connection
----@field watch_refusal function|false by services: called when `refusal` changes; must not wait
----@field state string by corolua.group.gate
----@field refusal { [1]: string, [2]: string }|false why nothing may be sent: gate
----@field session corolua.group.Session|false by corolua.group.registry
----@field life corolua.group.Life|false the connection, or the last one: corolua.group.life
----@field window corolua.group.Window|false that of the connection: life
----@field me userdata? the own member object, from the first join on: corolua.group.intake
+---@field private handlers table<string, function> the same, as they are looked up
+---@field private place corolua.Place
+---@field private requires_quorum boolean
+---@field private window_size integer
+---@field private max_held integer
+---@field private overload "leave"|"stop_reading"
+---@field private reconnect boolean|number
+---@field private codec corolua.Codec|false false where messages are strings as they are
+---@field private is_packed boolean
+---@field private max_message integer 0 where nothing goes in fragments
+---@field private longest integer bytes of the longest message
+---@field private hint string where one is longer
+---@field private intake table what a connection tells
+---@field private backlog corolua.group.Backlog
+---@field private changed corolua.Signal of whatever else is here, and of the connection
+---@field private watch_refusal function|false by services: called when `refusal` changes
+---@field private state string by corolua.group.gate
+---@field private refusal { [1]: string, [2]: string }|false why nothing may be sent: gate
+---@field private session corolua.group.Session|false by corolua.group.registry
+---@field private life corolua.group.Life|false the connection, or the last one: corolua.group.life
+---@field private window corolua.group.Window|false that of the connection: life
+---@field me corosync.Member? the own member object, from the first join on: corolua.group.intake
 ---@field view corolua.View? of the event that is being handled: corolua.group.handling
----@field members userdata[]? of the view: handling
----@field lives corolua.group.Life[] whose inboxes are handled, in order: handling
----@field handled corolua.group.Life|false whose events are handled, or were last: handling
----@field pump corolua.Task|false that calls the handlers: handling
----@field is_handling boolean handling
+---@field members corosync.Member[]? of the view: handling
+---@field private lives corolua.group.Life[] whose inboxes are handled, in order: handling
+---@field private handled corolua.group.Life|false whose events are handled, or were last: handling
+---@field private pump corolua.Task|false that calls the handlers: handling
+---@field private is_handling boolean handling
 local methods = {}
 
 local group = {}
@@ -76,9 +76,9 @@ local group_mt = {
 ---@field view corolua.View? of members
 ---@field state corolua.QuorumState? of quorum
 ---@field payload any of message and inquorate: what the codec gives, or a string
----@field from userdata? the member that sent: of message, inquorate and malformed
+---@field from corosync.Member? the member that sent: of message, inquorate and malformed
 ---@field info corolua.MessageInfo? of message and inquorate
----@field member userdata? of gap
+---@field member corosync.Member? of gap
 ---@field first integer? of gap: the number of the first message that did not come
 ---@field last integer? of gap
 ---@field bytes string? of malformed

@@ -9,6 +9,15 @@ local names = require("corolua.base.names")
 local quorum = require("corolua.daemon.quorum")
 local scheduler = require("corolua.task.scheduler")
 
+---@class corolua.Handlers of what concerns the whole program
+---@field quorum? fun(state: corolua.QuorumState) the program's own node, without a group; it keeps
+--- the program running as a timer does
+---@field error? fun(message: string, source: any, event: string): boolean? an error in a handler, a
+--- timer or a task, whoever's it is; true goes on. It must not wait
+
+---@class corolua
+---@field on corolua.Handlers
+---@field log corolua.Log what scripts log by
 local corolua = {
   spawn = scheduler.spawn,
   sleep = scheduler.sleep,
@@ -38,7 +47,7 @@ end
 ---@return corolua.QuorumState? state, string? message, string? code
 function corolua.quorum(timeout) return quorum.now(quorum.HERE, timeout) end
 
---- Runs a program to its end while all else goes on: see `corolua.exec`.
+--- Runs a program to its end while all else goes on.
 ---@param program string looked for in the PATH unless it has a slash
 ---@param args (string|number)[]? none unless told; no shell reads them
 ---@param options corolua.ExecOptions?
@@ -64,10 +73,6 @@ local function check_event(kind, handler)
   end
 end
 
---- What concerns the whole program: `on.quorum(state)` follows the program's
---- own node without a group, and keeps the program running as a timer does;
---- `on.error(message, source, event)` returns true to go on after an error in a
---- handler, a timer or a task, whoever's it is; it must not wait.
 corolua.on = setmetatable({}, {
   __index = function(_, kind)
     check_event(kind)

@@ -9,6 +9,8 @@ local compaction = require("corolua.journal.compaction")
 local service = require("corolua.service")
 local writers = require("corolua.journal.writer")
 
+---@class corolua.journal
+---@field MAX_RECORD integer the bytes that a record may have
 local journal = {}
 
 --- The longest record, in bytes.
@@ -265,7 +267,7 @@ end
 --- `for index, bytes in journal:records(from)`. Waits for the disk, and raises
 --- if a record cannot be read.
 ---@param from? integer the first of all if not given
----@return fun(): integer?, string?
+---@return (fun(): integer?, string?)
 function methods:records(from)
   check_open(self, 2)
   if from == nil then from = self.base.index + 1 end

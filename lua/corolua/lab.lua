@@ -1,19 +1,17 @@
 --- Private clusters on this machine: real corosync daemons, each in a network
 --- and a mount namespace of its own, without root.
 
-local lfs = require("corolua.base.needs")("the lab", { "lfs", "lua-filesystem" })
+local world = require("corolua.lab.world")
 local faults = require("corolua.lab.faults")
-local features = require("corolua.lab.features")
 local nemesis = require("corolua.lab.nemesis")
-local limits = require("corolua.lab.explain")
-local network = require("corolua.lab.network")
 local node = require("corolua.lab.node")
 local options = require("corolua.lab.options")
-local status_text = require("corolua.lab.status_text")
-local sandbox = require("corolua.lab.sandbox")
-local files = require("corolua.lab.files")
 local scheduler = require("corolua.task.scheduler")
 local settle = require("corolua.lab.settle")
+local status_text = require("corolua.lab.status_text")
+local tracing = require("corolua.lab.tracing")
+
+local files, sandbox = world.files, world.sandbox
 
 local lab = {}
 
@@ -21,25 +19,25 @@ local lab = {}
 ---@field closed boolean
 ---@field [integer] corolua.lab.Node by nodeid
 local methods = faults.methods
-methods.nemesis, methods.replay = nemesis.start, nemesis.replay
+for name, method in pairs(nemesis.cluster_methods) do methods[name] = method end
 local cluster_mt = { __name = "corolua.lab.cluster", __index = methods }
 
 local last_folder = 0
 
 -- A folder that cannot be written to is said so now, not when the lab ends.
 local function check_keep(path)
-  if not path or lfs.attributes(path, "mode") == "directory" then return true end
-  local ok, why = lfs.mkdir(path)
+  if not path then return true end
+  local ok, why, code = files.make_folder(path)
   if ok then return true end
-  return nil, ("cannot keep files in %s: %s"):format(path, why), "EIO"
+  return nil, ("cannot keep files in %s: %s"):format(path, why), code
 end
 
 local function make_folder(cluster)
   last_folder = last_folder + 1
   cluster.folder = ("%s/lab%d"):format(sandbox.folder, last_folder)
-  local ok, why = lfs.mkdir(cluster.folder)
+  local ok, why, code = files.make_folder(cluster.folder)
   if ok then return true end
-  return nil, ("cannot make %s: %s"):format(cluster.folder, why), "EIO"
+  return nil, ("cannot make %s: %s"):format(cluster.folder, why), code
 end
 
 local function make_nodes(cluster)
@@ -77,7 +75,7 @@ local function wait_formed(cluster)
   local what, why, code = scheduler.wait(function() return formed(cluster) end, timeout)
   if what == "formed" then return true end
   if what == "failed" then return why.daemon:last_words() end
-  if what == "full" then return nil, limits.NO_SPACE, "ENOSPC" end
+  if what == "full" then return nil, sandbox.NO_SPACE, "ENOSPC" end
   if code ~= "ERR_TIMEOUT" then return nil, why, code end
   return nil, ("no ring of all nodes after %g s\n%s"):format(timeout, tostring(cluster)), code
 end
@@ -85,14 +83,16 @@ end
 local function try_make_nodes(cluster)
   local ok, why = pcall(make_nodes, cluster)
   if ok then return true end
-  return nil, ("cannot write the lab's files in memory: %s. %s"):format(why, limits.NO_SPACE), "EIO"
+  return nil, ("cannot write the lab's files in memory: %s. %s"):format(why, sandbox.NO_SPACE),
+    "EIO"
 end
 
 local function build(cluster)
   local ok, why, code = check_keep(cluster.config.keep)
+  if ok then ok, why, code = tracing.begin(cluster) end
   if ok then ok, why, code = make_folder(cluster) end
   if not ok then return nil, why, code end
-  cluster.network, why, code = network.build(cluster.config)
+  cluster.network, why, code = world.network.build(cluster.config)
   if not cluster.network then return nil, why, code end
   ok, why, code = try_make_nodes(cluster)
   if ok then ok, why, code = launch(cluster) end
@@ -109,15 +109,16 @@ end
 
 -- Completes the options by what is installed.
 local function fit(config)
-  local program, why, code = files.find("corosync")
-  if not program then return nil, why, code end
-  return options.complete(config, features.of(program))
+  local features, why, code = world.daemon.features()
+  if not features then return nil, why, code end
+  config.corosync = features.version
+  return options.complete(config, features)
 end
 
 ---@class corolua.lab.NodeState what a node says now
 ---@field nodeid integer
 ---@field status "running"|"starting"|"paused"|"stopped"
----@field ring { nodeid: integer, seq: integer }?
+---@field ring corosync.Ring?
 ---@field nodes integer[]? of the ring
 ---@field quorate boolean?
 
@@ -134,8 +135,7 @@ function lab.start(given)
     error("lab.start waits, which only a task can: call it from corolua.spawn or corolua.run", 2)
   end
   local ok, why, code = fit(config)
-  if ok then ok, why, code = limits.check_descriptors(config.nodes) end
-  if ok then ok, why, code = sandbox.enter() end
+  if ok then ok, why, code = sandbox.enter(config.nodes) end
   if not ok then return nil, why, code end
   local cluster = setmetatable({ config = config, closed = false, ready = false }, cluster_mt)
   faults.prepare(cluster)
@@ -184,7 +184,9 @@ function methods:close()
   if self.closed then return end
   self.closed = true
   self.exit:cancel()
+  tracing.look(self)
   for _, member in ipairs(self) do member:release() end
+  tracing.finish(self)
   for _, member in ipairs(self) do member:close() end
   if self.network then self.network:close() end
   if self.folder then

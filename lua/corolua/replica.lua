@@ -16,9 +16,9 @@ local wire = require("corolua.replica.wire")
 ---@field synced? fun(status: corolua.ReplicaStatus) this member has what all have
 ---@field unsynced? fun(status: corolua.ReplicaStatus) it is in sync no more
 ---@field failed? fun(message: string, code: string) it has stopped and left the group
----@field diverged? fun(member: userdata, index: integer) that one's state is another one
+---@field diverged? fun(member: corosync.Member, index: integer) that one's state is another one
 ---@field trouble? fun(message: string, code: string) no part in decisions until the next ring
----@field malformed? fun(bytes: string, from: userdata, why: string) it changes nothing
+---@field malformed? fun(bytes: string, from: corosync.Member, why: string) it changes nothing
 
 ---@class corolua.Replica
 ---@field on corolua.ReplicaHandlers
@@ -106,9 +106,10 @@ local REFUSALS = {
 
 local NOT_SENT = "the replica was not in sync in time; the command was not sent"
 
--- Waits until commands may be sent.
+-- Waits until commands may be sent: in sync, and sure of those that were sent in
+-- terms before.
 local function wait_synced(one, deadline)
-  while one.phase ~= "synced" do
+  while one.phase ~= "synced" or one.submits:is_open() do
     local refusal = one.ending or REFUSALS[one.phase]
     if refusal then return nil, refusal[1], refusal[2], "never" end
     local _, message, code = one:wait_change(math.max(0, deadline - scheduler.now()))
@@ -169,7 +170,7 @@ end
 --- "ERR_NO_RESULT", "ERR_NOT_EXIST" (closed), "ERR_INTERRUPT", or that of `failed`.
 ---@param command any a string, or what the codec takes
 ---@param given { timeout: number }? in seconds, 30 unless told
----@return any result of the own apply, or nil
+---@return any result of the own apply
 ---@return string? message, string? code
 ---@return "never"|"unknown"|"applied"|nil fate
 function methods:submit(command, given)
@@ -202,15 +203,18 @@ end
 ---@field written integer of the last one on the disk
 ---@field seq integer of the ring that the last record is of
 ---@field ring integer? the seq of the present one
----@field members { member: userdata, is_synced: boolean }[]
----@field from userdata? the member that the missing part comes from
+---@field members { member: corosync.Member, is_synced: boolean }[]
+---@field from corosync.Member? the member that the missing part comes from
 
 --- How things stand.
 ---@return corolua.ReplicaStatus
 function methods:status() return self.member:status() end
 
---- Counts: of `malformed` messages, which this member could not take.
----@return { malformed: integer }
+---@class corolua.ReplicaStats
+---@field malformed integer messages that this member could not take
+
+--- Figures of the replica, as they are now.
+---@return corolua.ReplicaStats
 function methods:stats() return { malformed = self.strangers.count } end
 
 --- Leaves the group and closes the log, once all of it is on the disk. Commands

@@ -17,8 +17,8 @@ local wire = require("corolua.rpc.wire")
 ---@class corolua.RpcHandlers
 ---@field members? fun(view: corolua.View)
 ---@field quorum? fun(state: corolua.QuorumState)
----@field failed? fun(method: string, from: userdata, trace: string) a method raised
----@field malformed? fun(bytes: string, from: userdata, why: string) no call and no reply
+---@field failed? fun(method: string, from: corosync.Member, trace: string) a method raised
+---@field malformed? fun(bytes: string, from: corosync.Member, why: string) no call and no reply
 ---@field down? fun(why: corolua.Down) the daemon is gone, and all calls with it
 ---@field up? fun() it is back
 
@@ -154,7 +154,7 @@ end
 --- Joins a group to offer methods to its members, and to call theirs. Codes, as
 --- of group:join: "ERR_LIBRARY", "ERR_ACCESS", "ERR_TIMEOUT", "ERR_INTERRUPT".
 ---@param given string|corolua.Group a name, or a group that was not joined
----@param fns table<string, fun(arguments: any, from: userdata): any>? by name
+---@param fns table<string, fun(arguments: any, from: corosync.Member): any>? by name
 ---@param given_options corolua.rpc.Options?
 ---@return corolua.Rpc? service, string? message, string? code
 function rpc.open(given, fns, given_options)
@@ -210,8 +210,8 @@ end
 --- `to` has 1 to 255 members; a call longer than the group sends raises.
 ---@param method string
 ---@param arguments any what the codec takes, or nil
----@param given { to: "all"|"majority"|userdata|userdata[]|nil, timeout: number? }?
----@return any result of a member, or `{ member =, result = }[]`; nil if the call failed
+---@param given { to: "all"|"majority"|corosync.Member|corosync.Member[]|nil, timeout: number? }?
+---@return any result of a member; of several `{ member =, result = }[]`
 ---@return string? message, string? code
 function methods:call(method, arguments, given)
   local target, timeout = options.check_call(method, given, self.timeout, 2)

@@ -68,7 +68,7 @@ end
 function world.new(count, level)
   local self = setmetatable({
     clock = clock.new(), nodes = {}, seq = 0, level = level, pid = 100, submitted = 0,
-    acknowledged = {}, never = {}, rings = {},
+    acknowledged = {}, never = {}, applied = {}, rings = {},
   }, world_mt)
   for nodeid = 1, count do
     self.nodes[nodeid] = { nodeid = nodeid, is_up = true, disk = disks.new() }
@@ -305,6 +305,8 @@ function methods:submit(process)
       process.highest = math.max(process.highest, index)
     elseif fate == "never" then
       self.never[command] = message
+    elseif fate == "applied" then
+      self.applied[command] = message
     end
   end)
 end

@@ -12,7 +12,7 @@
 local lists = require("corolua.base.lists")
 
 ---@class corolua.check.Epoch a ring, as one handle saw it
----@field ring { nodeid: integer, seq: integer }
+---@field ring corosync.Ring
 ---@field key string the ring, to compare by
 ---@field first integer the place of its first message in `messages`
 ---@field last integer the place of its last message
@@ -102,7 +102,7 @@ end
 
 --- From here on all is of this ring. A handle is told of the ring that it joins
 --- in before the own join, behind it, or both.
----@param ring { nodeid: integer, seq: integer }
+---@param ring corosync.Ring
 function methods:totem_confchg(ring)
   local before = self.ring
   if before and key_of(before) == key_of(ring) then return end

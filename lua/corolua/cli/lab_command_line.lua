@@ -51,6 +51,8 @@ unless told), where corosync's own tools, and corolua, see that node.
   --pcap FILE            record what crossed the switch
   --log-dir DIR          write the daemons' logs there
   --keep DIR             copy the lab's files there at the end
+  --trace FILE           write down what daemons and members do, for corolua check;
+                         each script writes a file beside it
   --timeout SECONDS      how long the cluster may take to form; default 30
   -                      run standard input as the script
   --                     end of the options
@@ -72,7 +74,7 @@ local LONG = {
   ["token-coefficient"] = NUMBER, ["token-retransmits-before-loss-const"] = NUMBER,
   ["knet-ping-interval"] = NUMBER, ["knet-ping-timeout"] = NUMBER, ["knet-pong-count"] = NUMBER,
   ["auto-tie-breaker"] = FLAG, seed = NUMBER, pcap = TEXT,
-  ["log-dir"] = TEXT, keep = TEXT, timeout = NUMBER, shell = "shell", help = "help",
+  ["log-dir"] = TEXT, keep = TEXT, trace = TEXT, timeout = NUMBER, shell = "shell", help = "help",
   ["fail-fast"] = FLAG, ["time-limit"] = NUMBER, stdin = NUMBER,
 }
 

@@ -145,6 +145,13 @@ local function exit_status(code)
   return status & 0xff
 end
 
+-- A lab that writes a trace asks the programs on its nodes for theirs.
+local function begin_trace()
+  local begun, problem = require("corolua.trace").start_as_told()
+  if begun then return scheduler.at_exit(function() begun:close() end, 4) end
+  complain(problem)
+end
+
 local function prepare(parsed)
   if parsed.no_environment then host.ignore_environment() end
   if parsed.log_level then log.open(parsed.log_level, parsed.log_target) end
@@ -157,6 +164,7 @@ local function prepare(parsed)
   end)
   watch_signals()
   scheduler.at_exit(shutdown, 3) -- after the groups, and the labs
+  if not parsed.no_environment and os.getenv("COROLUA_TRACE") then begin_trace() end
 end
 
 local function run(parsed, program, words)

@@ -6,7 +6,7 @@ local quorum = require("corosync.quorum")
 local scheduler = require("corolua.task.scheduler")
 
 ---@class corolua.lab.View
----@field ring { nodeid: integer, seq: integer }
+---@field ring corosync.Ring
 ---@field nodes integer[] nodeids
 ---@field quorate boolean
 ---@field joined integer[] since the ring before

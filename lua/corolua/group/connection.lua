@@ -15,6 +15,7 @@ local held = require("corolua.group.inbox")
 local loop = require("corolua.loop")
 local quorum = require("corolua.daemon.quorum")
 local scheduler = require("corolua.task.scheduler")
+local tell = require("corolua.trace.tell")
 
 ---@class corolua.group.Life: corolua.group.Out
 ---@field room corolua.Group
@@ -42,6 +43,9 @@ local scheduler = require("corolua.task.scheduler")
 ---@field message_kind string what a message is now: "message" or "inquorate"
 ---@field rest table|false the frame that is being handled
 ---@field handling string the event whose handler was called last
+---@field h integer|false its number in a trace; false where it tells none
+---@field seen integer by corolua.group.verdicts, as told_up_to
+---@field told_up_to integer
 ---@field is_listed boolean it stands with those whose inboxes are handled
 local methods = {}
 local life_mt = { __name = "corolua.group.connection", __index = methods }
@@ -106,7 +110,7 @@ function connection.begin(room, session)
     is_ready = false, has_left = false, is_over = false, why = false, code = false,
     unconfirmed = false, is_quorate = false, is_newest_quorate = false, is_choked = false,
     info = false, message_kind = "message", rest = false, handling = "members",
-    is_listed = false,
+    h = false, seen = 0, told_up_to = 0, is_listed = false,
   }, life_mt)
   assert(self.window:count() == 0, "a window is empty where a connection begins")
   room.life, room.window = self, self.window
@@ -147,6 +151,7 @@ local function connect(self, deadline)
   if not ok or self.is_over then return nil, message, code end
   follow(self)
   self.handle = cpg.prepare(callbacks(self), { deliver_initial_totem_conf = true })
+  self.h = tell.life(self.handle, self.room.is_packed) or false
   local network = self.room.place.network
   ok, message, code = calls.call(self.handle, "initialize", network, left_until(deadline))
   if not ok or self.is_over then return nil, message, code end

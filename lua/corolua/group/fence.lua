@@ -15,20 +15,20 @@ local lists = require("corolua.base.lists")
 ---@class corolua.group.Out
 ---@field view fun(self, view: corolua.View, changed: boolean) a ring, or a list
 ---@field quorum fun(self, state: corolua.QuorumState, view: corolua.View)
----@field message fun(self, payload: string, from: userdata)
+---@field message fun(self, payload: string, from: corosync.Member)
 ---@field entered fun(self) the view and the state of a ring have come out
 
 ---@class corolua.View
----@field members userdata[] sorted by nodeid and pid
----@field joined { member: userdata, reason: string }[]
----@field left { member: userdata, reason: string }[]
----@field ring { nodeid: integer, seq: integer }
+---@field members corosync.Member[] sorted by nodeid and pid
+---@field joined corosync.cpg.Change[]
+---@field left corosync.cpg.Change[]
+---@field ring corosync.Ring
 ---@field quorate boolean
 
 ---@class corolua.QuorumState
 ---@field quorate boolean
 ---@field changed boolean whether it differs from the state told of before
----@field ring { nodeid: integer, seq: integer }
+---@field ring corosync.Ring
 ---@field nodes integer[]
 ---@field joined integer[] since the state told of before
 ---@field left integer[] since the state told of before
@@ -240,7 +240,7 @@ end
 
 --- A message was read. Where `is_open` holds, the caller may pass it on itself.
 ---@param payload string
----@param from userdata
+---@param from corosync.Member
 function methods:message(payload, from)
   if self.is_open then
     self.out:message(payload, from)
@@ -250,7 +250,7 @@ function methods:message(payload, from)
 end
 
 --- A confchg was read.
----@param members userdata[]
+---@param members corosync.Member[]
 ---@param left table[]
 ---@param joined table[]
 function methods:confchg(members, left, joined)
@@ -265,7 +265,7 @@ function methods:confchg(members, left, joined)
 end
 
 --- A totem_confchg was read: from here on all is of this ring.
----@param ring { nodeid: integer, seq: integer }
+---@param ring corosync.Ring
 ---@param nodes integer[]
 function methods:ring(ring, nodes)
   -- A handle is told of rings before it has joined too; the daemon names the

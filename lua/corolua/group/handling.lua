@@ -13,10 +13,11 @@ local gate = require("corolua.group.state")
 local inbox = require("corolua.group.inbox")
 local limit = require("corolua.limit")
 local scheduler = require("corolua.task.scheduler")
+local verdicts = require("corolua.group.verdicts")
 
 ---@class corolua.MessageInfo
----@field ring { nodeid: integer, seq: integer } that it was delivered in
----@field sent_in { nodeid: integer, seq: integer }? of packed groups: that it was sent in
+---@field ring corosync.Ring that it was delivered in
+---@field sent_in corosync.Ring? of packed groups: that it was sent in
 
 ---@class corolua.Unconfirmed a message that was accepted and has not come back
 ---@field payload any
@@ -30,10 +31,12 @@ local scheduler = require("corolua.task.scheduler")
 ---@class corolua.GroupHandlers each may wait; they are called one at a time, in order
 ---@field members? fun(view: corolua.View) the list changed
 ---@field quorum? fun(state: corolua.QuorumState) decided for a ring, or changed within one
----@field message? fun(payload: any, from: userdata, info: corolua.MessageInfo) own ones included
----@field inquorate? fun(payload: any, from: userdata, info: corolua.MessageInfo) without quorum
----@field gap? fun(member: userdata, first: integer, last: integer) packed: what did not come
----@field malformed? fun(bytes: string, from: userdata, why: string) what cannot be read
+---@field message? fun(payload: any, from: corosync.Member, info: corolua.MessageInfo)
+--- own ones included
+---@field inquorate? fun(payload: any, from: corosync.Member, info: corolua.MessageInfo)
+--- delivered without quorum
+---@field gap? fun(member: corosync.Member, first: integer, last: integer) packed: what did not come
+---@field malformed? fun(bytes: string, from: corosync.Member, why: string) what cannot be read
 ---@field down? fun(why: corolua.Down) the connection is gone
 ---@field up? fun() it is back
 
@@ -60,6 +63,7 @@ local function size_of(kind, value)
 end
 
 local function tell(life, kind, a, b, c)
+  if life.h then verdicts.tell(life, kind, a, b, c) end
   local handler = life.handlers[kind]
   if not handler then return life.backlog:add(kind, a, b, c, size_of(kind, a)) end
   life.handling = kind
@@ -109,7 +113,7 @@ local specials = {
   up = function(life, is_again)
     life.session.has_entered = true
     life.room.changed:notify()
-    if is_again then tell(life, "up") end
+    if is_again then tell(life, "up") elseif life.h then verdicts.tell(life, "up") end
   end,
 }
 
@@ -175,13 +179,22 @@ local function handle_other(life, payload, from)
   end
 end
 
+local counted_other, counted_message = verdicts.counted(handle_other), verdicts.counted(tell_message)
+
+-- How a message is handled; one of a life that a trace is told of is counted.
+local function way_of(life)
+  local way = (life.unpacker or life.room.codec) and handle_other or tell_message
+  if not life.h then return way end
+  return way == handle_other and counted_other or counted_message
+end
+
 -- Events leave the inbox before they are handled, and a handler that waits lets
 -- others in behind. The inbox is looked into as it is: this is the path of every
 -- message, and a call for each would cost as much as all the rest.
 local function handle_inbox(life)
   local queue = life.inbox
   local values, senders = queue.values, queue.senders
-  local handle = (life.unpacker or life.room.codec) and handle_other or tell_message
+  local handle = way_of(life)
   if life.rest then handle_rest(life) end
   while queue.first <= queue.last do
     local first = queue.first
@@ -190,6 +203,7 @@ local function handle_inbox(life)
     if first == queue.last then queue.first, queue.last = 1, 0 else queue.first = first + 1 end
     local special = specials[sender]
     if special then
+      if life.h then verdicts.end_run(life) end
       special(life, value)
     else
       queue.bytes = queue.bytes - #value - OVERHEAD
@@ -208,6 +222,7 @@ local function handle_all(room)
     handle_inbox(life)
     if lives[1] == life then
       if not life.is_over then return end
+      if life.h then verdicts.end_run(life) end
       table.remove(lives, 1).is_listed = false
       gate.update(room)
     end

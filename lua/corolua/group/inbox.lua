@@ -25,7 +25,7 @@ end
 
 --- Adds a message at the end.
 ---@param payload string
----@param from userdata
+---@param from corosync.Member
 function methods:message(payload, from)
   local last = self.last + 1
   self.last = last

@@ -1,13 +1,15 @@
 --- One corosync: its files, its process, its last words.
 
 local lfs = require("lfs")
-local conf = require("corolua.lab.corosync_conf")
+local corosync_conf = require("corolua.lab.corosync_conf")
 local explain = require("corolua.lab.explain")
+local features = require("corolua.lab.features")
 local loop = require("corolua.loop")
 local network = require("corolua.lab.network")
 local sandbox = require("corolua.lab.sandbox")
 local files = require("corolua.lab.files")
 local sys = require("corolua.sys")
+local tell = require("corolua.trace.tell")
 
 ---@class corolua.lab.Daemon
 ---@field nodeid integer
@@ -34,7 +36,15 @@ local function make_files(self, config)
     assert(lfs.mkdir(folder))
   end
   if config.crypto then write(self.files.key, config.key) end
-  write(self.files.conf, conf.text(config, self.files, network.address))
+  write(self.files.conf, corosync_conf.text(config, self.files, network.address))
+end
+
+--- What the installed corosync can do.
+---@return corolua.lab.Features? features, string? message, string? code
+function daemon.features()
+  local program, why, code = files.find("corosync")
+  if not program then return nil, why, code end
+  return features.of(program)
 end
 
 --- A daemon that does not run yet.
@@ -71,8 +81,14 @@ end
 -- The status of a child that somebody else has waited for is lost.
 local ENDS = { exit = "status %s", signal = "signal %s", unknown = "an unknown status" }
 
+local function tell_end(self, kind)
+  local what = self.is_meant and (kind == "signal" and "kill" or "stop") or "crash"
+  tell.line("proc", false, "n", self.nodeid, "what", what, "pid", self.pid)
+end
+
 local function has_ended(self, kind, status)
   local pid = self.pid
+  tell_end(self, kind)
   self.pid, self.watch = nil, nil
   self.ended = (ENDS[kind] or ENDS.unknown):format(status)
   sandbox.guard:forget(pid)
@@ -93,6 +109,7 @@ function methods:start()
   })
   if not pid then return explain.explain_process(why, code) end
   self.pid, self.ended, self.is_meant = pid, nil, false
+  tell.line("proc", false, "n", self.nodeid, "what", "start", "pid", pid)
   self.watch = loop.child(pid, function(...) has_ended(self, ...) end)
   self.watch:unref()
   return true

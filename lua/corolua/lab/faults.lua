@@ -6,6 +6,7 @@ local reachability = require("corolua.lab.reachability")
 local status_text = require("corolua.lab.status_text")
 local scheduler = require("corolua.task.scheduler")
 local shapes = require("corolua.lab.topology")
+local tell = require("corolua.trace.tell")
 
 ---@class corolua.lab.Cluster
 local methods = {}
@@ -19,11 +20,31 @@ function faults.prepare(cluster)
   cluster.log = {}
 end
 
+---@class corolua.lab.Deed what was done to the cluster
+---@field op string the call
+---@field args any[] its arguments, a node first
+---@field text string
+---@field mends boolean? it ends faults
+
+local function tell_deed(deed, is_in_force)
+  tell.line("fault", false, "op", deed.op, "args", deed.args, "text", deed.text,
+    "mends", deed.mends == true, "ok", is_in_force)
+end
+
 --- Records what was done to the cluster, with the time it was in force.
 ---@param cluster corolua.lab.Cluster
----@param text string
-function faults.record(cluster, text)
-  table.insert(cluster.log, { at = scheduler.now(), clock = scheduler.clock(), text = text })
+---@param deed corolua.lab.Deed
+function faults.record(cluster, deed)
+  table.insert(cluster.log, { at = scheduler.now(), clock = scheduler.clock(), text = deed.text })
+  tell_deed(deed, true)
+end
+
+--- Tells of what could not be put in force, and returns why.
+---@param deed corolua.lab.Deed
+---@return nil, string? message, string? code
+function faults.refuse(deed, why, code)
+  tell_deed(deed, false)
+  return nil, why, code
 end
 
 -- Why the switch cannot do anything, or nil.
@@ -38,22 +59,23 @@ end
 
 -- Changes the layers, and the switch to what they say then. What the switch
 -- refuses is not in force, so the layers go back.
-local function apply(cluster, text, change)
+local function apply(cluster, deed, change)
   local why, code = refusal(cluster)
-  if why then return nil, why, code end
+  if why then return faults.refuse(deed, why, code) end
   local undo = change(cluster.cuts, scheduler.now())
   local ok
   ok, why, code = cluster.network.switch:apply(cluster.cuts:cells())
   if not ok then
     undo()
-    return nil, why, code
+    return faults.refuse(deed, why, code)
   end
-  faults.record(cluster, text)
+  faults.record(cluster, deed)
   return true
 end
 
-local function set_shape(cluster, shape)
-  return apply(cluster, shape.text, function(layers, now)
+local function set_shape(cluster, shape, op, ...)
+  local deed = { op = op, args = { ... }, text = shape.text }
+  return apply(cluster, deed, function(layers, now)
     local before = layers.shape
     shape.since = now
     layers.shape = shape
@@ -70,7 +92,7 @@ function methods:partition(groups)
   checks.groups(self, groups)
   local shape = shapes.partition(groups, #self)
   if #shape.groups < 2 then error("partition: one group with all nodes cuts nothing", 2) end
-  return set_shape(self, shape)
+  return set_shape(self, shape, "partition", shape.groups)
 end
 
 --- Lets each node hear its two neighbours only; needs four nodes.
@@ -78,7 +100,7 @@ end
 function methods:ring()
   checks.open(self, "ring")
   if #self < 4 then error("ring: with fewer than 4 nodes everybody is a neighbour", 2) end
-  return set_shape(self, shapes.ring(#self))
+  return set_shape(self, shapes.ring(#self), "ring")
 end
 
 --- Splits the other nodes into two halves that only this node hears.
@@ -88,7 +110,7 @@ function methods:bridge_node(id)
   checks.open(self, "bridge_node")
   checks.nodes(self, { id }, "bridge_node")
   if #self < 3 then error("bridge_node: two halves need at least 3 nodes", 2) end
-  return set_shape(self, shapes.bridge_node(id, #self))
+  return set_shape(self, shapes.bridge_node(id, #self), "bridge_node", id)
 end
 
 --- Cuts a node off from all others, in both directions.
@@ -97,7 +119,8 @@ end
 function methods:isolate(id)
   checks.open(self, "isolate")
   checks.nodes(self, { id }, "isolate")
-  return apply(self, ("isolate node %d"):format(id), function(layers, now)
+  local deed = { op = "isolate", args = { id }, text = ("isolate node %d"):format(id) }
+  return apply(self, deed, function(layers, now)
     local before = layers.isolated[id]
     layers.isolated[id] = before or now
     return function() layers.isolated[id] = before end
@@ -113,8 +136,8 @@ local function each_direction(froms, tos, fn)
 end
 
 -- Sets or clears blocked directions; the function given decides the value.
-local function set_blocked(cluster, text, froms, tos, value)
-  return apply(cluster, text, function(layers, now)
+local function set_blocked(cluster, deed, froms, tos, value)
+  return apply(cluster, deed, function(layers, now)
     local undo = {}
     each_direction(froms, tos, function(from, to)
       undo[#undo + 1] = { from, to, layers.blocked[from][to] }
@@ -140,8 +163,9 @@ function methods:block(from, to)
   if #froms == 1 and #tos == 1 and froms[1] == tos[1] then
     error("block: a node always hears itself", 2)
   end
-  return set_blocked(self, "block " .. direction(froms, tos), froms, tos,
-    function(since, now) return since or now end)
+  local deed =
+    { op = "block", args = { froms, tos }, text = "block " .. direction(froms, tos) }
+  return set_blocked(self, deed, froms, tos, function(since, now) return since or now end)
 end
 
 --- Ends what `block` began; a partition that cuts the same two nodes stays.
@@ -156,8 +180,10 @@ function methods:unblock(from, to)
   if not found then
     return nil, direction(froms, tos) .. " is not blocked by block", "ERR_NOT_EXIST"
   end
-  return set_blocked(self, "unblock " .. direction(froms, tos), froms, tos,
-    function() return nil end)
+  local deed = {
+    op = "unblock", args = { froms, tos }, text = "unblock " .. direction(froms, tos), mends = true,
+  }
+  return set_blocked(self, deed, froms, tos, function() return nil end)
 end
 
 -- A table of faults per link, the old one left as it is for the undo.
@@ -173,8 +199,9 @@ local function with_fault(before, links, only, fault)
   return next(after) ~= nil and after or nil
 end
 
-local function set_links(cluster, text, directions, wanted, only)
-  return apply(cluster, text, function(layers, now)
+local function set_links(cluster, deed, directions, wanted, only)
+  deed.mends = next(wanted) == nil
+  return apply(cluster, deed, function(layers, now)
     local undo = {}
     local fault = next(wanted) and { faults = wanted, since = now } or nil
     for i, way in ipairs(directions) do
@@ -210,8 +237,10 @@ function methods:link(a, b, given)
   checks.open(self, "link")
   checks.pair(self, a, b, "link")
   local wanted, only = checks.faults(self, given, "link")
-  return set_links(self, ("link %d - %d: %s"):format(a, b, describe(wanted)),
-    { { a, b }, { b, a } }, wanted, only)
+  local deed = {
+    op = "link", args = { a, b, given }, text = ("link %d - %d: %s"):format(a, b, describe(wanted)),
+  }
+  return set_links(self, deed, { { a, b }, { b, a } }, wanted, only)
 end
 
 --- As `link`, in one direction.
@@ -223,8 +252,11 @@ function methods:link_from(from, to, given)
   checks.open(self, "link_from")
   checks.pair(self, from, to, "link_from")
   local wanted, only = checks.faults(self, given, "link_from")
-  return set_links(self, ("link %d -> %d: %s"):format(from, to, describe(wanted)),
-    { { from, to } }, wanted, only)
+  local deed = {
+    op = "link_from", args = { from, to, given },
+    text = ("link %d -> %d: %s"):format(from, to, describe(wanted)),
+  }
+  return set_links(self, deed, { { from, to } }, wanted, only)
 end
 
 local function plug_all(cluster)
@@ -240,14 +272,12 @@ end
 ---@return true? in_force, string? message, string? code
 function methods:heal()
   checks.open(self, "heal")
+  local deed = { op = "heal", args = {}, text = "heal", mends = true }
   local ok, why, code = plug_all(self)
-  if not ok then return nil, why, code end
-  if self.network.switch then
-    ok, why, code = self.network.switch:clear()
-    if not ok then return nil, why, code end
-  end
+  if ok and self.network.switch then ok, why, code = self.network.switch:clear() end
+  if not ok then return faults.refuse(deed, why, code) end
   self.cuts = reachability.new(#self, self.config.links)
-  faults.record(self, "heal")
+  faults.record(self, deed)
   return true
 end
 
@@ -270,18 +300,26 @@ local faults_mt = { __tostring = function(list)
   return table.concat(lines, "\n")
 end }
 
---- The faults in force, as an array of { kind =, text =, since = } that prints
---- readably; `since` is the time of `corolua.now()`.
----@return { kind: string, text: string, since: number }[]
+---@class corolua.lab.FaultInForce
+---@field kind string
+---@field text string what it is, in a line
+---@field since number by `corolua.now()`
+
+--- The faults in force, as an array that prints readably.
+---@return corolua.lab.FaultInForce[]
 function methods:faults()
   local list = self.cuts:list()
   add_node_faults(self, list)
   return setmetatable(list, faults_mt)
 end
 
---- What was done to the cluster, in order, with the time of `corolua.now()` and that of
---- the daemons' logs.
----@return { at: number, clock: number, text: string }[]
+---@class corolua.lab.Done what was done to a cluster
+---@field at number by `corolua.now()`
+---@field clock number by the clock of the daemons' logs
+---@field text string
+
+--- What was done to the cluster, in order.
+---@return corolua.lab.Done[]
 function methods:history()
   return status_text.history(self.log)
 end

@@ -1,4 +1,4 @@
---- Finding programs, and removing folders.
+--- Finding programs; making, copying and removing folders.
 
 local lfs = require("lfs")
 
@@ -38,6 +38,16 @@ local own = lfs.symlinkattributes("/proc/self/exe", "target")
 function files.corolua()
   if own and own:match("/corolua$") then return own end
   return files.find("corolua")
+end
+
+--- Makes a folder, unless there is one.
+---@param path string
+---@return true? made, string? message, string? code
+function files.make_folder(path)
+  if lfs.attributes(path, "mode") == "directory" then return true end
+  local ok, why = lfs.mkdir(path)
+  if ok then return true end
+  return nil, why, "EIO"
 end
 
 --- Removes a file, or a folder with all that is in it.

@@ -7,7 +7,10 @@ local plan = require("corolua.lab.schedule")
 local scheduler = require("corolua.task.scheduler")
 local shown = require("corolua.base.shown")
 
-local nemesis = {}
+---@class corolua.lab.Cluster
+local cluster_methods = {}
+
+local nemesis = { cluster_methods = cluster_methods }
 
 -- What an entry of a list may name, and whether it mends rather than breaks.
 local ON_CLUSTER = {
@@ -214,31 +217,35 @@ local function check_open(cluster, name, level)
   if cluster.closed then error(name .. ": the cluster is closed", level + 1) end
 end
 
+---@class corolua.lab.ReplayOptions
+---@field on_fault? fun(entry: corolua.lab.PlanEntry, ok: true?, why: string?) after each step
+
+---@class corolua.lab.NemesisOptions: corolua.lab.PlanOptions
+---@field on_fault? fun(entry: corolua.lab.PlanEntry, ok: true?, why: string?) after each step
+
 --- Draws a plan of faults and carries it out, beside the script.
----@param cluster corolua.lab.Cluster
----@param given? corolua.lab.PlanOptions and `on_fault(entry, ok, why)`, called after each
+---@param given? corolua.lab.NemesisOptions
 ---@return corolua.lab.Nemesis
-function nemesis.start(cluster, given)
-  check_open(cluster, "nemesis", 2)
+function cluster_methods:nemesis(given)
+  check_open(self, "nemesis", 2)
   given = given or {}
-  local list, seed = plan.draw(cluster.config, given, 2)
-  local self = start(cluster, list, given)
-  self.seed, self.again = seed, plan.call(given, seed)
-  return self
+  local list, seed = plan.draw(self.config, given, 2)
+  local started = start(self, list, given)
+  started.seed, started.again = seed, plan.call(given, seed)
+  return started
 end
 
 --- Carries out a list of timed faults, beside the script.
----@param cluster corolua.lab.Cluster
 ---@param list corolua.lab.Plan|string the list, or the path of a file that returns it
----@param given? { on_fault: function? }
+---@param given? corolua.lab.ReplayOptions
 ---@return corolua.lab.Nemesis
-function nemesis.replay(cluster, list, given)
-  check_open(cluster, "replay", 2)
+function cluster_methods:replay(list, given)
+  check_open(self, "replay", 2)
   list = plan.read(list, 2)
-  check_entries(cluster, list, 2)
-  local self = start(cluster, list, given)
-  self.again = "cluster:replay(nemesis.list)"
-  return self
+  check_entries(self, list, 2)
+  local started = start(self, list, given)
+  started.again = "cluster:replay(nemesis.list)"
+  return started
 end
 
 --- Waits until the list has been carried out, everything has been mended and

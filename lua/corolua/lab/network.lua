@@ -8,7 +8,8 @@ local switch = require("corolua.switch")
 ---@class corolua.lab.Network
 ---@field hub userdata the hub's namespace
 ---@field spaces userdata[] the nodes' namespaces, by nodeid
----@field switch corolua.switch.Switch? none where a bridge joins the cables
+---@field switch corolua.switch.Switch|false false where a bridge joins the cables
+---@field links integer
 local methods = {}
 local network_mt = { __name = "corolua.lab.network", __index = methods }
 
@@ -128,7 +129,7 @@ end
 ---@param config table
 ---@return corolua.lab.Network? network, string? message, string? code
 function network.build(config)
-  local self = setmetatable({ spaces = {} }, network_mt)
+  local self = setmetatable({ spaces = {}, switch = false, links = config.links }, network_mt)
   local ok, why, code = results(build_spaces, self, config)
   if ok then return self end
   self:close()
@@ -142,15 +143,14 @@ function methods:in_hub(fn) return sandbox.run_in(self.hub, fn) end
 
 --- Pulls a node's cables out of the hub, or plugs them in again.
 ---@param id integer
----@param links integer how many
----@param up boolean
+---@param is_plugged boolean
 ---@return true? done, string? message, string? code
-function methods:set_plugged(id, links, up)
+function methods:set_plugged(id, is_plugged)
   return results(self.in_hub, self, function()
     local wire <close> = attempt(net.open())
-    for link = 0, links - 1 do
+    for link = 0, self.links - 1 do
       local port = network.port(link, id)
-      local set = up and wire.up or wire.down
+      local set = is_plugged and wire.up or wire.down
       attempt(set(wire, port))
     end
     return true

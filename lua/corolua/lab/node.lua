@@ -1,18 +1,18 @@
 --- One node of a lab: a place to be a member of the cluster.
 
-local daemon = require("corolua.lab.daemon")
 local group = require("corolua.group")
 local handles = require("corolua.lab.thin_handles")
 local node_faults = require("corolua.lab.node_faults")
-local sandbox = require("corolua.lab.sandbox")
-local process = require("corolua.lab.process")
-local files = require("corolua.lab.files")
-local script = require("corolua.lab.script")
 local quorum_tracker = require("corolua.daemon.quorum_tracker")
+local script = require("corolua.lab.script")
+local tracing = require("corolua.lab.tracing")
+local world = require("corolua.lab.world")
+
+local sandbox = world.sandbox
 
 ---@class corolua.lab.Node
 ---@field nodeid integer
----@field space userdata the node's network namespace
+---@field private space userdata the node's network namespace
 ---@field paused boolean whether corosync is stopped by `pause`
 local methods = {}
 for _, part in ipairs({ node_faults, handles }) do
@@ -34,10 +34,11 @@ function node.new(cluster, id)
   local space = cluster.network.spaces[id]
   local self = setmetatable({ nodeid = id, paused = false, cluster = cluster }, node_mt)
   self.space = space
+  tracing.add_node(self)
   self.processes = {}
   self.handles = setmetatable({}, { __mode = "k" })
   self.closers = {}
-  self.daemon = daemon.new(id, cluster.folder, cluster.config, space)
+  self.daemon = world.daemon.new(id, cluster.folder, cluster.config, space)
   self.tracker = quorum_tracker.new(function(fn) return sandbox.run_in(space, fn) end)
   self.daemon.on_end = function(is_meant)
     self.paused, self.fault = false, nil
@@ -52,6 +53,7 @@ local function check_open(self, name, level)
 end
 
 --- Starts corosync, and follows it once it listens; does not wait for that.
+---@private
 ---@param count integer how many nodes start together
 ---@return true? started, string? message, string? code
 function methods:launch(count)
@@ -126,16 +128,16 @@ end
 --- tools see this node there.
 ---@param program string
 ---@param ... string its arguments
----@return { status: integer, output: string }? result, string? message, string? code
+---@return corolua.ExecResult? result, string? message, string? code
 function methods:tool(program, ...)
   local command = command_of("tool", program, ...)
   check_open(self, "tool", 2)
   if not program:find("/") then
-    local path, why, code = files.find(program)
+    local path, why, code = world.files.find(program)
     if not path then return nil, why, code end
     command[1] = path
   end
-  return process.run(self.space, command, self.processes)
+  return world.process.run(self.space, command, self.processes)
 end
 
 --- Starts a corolua script on the node, as a process of its own; it ends with
@@ -150,6 +152,7 @@ function methods:run(name, ...)
 end
 
 --- Lets go of what was opened on the node, while its corosync still runs.
+---@private
 function methods:release()
   group.close_node(self)
   handles.close(self)
@@ -157,6 +160,7 @@ function methods:release()
 end
 
 --- Ends what runs on the node, and then the connections to it that are left.
+---@private
 function methods:close()
   for running in pairs(self.processes) do running:close() end
   self.processes = {}

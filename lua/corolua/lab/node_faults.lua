@@ -2,8 +2,9 @@
 --- cables are pulled.
 
 local faults = require("corolua.lab.faults")
-local limits = require("corolua.lab.explain")
 local scheduler = require("corolua.task.scheduler")
+local tell = require("corolua.trace.tell")
+local world = require("corolua.lab.world")
 
 ---@class corolua.lab.Node
 local methods = {}
@@ -25,19 +26,39 @@ local function not_running(self)
   return nil, ("corosync does not run on node %d"):format(self.nodeid), "ERR_NOT_EXIST"
 end
 
-local function in_force(self, kind, verb)
+local mending = { start = true, resume = true, plug = true }
+
+---@return corolua.lab.Deed
+local function deed_of(self, op, text)
+  return {
+    op = op, args = { self.nodeid }, text = ("%s node %d"):format(text or op, self.nodeid),
+    mends = mending[op],
+  }
+end
+
+local function in_force(self, kind, op, text)
   self.fault = kind and { kind = kind, since = scheduler.now() }
-  faults.record(self.cluster, ("%s node %d"):format(verb, self.nodeid))
+  faults.record(self.cluster, deed_of(self, op, text))
   return true
+end
+
+-- As `nil, why, code`, and told.
+local function refused(self, op, _, why, code)
+  return faults.refuse(deed_of(self, op), why, code)
+end
+
+local function tell_process(self, what)
+  tell.line("proc", false, "n", self.nodeid, "what", what, "pid", self.daemon.pid)
 end
 
 --- Notes that corosync ended without being told to.
 ---@param self corolua.lab.Node
 function node_faults.has_crashed(self)
-  in_force(self, "crashed", ("corosync ended with %s on"):format(self.daemon.ended))
+  in_force(self, "crashed", "crash", ("corosync ended with %s on"):format(self.daemon.ended))
 end
 
 --- Why a call that needs the node's corosync would never return, or nil.
+---@private
 ---@return string? message, string? code
 function methods:obstacle()
   if self.paused then
@@ -49,7 +70,7 @@ end
 ---@return true? in_force, string? message, string? code
 function methods:kill()
   check_open(self, "kill")
-  if not self:is_running() then return not_running(self) end
+  if not self:is_running() then return refused(self, "kill", not_running(self)) end
   self.daemon:kill()
   return in_force(self, "killed", "kill")
 end
@@ -58,13 +79,13 @@ end
 ---@return true? in_force, string? message, string? code
 function methods:stop()
   check_open(self, "stop")
-  if not self:is_running() then return not_running(self) end
+  if not self:is_running() then return refused(self, "stop", not_running(self)) end
   local why, code = self:obstacle()
-  if why then return nil, why, code end
+  if why then return refused(self, "stop", nil, why, code) end
   self.daemon:terminate()
   local ok
   ok, why, code = scheduler.wait(function() return not self:is_running() end, STOP_TIMEOUT)
-  if not ok then return nil, why, code end
+  if not ok then return refused(self, "stop", nil, why, code) end
   return in_force(self, "stopped", "stop")
 end
 
@@ -80,16 +101,17 @@ end
 function methods:start()
   check_open(self, "start")
   if self:is_running() then
-    return nil, ("corosync runs on node %d already"):format(self.nodeid), "ERR_EXIST"
+    return refused(self, "start", nil, ("corosync runs on node %d already"):format(self.nodeid),
+      "ERR_EXIST")
   end
   local ok, why, code = self:launch(1)
-  if not ok then return nil, why, code end
+  if not ok then return refused(self, "start", nil, why, code) end
   local what
   what, why, code = scheduler.wait(function() return started(self) end, START_TIMEOUT)
   if what == "started" then return in_force(self, nil, "start") end
-  if what == "failed" then return self.daemon:last_words() end
-  if what == "full" then return nil, limits.NO_SPACE, "ENOSPC" end
-  return nil, why, code
+  if what == "failed" then return refused(self, "start", self.daemon:last_words()) end
+  if what == "full" then why, code = world.sandbox.NO_SPACE, "ENOSPC" end
+  return refused(self, "start", nil, why, code)
 end
 
 --- Stops corosync cleanly if it runs, and starts it.
@@ -108,9 +130,10 @@ end
 ---@return true? in_force, string? message, string? code
 function methods:pause()
   check_open(self, "pause")
-  if not self:is_running() then return not_running(self) end
+  if not self:is_running() then return refused(self, "pause", not_running(self)) end
   if self.paused then
-    return nil, ("node %d is paused already"):format(self.nodeid), "ERR_EXIST"
+    return refused(self, "pause", nil, ("node %d is paused already"):format(self.nodeid),
+      "ERR_EXIST")
   end
   local pid = self.daemon.pid
   self.paused = true
@@ -119,7 +142,8 @@ function methods:pause()
   while self.daemon.pid == pid and not self.daemon:is_stopped() and scheduler.now() < deadline do
     scheduler.sleep(PAUSE_POLL)
   end
-  if self.daemon.pid ~= pid then return not_running(self) end
+  if self.daemon.pid ~= pid then return refused(self, "pause", not_running(self)) end
+  tell_process(self, "pause")
   return in_force(self, "paused", "pause")
 end
 
@@ -128,19 +152,21 @@ end
 function methods:resume()
   check_open(self, "resume")
   if not self.paused then
-    return nil, ("node %d is not paused"):format(self.nodeid), "ERR_NOT_EXIST"
+    return refused(self, "resume", nil, ("node %d is not paused"):format(self.nodeid),
+      "ERR_NOT_EXIST")
   end
   self.paused = false
   self.daemon:signal("CONT")
+  tell_process(self, "resume")
   return in_force(self, nil, "resume")
 end
 
-local function set_plugged(self, plugged, verb)
+local function set_plugged(self, plugged, op)
   local cluster = self.cluster
-  local ok, why, code = cluster.network:set_plugged(self.nodeid, cluster.config.links, plugged)
-  if not ok then return nil, why, code end
+  local ok, why, code = cluster.network:set_plugged(self.nodeid, plugged)
+  if not ok then return refused(self, op, nil, why, code) end
   cluster.cuts.unplugged[self.nodeid] = not plugged and scheduler.now() or nil
-  faults.record(cluster, ("%s node %d"):format(verb, self.nodeid))
+  faults.record(cluster, deed_of(self, op))
   return true
 end
 
@@ -149,7 +175,8 @@ end
 function methods:unplug()
   check_open(self, "unplug")
   if self.cluster.cuts.unplugged[self.nodeid] then
-    return nil, ("node %d is unplugged already"):format(self.nodeid), "ERR_EXIST"
+    return refused(self, "unplug", nil, ("node %d is unplugged already"):format(self.nodeid),
+      "ERR_EXIST")
   end
   return set_plugged(self, false, "unplug")
 end
@@ -159,7 +186,8 @@ end
 function methods:plug()
   check_open(self, "plug")
   if not self.cluster.cuts.unplugged[self.nodeid] then
-    return nil, ("node %d is not unplugged"):format(self.nodeid), "ERR_NOT_EXIST"
+    return refused(self, "plug", nil, ("node %d is not unplugged"):format(self.nodeid),
+      "ERR_NOT_EXIST")
   end
   return set_plugged(self, true, "plug")
 end

@@ -34,6 +34,8 @@ local shown = require("corolua.base.shown")
 ---@field log_dir string? a folder that the daemons log to
 ---@field keep string? a folder that all files are copied to at the end
 ---@field debug boolean? corosync logs at debug level
+---@field trace string|{ path: string, preview: integer? }|nil a file: docs/trace.md
+---@field recorder boolean? whether the latest events are kept; true unless told
 
 local options = {}
 
@@ -78,6 +80,12 @@ local function votes(value)
   return true
 end
 
+local function trace(value)
+  if type(value) == "string" then return true end
+  return type(value) == "table" and type(value.path) == "string",
+    "a path or { path =, preview = }"
+end
+
 -- corosync refuses timers below 30 ms, and tokens whose retransmission would be.
 local milliseconds = integer(30, 600000)
 
@@ -113,6 +121,8 @@ local checks = {
   log_dir = of_type("string"),
   keep = of_type("string"),
   debug = boolean,
+  trace = trace,
+  recorder = boolean,
   timeout = seconds,
 }
 
@@ -236,6 +246,15 @@ local function check_crypto(config, level)
   }
 end
 
+local trace_checks = { path = of_type("string"), preview = integer(0, 1024) }
+
+local function check_trace(config, level)
+  if type(config.trace) == "string" then config.trace = { path = config.trace } end
+  if config.trace then
+    options.check_values(config.trace, trace_checks, "key of trace", level + 1)
+  end
+end
+
 --- What was given to `lab.start`, checked and copied.
 ---@param given corolua.lab.Options?
 ---@param level integer as in `error`: whom a wrong option is blamed on
@@ -253,6 +272,7 @@ function options.check(given, level)
   check_votes(config.votes, config.nodes, level + 1)
   check_sense(config, level + 1)
   check_crypto(config, level + 1)
+  check_trace(config, level + 1)
   return config
 end
 

@@ -3,12 +3,16 @@
 local explain = require("corolua.lab.explain")
 local sandbox = require("corolua.lab.sandbox")
 local files = require("corolua.lab.files")
+local lists = require("corolua.base.lists")
 local processes = require("corolua.task.process")
+local tracing = require("corolua.lab.tracing")
 
 local process = {}
 
 local function options_on(space, list)
-  return { net = space, list = list, guard = sandbox.guard, env = files.environment() }
+  local env = files.environment()
+  lists.append(env, tracing.settings(space))
+  return { net = space, list = list, guard = sandbox.guard, env = env }
 end
 
 --- Starts a program on a node; both its output and its errors are told of.

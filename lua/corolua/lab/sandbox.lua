@@ -1,5 +1,5 @@
 --- Where the program stands while it has labs: namespaces of its own, with a
---- /dev/shm that nobody else sees. All labs of a program share the place. Who
+--- /dev/shm that nobody else sees. All labs of a program share it. Who
 --- may leave it leaves it with the last lab; an ordinary user stays in it for
 --- good, since its rights are those of the user namespace only.
 
@@ -7,10 +7,13 @@ local lfs = require("lfs")
 local explain = require("corolua.lab.explain")
 local sys = require("corolua.sys")
 
-local place = {}
+local sandbox = {}
 
 --- The folder for what the labs keep in memory: gone with the program.
-place.folder = "/dev/shm"
+sandbox.folder = "/dev/shm"
+
+--- What to do when corosync finds no room in it.
+sandbox.NO_SPACE = explain.NO_SPACE
 
 local users = 0 -- labs that are open
 local settled = false -- in a user namespace, for good
@@ -91,11 +94,11 @@ local function mount()
   local ok, why, code = make_private()
   if code == "EINVAL" then ok, why, code = make_private_around() end
   if ok then
-    ok, why, code = sys.mount("tmpfs", place.folder, "tmpfs", "mode=1777", "nosuid", "nodev")
+    ok, why, code = sys.mount("tmpfs", sandbox.folder, "tmpfs", "mode=1777", "nosuid", "nodev")
   end
   if ok then return true end
-  local hint = code == "ENOENT" and " (`mkdir -m 1777 " .. place.folder .. "` as root)" or ""
-  return nil, "cannot mount a private " .. place.folder .. ": " .. why .. hint, code
+  local hint = code == "ENOENT" and " (`mkdir -m 1777 " .. sandbox.folder .. "` as root)" or ""
+  return nil, "cannot mount a private " .. sandbox.folder .. ": " .. why .. hint, code
 end
 
 -- A lab goes into networks and back all the time. There are sandboxes that let a
@@ -108,12 +111,12 @@ local function try_setns()
 end
 
 local function go_home()
-  if not home then return sys.unmount(place.folder) end
+  if not home then return sys.unmount(sandbox.folder) end
   local back = enter_mounts(home.mnt, home.root, home.folder)
   if back then
     back()
   else -- a program with threads cannot change its mounts back
-    sys.unmount(place.folder)
+    sys.unmount(sandbox.folder)
   end
   sys.setns(home.net)
   home.mnt:close()
@@ -123,23 +126,26 @@ local function go_home()
 end
 
 local function close_guard()
-  if place.guard then place.guard:close() end
-  place.guard = nil
+  if sandbox.guard then sandbox.guard:close() end
+  sandbox.guard = nil
 end
 
---- Enters the place, for one lab.
+--- Enters the sandbox, for one lab.
+---@param nodes integer that it has
 ---@return true? entered, string? message, string? code
-function place.enter()
+function sandbox.enter(nodes)
+  local ok, why, code = explain.check_descriptors(nodes)
+  if not ok then return nil, why, code end
   if users > 0 then
     users = users + 1
     return true
   end
-  local ok, why, code = unshare()
+  ok, why, code = unshare()
   if not ok then return nil, why, code end
   ok, why, code = mount()
   if ok then ok, why, code = try_setns() end
-  if ok then place.guard, why, code = sys.guard() end
-  if not place.guard then
+  if ok then sandbox.guard, why, code = sys.guard() end
+  if not sandbox.guard then
     go_home()
     return nil, why, code
   end
@@ -149,10 +155,10 @@ end
 
 --- Whether the program stands in a user namespace that it made.
 ---@return boolean
-function place.is_user() return settled end
+function sandbox.is_user() return settled end
 
---- One lab less needs the place.
-function place.leave()
+--- One lab less needs the sandbox.
+function sandbox.leave()
   users = users - 1
   if users > 0 then return end
   close_guard()
@@ -162,7 +168,7 @@ end
 --- Makes a network namespace and runs the function in it.
 ---@param build fun(namespace): boolean?, string?, string?
 ---@return userdata? namespace, string? message, string? code
-function place.make_network(build)
+function sandbox.make_network(build)
   local base <close> = assert(sys.namespace("net"))
   local ok, why, code = sys.unshare("net")
   if not ok then return explain.explain("a network namespace", why, code) end
@@ -170,7 +176,7 @@ function place.make_network(build)
   local passed, built
   passed, built, why, code = pcall(build, made)
   assert(sys.setns(base))
-  place.guard:watch(made:inode()) -- which ends whoever is in it, the program too
+  sandbox.guard:watch(made:inode()) -- which ends whoever is in it, the program too
   if not passed then error(built, 0) end
   if built then return made end
   return nil, why, code
@@ -181,18 +187,18 @@ end
 ---@param namespace userdata
 ---@param fn function
 ---@return any ...
-function place.run_in(namespace, fn, ...) return sys.call(namespace, fn, ...) end
+function sandbox.run_in(namespace, fn, ...) return sys.call(namespace, fn, ...) end
 
 --- Ends every process that is left in these networks, and lets them go.
 ---@param namespaces userdata[]
-function place.release(namespaces)
+function sandbox.release(namespaces)
   local inodes = {}
   for i, namespace in ipairs(namespaces) do inodes[i] = namespace:inode() end
   sys.sweep(inodes)
   for i, namespace in ipairs(namespaces) do
-    if place.guard then place.guard:unwatch(inodes[i]) end
+    if sandbox.guard then sandbox.guard:unwatch(inodes[i]) end
     namespace:close()
   end
 end
 
-return place
+return sandbox

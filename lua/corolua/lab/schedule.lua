@@ -10,7 +10,13 @@ local shown = require("corolua.base.shown")
 
 local schedule = {}
 
+---@class corolua.lab.PlanEntry
+---@field at number seconds from the start
+---@field fault string the call: "partition", "kill", and so on
+---@field [integer] any its arguments, of a fault of a node the nodeid first
+
 ---@class corolua.lab.Plan
+---@field [integer] corolua.lab.PlanEntry in the order of their times
 local methods = {}
 local plan_mt = { __name = "corolua.lab.schedule", __index = methods }
 

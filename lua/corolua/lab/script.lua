@@ -1,9 +1,8 @@
 --- A corolua script that runs on a node as a process of its own; what it writes
 --- comes in lines.
 
-local process = require("corolua.lab.process")
-local files = require("corolua.lab.files")
 local scheduler = require("corolua.task.scheduler")
+local world = require("corolua.lab.world")
 
 --- Called in a task, one at a time.
 ---@class corolua.lab.ScriptEvents
@@ -13,7 +12,7 @@ local scheduler = require("corolua.task.scheduler")
 ---@class corolua.lab.Script
 ---@field pid integer
 ---@field on corolua.lab.ScriptEvents
----@field input corolua.Feed? what it reads, if it takes any
+---@field private input corolua.Feed? what it reads, if it takes any
 local methods = {}
 local script_mt = { __name = "corolua.lab.script", __index = methods }
 
@@ -77,11 +76,11 @@ end
 ---@param takes_input boolean? through `input`; else it reads /dev/null
 ---@return corolua.lab.Script? script, string? message, string? code
 function script.start(space, words, list, takes_input)
-  local program, why, code = files.corolua()
+  local program, why, code = world.files.corolua()
   if not program then return nil, why, code end
   local self = setmetatable({ lines_kept = {}, first = 1, last = 0, rest = "" }, script_mt)
   self.on = setmetatable({}, handlers_mt)
-  self.process, why, code = process.start(space, { program, table.unpack(words) }, list, {
+  self.process, why, code = world.process.start(space, { program, table.unpack(words) }, list, {
     output = function(bytes) split(self, bytes) end,
     ended = function() has_ended(self) end,
   }, takes_input)

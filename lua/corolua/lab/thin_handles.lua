@@ -84,6 +84,7 @@ end
 
 --- Calls the function when the cluster closes, before any corosync ends; the
 --- last one given first. It must not wait.
+---@private
 ---@param fn function
 ---@return { cancel: fun(self) } handle
 function methods:at_close(fn)

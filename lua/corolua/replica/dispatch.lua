@@ -56,19 +56,17 @@ local function on_command(self, from, payload)
   local is_own = origin == self.origin and from == self.room.me
   if self.phase == "synced" then
     if of ~= self.nonce then
-      if is_own then self.submits:miss(number) end
+      if is_own then self.submits:miss(number, self.seq) end
       return
     end
     if not self.heard[from] then return self:meet_again(self.round + 1) end
     if not apply(self, payload, from) then return end
     self:prove_soon()
     self.digests:has_applied()
-    compact_soon(self)
-  elseif self.phase == "fetching" and self.catch_up:keep(payload, from) then
-    return
-  elseif is_own then
-    self.submits:pass(number, self.seq, self.is_quorate)
+    return compact_soon(self)
   end
+  if self.phase == "fetching" then self.catch_up:keep(payload, from) end
+  if is_own then self.submits:pass(number, self.seq, self.is_quorate) end
 end
 
 -- Work that may take longer than a handler has: a task of its own does it.
@@ -85,12 +83,9 @@ local function finish_catch_up(self, fetched)
   self.proven = self.machine.last -- the sender would not have got to send it otherwise
   if fetched.is_overrun then return self:want(fetched.host) end
   for _, entry in ipairs(fetched.queue) do
-    local of, origin, number = wire.read_command(entry[1])
-    if of == term.nonce then
+    if wire.read_command(entry[1]) == term.nonce then
       if not entry[3] then return self:meet_again(self.round + 1) end
       if not apply(self, entry[1], entry[2]) then return end
-    elseif origin == self.origin and entry[2] == self.room.me then
-      self.submits:miss(number)
     end
   end
   self:become_synced()

@@ -35,6 +35,17 @@ local PAUSE, PAUSE_SYNCED = 0.002, 0.02
 -- Bytes of commands that wait while this member fetches what is before them.
 local MAX_QUEUE = 64 * 1024 * 1024
 
+-- Those who wait for this member to be in sync look again, in their order.
+local function wake(self)
+  local ids = {}
+  for id in pairs(self.waiting) do ids[#ids + 1] = id end
+  table.sort(ids)
+  for _, id in ipairs(ids) do
+    local resume = self.waiting[id]
+    if resume then resume(true) end
+  end
+end
+
 ---@param room corolua.Group
 ---@param given corolua.ReplicaOptions as checked
 ---@param machine corolua.replica.Machine
@@ -53,6 +64,7 @@ function member.new(room, given, machine, rounds, events)
     votes = { votes = {}, expected = 0 },
   }, member_mt)
   self.digests = digests.new(self, given)
+  self.submits.on_closed = function() wake(self) end
   machine.on_applied = function(origin, number, index, result, meta)
     local me = room.me
     if origin ~= self.origin or meta.nodeid ~= me.nodeid or meta.pid ~= me.pid then return end
@@ -100,17 +112,6 @@ function methods:wait_change(timeout)
     self.waiting[id] = resume
     return function() self.waiting[id] = nil end
   end, timeout)
-end
-
--- Those who wait for this member to be in sync look again, in their order.
-local function wake(self)
-  local ids = {}
-  for id in pairs(self.waiting) do ids[#ids + 1] = id end
-  table.sort(ids)
-  for _, id in ipairs(ids) do
-    local resume = self.waiting[id]
-    if resume then resume(true) end
-  end
 end
 
 local function stop_transfers(self)
@@ -339,18 +340,31 @@ local function written_in_term(self)
   return written
 end
 
---- Answers those whose commands have become as durable as was asked.
-function methods:advance()
-  if not self.submits:is_waiting() then return end
+-- How far the log is as durable as a level says.
+local function reached(self, level)
   local index = 0
-  if self.level == "delivered" then
+  if level == "delivered" then
     index = self.machine.last
-  elseif self.level == "written" then
+  elseif level == "written" then
     index = self.journal.written
   elseif self.phase == "synced" then
-    index = commit_rule.reached(self.level, self.votes, self.members, written_in_term(self))
+    index = commit_rule.reached(level, self.votes, self.members, written_in_term(self))
   end
-  self.submits:advance(math.min(index, self.proven))
+  return math.min(index, self.proven)
+end
+
+-- Whether the log of the term stays, as sure as what is acknowledged does. A
+-- majority that has the marker is enough: without one of them nobody decides.
+local function is_sure(self)
+  local level = self.is_strict and "majority" or self.level
+  return self.phase == "synced" and reached(self, level) >= self.machine:term().first
+end
+
+--- Answers those whose commands have become as durable as was asked, and those of
+--- terms before once it is sure what became of them.
+function methods:advance()
+  if self.submits:is_waiting() then self.submits:advance(reached(self, self.level)) end
+  if self.submits:is_open() and is_sure(self) then self.submits:conclude(self.life) end
 end
 
 local function acknowledge(self)
@@ -417,7 +431,7 @@ function methods:become_synced()
   set_ticking(self, false)
   self.is_proving, self.told_written = false, 0
   self:prove_soon()
-  self.submits:settle(self:own_last(), self.life)
+  self.submits:settle(self:own_last())
   meeting.tell(self)
   self:advance()
   wake(self)
@@ -443,7 +457,7 @@ end
 
 --- The records after an index are dropped.
 ---@param index integer
-function methods:log_cut(index) self.submits:cut(index) end
+function methods:log_cut(index) self.submits:take_back(index) end
 
 --- The number of the last command of this replica that is in the log.
 ---@return integer

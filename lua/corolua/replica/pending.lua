@@ -1,17 +1,26 @@
 --- The commands that this replica has sent and that are not answered yet: first
 --- those whose place in the order is not known, then those that are applied and
 --- wait to be as durable as was asked.
+---
+--- Those of a term that is over are open in the next one: what the log of that says
+--- of them holds once it is sure to stay, and no sooner. Until then it may still
+--- have to give way to a log that says something else.
 
 ---@class corolua.replica.Entry
 ---@field number integer
 ---@field seq integer of the ring it was sent in
 ---@field life integer of the connection it was sent by
 ---@field has_passed boolean? it came back where this member could not apply it
+---@field is_there boolean? the log of the present term has it, while it is open
 ---@field index integer? of its record
 ---@field results table? what its submit returns
 ---@field resume function?
 
 ---@class corolua.replica.Submits
+---@field sent table<integer, corolua.replica.Entry>
+---@field open table<integer, corolua.replica.Entry> those of `sent` of a term before
+---@field is_sure boolean? the log of the present term stays
+---@field on_closed fun() none is open any more
 local methods = {}
 local submits_mt = { __index = methods }
 
@@ -26,7 +35,10 @@ local NO_QUORUM = "ERR_NOT_QUORATE"
 
 ---@return corolua.replica.Submits
 function submits.new()
-  return setmetatable({ number = 0, sent = {}, applied = {}, first = 1, last = 0 }, submits_mt)
+  return setmetatable({
+    number = 0, sent = {}, open = {}, applied = {}, first = 1, last = 0,
+    on_closed = function() end,
+  }, submits_mt)
 end
 
 --- A command is about to be sent.
@@ -40,11 +52,23 @@ function methods:begin(seq, life)
   return entry
 end
 
+local function close(self, entry)
+  if not self.open[entry.number] then return end
+  self.open[entry.number] = nil
+  if not self:is_open() then self.on_closed() end
+end
+
 local function answer(self, entry, ...)
   self.sent[entry.number] = nil
   entry.results = table.pack(...)
   if entry.resume then entry.resume(true) end
+  close(self, entry)
 end
+
+--- Whether there are commands of a term before of which nothing is sure. A number
+--- that is sent now might hide from a later term whether its log has them.
+---@return boolean
+function methods:is_open() return next(self.open) ~= nil end
 
 --- Nobody waits for it any more.
 ---@param entry corolua.replica.Entry
@@ -57,7 +81,7 @@ function methods:drop(entry) answer(self, entry) end
 function methods:take(number, index, result)
   local entry = self.sent[number]
   if not entry then return end
-  self.sent[number] = nil
+  self.sent[number], self.open[number] = nil, nil
   entry.index, entry.result = index, result
   self.last = self.last + 1
   self.applied[self.last] = entry
@@ -78,27 +102,18 @@ end
 ---@return boolean
 function methods:is_waiting() return self.first <= self.last end
 
--- Answers the applied ones for which `is_lost` holds.
-local function lose(self, is_lost, ...)
-  local kept, count = {}, 0
-  for i = self.first, self.last do
-    local entry = self.applied[i]
-    if not is_lost(entry) then
-      count = count + 1
-      kept[count] = entry
-    elseif not entry.results then
-      answer(self, entry, nil, ...)
-    end
+local function lose_applied(self, ...)
+  local list, first, last = self.applied, self.first, self.last
+  self.applied, self.first, self.last = {}, 1, 0
+  for i = first, last do
+    if not list[i].results then answer(self, list[i], nil, ...) end
   end
-  self.applied, self.first, self.last = kept, 1, count
 end
 
-local DROPPED = "the command has been dropped: the quorate side of the cluster does not have it"
-
---- The records after an index are taken back: others may have them or not.
----@param index integer
-function methods:take_back(index)
-  while self.first <= self.last and self.applied[self.last].index > index do
+-- The last of the applied ones, while `is_lost` holds, are so no more: others may
+-- have them or not.
+local function take_back(self, is_lost)
+  while self.first <= self.last and is_lost(self.applied[self.last]) do
     local entry = self.applied[self.last]
     self.applied[self.last] = nil
     self.last = self.last - 1
@@ -107,17 +122,17 @@ function methods:take_back(index)
   end
 end
 
---- The records after an index are dropped.
+--- The records after an index are taken back, or dropped.
 ---@param index integer
-function methods:cut(index)
-  lose(self, function(entry) return entry.index > index end, DROPPED, NO_QUORUM, "never")
+function methods:take_back(index)
+  take_back(self, function(entry) return entry.index > index end)
 end
 
 --- Another log has come in the place of this one; it has the commands of this
 --- replica up to a number.
 ---@param number integer
 function methods:replaced(number)
-  lose(self, function(entry) return entry.number > number end, DROPPED, NO_QUORUM, "never")
+  take_back(self, function(entry) return entry.number > number end)
 end
 
 --- A command came back where it is not applied by this member.
@@ -133,14 +148,17 @@ function methods:pass(number, seq, is_quorate)
   answer(self, entry, nil, NOT_APPLIED, NO_QUORUM, "never")
 end
 
---- A command came back with the mark of a term that is over: nobody applies it.
+--- A command came back with the mark of a term that is over. In another ring than
+--- the one of that term nobody applies it. In the same ring a member that has not
+--- left that term yet does, and its log counts until that of the present term stays.
 ---@param number integer
-function methods:miss(number)
+---@param seq integer of the ring it came in
+function methods:miss(number, seq)
   local entry = self.sent[number]
-  if entry then answer(self, entry, submits.AGAIN) end
+  if not entry then return end
+  entry.has_passed = true
+  if entry.seq ~= seq or self.is_sure then answer(self, entry, submits.AGAIN) end
 end
-
-local function always() return true end
 
 --- There is no quorum any more. What was sent in a ring before, by a connection
 --- that is still there, and has not come back is applied by nobody; of all else
@@ -155,16 +173,27 @@ function methods:lose_quorum(seq, life)
       answer(self, entry, nil, MAYBE_APPLIED, NO_QUORUM, "unknown")
     end
   end
-  lose(self, always, MAYBE_APPLIED, NO_QUORUM, "unknown")
+  lose_applied(self, MAYBE_APPLIED, NO_QUORUM, "unknown")
 end
 
---- This member has what all have, up to now: what is not in it and does not come
---- any more was applied by nobody.
+--- This member has what all have in a new term, up to now: all that was sent before
+--- is open.
 ---@param number integer the last command of this replica in the log
----@param life integer
-function methods:settle(number, life)
+function methods:settle(number)
+  self.open, self.is_sure = {}, false
   for _, entry in pairs(self.sent) do
-    if entry.number <= number then
+    self.open[entry.number] = entry
+    entry.is_there = entry.number <= number
+  end
+end
+
+--- The log of the term stays: no later one begins with another. What is not in it
+--- and does not come any more is applied by nobody.
+---@param life integer of the connection
+function methods:conclude(life)
+  self.is_sure = true
+  for _, entry in pairs(self.open) do
+    if entry.is_there then
       answer(self, entry, nil, "the command was applied, and its result is not known here",
         "ERR_NO_RESULT", "applied")
     elseif entry.has_passed or entry.life ~= life then
@@ -178,7 +207,7 @@ end
 ---@param code string
 function methods:fail(message, code)
   for _, entry in pairs(self.sent) do answer(self, entry, nil, message, code, "unknown") end
-  lose(self, always, message, code, "unknown")
+  lose_applied(self, message, code, "unknown")
 end
 
 return submits

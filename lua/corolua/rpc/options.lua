@@ -67,7 +67,7 @@ end
 --- A copy of the methods.
 ---@param given table?
 ---@param level integer
----@return table<string, fun(arguments: any, from: userdata): any>
+---@return table<string, fun(arguments: any, from: corosync.Member): any>
 function options.check_methods(given, level)
   if given ~= nil and type(given) ~= "table" then
     error(("rpc.open: methods must be a table of functions by name, got %s"):format(type(given)),
@@ -102,9 +102,9 @@ local function check_list(list, level)
 end
 
 ---@class corolua.rpc.Target
----@field member userdata? that one alone
----@field wanted table<userdata, true>? those in a list
----@field list userdata[]? the list
+---@field member corosync.Member? that one alone
+---@field wanted table<corosync.Member, true>? those in a list
+---@field list corosync.Member[]? the list
 ---@field is_majority boolean?
 
 local ALL, MAJORITY = {}, { is_majority = true }

@@ -31,13 +31,13 @@ local NO_VALUES, WOKEN = { n = 0 }, { n = 1, true }
 local INTERRUPTED = { n = 3, nil, "stopping", "ERR_INTERRUPT" }
 
 ---@class corolua.Task
----@field co thread
----@field number integer in the order of making
----@field results table? once it has ended
----@field waiting integer? the wait it is in
----@field deaf boolean? a stop does not end that wait
----@field resume function? how it goes on, if not by `limit.step`
----@field has_left boolean? it called `exit`, and is not to go on
+---@field private co thread
+---@field private number integer in the order of making
+---@field private results table? once it has ended
+---@field private waiting integer? the wait it is in
+---@field private deaf boolean? a stop does not end that wait
+---@field private resume function? how it goes on, if not by `limit.step`
+---@field private has_left boolean? it called `exit`, and is not to go on
 local methods = {}
 local task_mt = { __name = "corolua.task", __index = methods }
 

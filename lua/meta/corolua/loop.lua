@@ -2,11 +2,10 @@
 --- The event loop of libqb, under the tasks: functions that are called, on the
 --- main coroutine, when something happens. They must not wait.
 
+---@class corolua.loop
+---@field versions { libqb: string, lua: string } libqb as it is installed, "2.0.6", and what the
+--- module was built with, "Lua 5.4.4"
 local loop = {}
-
---- libqb as it is installed, "2.0.6", and what the module was built with, "Lua 5.4.4".
----@type { libqb: string, lua: string }
-loop.versions = {}
 
 --- Something watched. While it is active it is called and keeps the program
 --- running, whether anybody refers to it or not.

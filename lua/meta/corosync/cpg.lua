@@ -33,6 +33,7 @@ local Handle = {}
 function cpg.initialize(callbacks, options) end
 
 --- The handle of initialize, still closed: corolua.worker connects it.
+---@private
 ---@param callbacks? corosync.cpg.Callbacks
 ---@param options? { deliver_initial_totem_conf: boolean? }
 ---@return corosync.cpg.Handle handle

@@ -20,6 +20,7 @@ local Handle = {}
 function quorum.initialize(callbacks) end
 
 --- The handle of initialize, still closed: corolua.worker connects it.
+---@private
 ---@param callbacks? corosync.quorum.Callbacks
 ---@return corosync.quorum.Handle handle
 function quorum.prepare(callbacks) end

@@ -54,6 +54,7 @@ local Handle = {}
 function votequorum.initialize(callbacks) end
 
 --- The handle of initialize, still closed: corolua.worker connects it.
+---@private
 ---@param callbacks? corosync.votequorum.Callbacks
 ---@return corosync.votequorum.Handle handle
 function votequorum.prepare(callbacks) end

@@ -1,24 +1,28 @@
---- Whether a history is linearizable: whether each operation may have happened at
---- one moment between its call and its return, so that what was returned fits
---- (Wing and Gong's search, with Lowe's memory of what was tried). An operation
---- that has not returned, or of which it is not known whether it happened, has no
---- `stop`: it may have happened at any time after its call, or not at all.
+--- Whether a history is linearizable (Herlihy and Wing 1990): whether each
+--- operation may have happened at one moment between its call and its return, so
+--- that what was returned fits. The search is that of Wing and Gong (1993), with
+--- Lowe's (2017) memory of what was tried.
 
 local linearizable = {}
 
----@class Operation
----@field start number when it was called
----@field stop? number when it returned; nil if that is not known
----@field kind "read"|"write"
+---@class corolua.check.Operation what a client did, and what it saw
+---@field start number when it was called, by one clock for all clients
+---@field stop? number when it returned; nil where that is not known: it may have happened at any
+--- time after its call, or not at all
+---@field kind "read"|"write" for a register; for a model of your own whatever it reads
 ---@field value any read, or written
 
----@class Model
----@field initial any
----@field step fun(state: any, operation: Operation): boolean, any whether it fits, new state
+---@class corolua.check.Model what the operations work on
+---@field initial any the state before the first one
+---@field step fun(state: any, operation: corolua.check.Operation): boolean, any whether what it
+--- returned fits, and the state after it; the state that was given stays as it is
+---@field key? fun(state: any): string equal for equal states alone; tostring unless told, which
+--- does for strings, numbers and booleans
 
---- A register, which has the initial value until something is written.
+--- The model of a register, which has the initial value until something is
+--- written. The values are strings, numbers or booleans.
 ---@param initial any
----@return Model
+---@return corolua.check.Model
 function linearizable.register(initial)
   return {
     initial = initial,
@@ -27,6 +31,17 @@ function linearizable.register(initial)
       return operation.value == state, state
     end,
   }
+end
+
+local NO_TIMES = "operation %d: start must be a number, and stop nil or a number not below it"
+
+local function check_times(history, level)
+  for i, operation in ipairs(history) do
+    local start, stop = operation.start, operation.stop
+    if type(start) ~= "number" or stop ~= nil and (type(stop) ~= "number" or stop < start) then
+      error(NO_TIMES:format(i), level + 1)
+    end
+  end
 end
 
 -- A call comes before a return of the same moment: so they overlap.
@@ -90,32 +105,35 @@ local function empty_set(size)
   return bits
 end
 
-local function key_of(bits, state)
-  return table.concat(bits, ",") .. ";" .. tostring(state)
+local function key_of(search)
+  return table.concat(search.bits, ",") .. ";" .. search.key(search.state)
 end
 
 -- The search: `state` after the calls on the `stack`, in that order.
 local function new_search(history, model)
   local head, left = make_list(history)
   return {
-    head = head, left = left, model = model, state = model.initial,
+    head = head, left = left, step = model.step, key = model.key or tostring,
+    state = model.initial,
     bits = empty_set(#history), seen = {}, stack = {}, depth = -1,
   }
 end
 
 -- Has the call happen next, unless that was tried from the same state before.
 local function go_on(search, call)
-  local fits, state = search.model.step(search.state, call.operation)
+  local before = search.state
+  local fits, state = search.step(before, call.operation)
   if not fits then return false end
   flip(search.bits, call.number)
-  local key = key_of(search.bits, state)
+  search.state = state
+  local key = key_of(search)
   if search.seen[key] then
     flip(search.bits, call.number)
+    search.state = before
     return false
   end
   search.seen[key] = true
-  table.insert(search.stack, { call = call, state = search.state })
-  search.state = state
+  table.insert(search.stack, { call = call, state = before })
   if call.has_returned then search.left = search.left - 1 end
   lift(call)
   return true
@@ -138,13 +156,15 @@ local function note(search, event)
   search.depth, search.blocked = #search.stack, event.operation
 end
 
---- Whether the history fits the model. If not, also an operation that nothing
---- can be put before so that it fits.
----@param history Operation[]
----@param model Model
+--- Whether the history of one object fits the model. If not, also the operation
+--- that stood in the way of the longest order that was found. Objects that do not
+--- touch each other are checked one by one, which is much faster.
+---@param history corolua.check.Operation[] in any order
+---@param model corolua.check.Model
 ---@return boolean is_linearizable
----@return Operation? blocked
+---@return corolua.check.Operation? blocked
 function linearizable.check(history, model)
+  check_times(history, 2)
   local search = new_search(history, model)
   local event = search.head.next
   while search.left > 0 do
@@ -161,11 +181,11 @@ function linearizable.check(history, model)
   return true
 end
 
---- Leaves out what says nothing: reads that have not returned, and writes that
---- have not and whose value nobody has read. Only for histories in which no value
---- is written twice.
----@param history Operation[]
----@return Operation[]
+--- The history of a register without what says nothing, and costs time: reads that
+--- have not returned, and writes that have not and whose value nobody has read.
+--- Only for histories in which no value is written twice.
+---@param history corolua.check.Operation[]
+---@return corolua.check.Operation[]
 function linearizable.prune(history)
   local read, kept = {}, {}
   for _, operation in ipairs(history) do

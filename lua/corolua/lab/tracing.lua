@@ -1,0 +1,141 @@
+--- What a lab has to do with traces: the one that it writes, the flight recorder,
+--- and those of the programs on its nodes.
+
+local tell = require("corolua.trace.tell")
+local forgiving = require("corolua.task.forgiving")
+local loop = require("corolua.loop")
+local settle = require("corolua.lab.settle")
+local trace = require("corolua.trace")
+
+local tracing = {}
+
+-- In a lab payloads are the script's own.
+local PREVIEW = 24
+
+local SIGUSR1 = 10
+
+local recorders = 0 -- labs with one
+local watch -- of the signal, while there is one
+local has_failed = false -- an error was told with a file since the first of them opened
+local written = 0 -- files of the recorder
+local settings = setmetatable({}, { __mode = "k" }) -- of programs, by network
+
+-- A name that nobody else has.
+local function new_path()
+  written = written + 1
+  local folder = os.getenv("TMPDIR") or "/tmp"
+  local file <close> = assert(io.open("/proc/self/stat"))
+  return ("%s/corolua-%d-%d.jsonl"):format(folder, file:read("n"), written)
+end
+
+local function dump()
+  local path, ok, why, code
+  repeat
+    path = new_path()
+    ok, why, code = trace.dump(path)
+  until code ~= "EEXIST"
+  if ok then return path end
+  return nil, why
+end
+
+-- The first error says where it is written what came before it.
+local function explain(message)
+  if has_failed then return message end
+  has_failed = true
+  local path, why = dump()
+  if not path then return message .. "\nthe flight recorder was not written: " .. why end
+  return message .. "\nwhat the members saw until then: " .. path
+end
+
+local function has_signal()
+  local path, why = dump()
+  if path then
+    io.stderr:write("corolua: what the members saw until now: ", path, "\n")
+  else
+    io.stderr:write("corolua: the flight recorder was not written: ", why, "\n")
+  end
+end
+
+local function begin_recorder(run)
+  local ok, why, code = trace.record(run)
+  if not ok then return nil, why, code end
+  recorders = recorders + 1
+  if recorders > 1 then return true end
+  has_failed, forgiving.explain = false, explain
+  watch = loop.signal(SIGUSR1, has_signal)
+  if watch then watch:unref() end
+  return true
+end
+
+local function end_recorder()
+  trace.end_record()
+  recorders = recorders - 1
+  if recorders > 0 then return end
+  forgiving.explain = false
+  if watch then watch:cancel() end
+  watch = nil
+end
+
+local function describe(config)
+  return {
+    where = "lab", seed = config.seed, nodes = config.nodes, token = config.token,
+    consensus = config.consensus or config.token * 6 // 5, two_node = config.two_node == true, corosync = config.corosync,
+  }
+end
+
+--- Begins what the options of the lab ask for, before anything of it is opened.
+---@param cluster corolua.lab.Cluster
+---@return true? begun, string? message, string? code
+function tracing.begin(cluster)
+  local config, run = cluster.config, describe(cluster.config)
+  cluster.is_recorded, cluster.trace = false, false
+  if config.recorder ~= false then
+    local ok, why, code = begin_recorder(run)
+    if not ok then return nil, why, code end
+    cluster.is_recorded = true
+  end
+  if not config.trace then return true end
+  local why, code
+  cluster.trace, why, code = trace.begin(config.trace.path, config.trace.preview or PREVIEW, run)
+  if not cluster.trace then
+    cluster.trace = false
+    return nil, why, code
+  end
+  return true
+end
+
+--- A node has this network.
+---@param node corolua.lab.Node
+function tracing.add_node(node)
+  tell.place(node.space:inode(), node.nodeid)
+  local written_trace = node.cluster.trace
+  if written_trace then
+    settings[node.space] = trace.settings(
+      written_trace.path, node.cluster.config.trace.preview or PREVIEW, node.nodeid)
+  end
+end
+
+--- The settings of the environment that programs in a network get.
+---@param space userdata
+---@return string[]
+function tracing.settings(space) return settings[space] or {} end
+
+--- Whether the cluster is settled, for the last line; while its nodes run.
+---@param cluster corolua.lab.Cluster
+function tracing.look(cluster)
+  if cluster.trace then cluster.is_settled = cluster.ready and settle.holds(cluster) end
+end
+
+--- Ends what was begun: the members have left, and the daemons still run.
+---@param cluster corolua.lab.Cluster
+function tracing.finish(cluster)
+  if cluster.trace then
+    local ok, why = cluster.trace:close({ settled = cluster.is_settled })
+    if not ok then io.stderr:write("corolua: warning: not all was written: ", why, "\n") end
+  end
+  for _, node in ipairs(cluster) do tell.place(node.space:inode(), 0) end
+  if cluster.is_recorded then end_recorder() end
+  cluster.trace, cluster.is_recorded = false, false
+end
+
+return tracing
