@@ -187,7 +187,7 @@ static void on_totem_confchg(cpg_handle_t id, struct cpg_ring_id ring,
 			     uint32_t count, const uint32_t *nodeids)
 {
 	const struct cpg *self = (const void *)handle_dispatching();
-	const struct nodes nodes = {nodeids, count};
+	const struct tap_nodes nodes = {nodeids, count};
 
 	(void)id;
 	if (self->state != STATE_LEFT)

@@ -36,7 +36,7 @@ static void on_quorum(quorum_handle_t id, uint32_t quorate,
 		      struct quorum_ring_id ring, uint32_t count,
 		      const uint32_t *nodeids)
 {
-	const struct nodes nodes = {nodeids, count};
+	const struct tap_nodes nodes = {nodeids, count};
 	struct ring_event *event =
 		add_ring_event(KIND_QUORUM, ring.nodeid, ring.seq, &nodes, 1);
 
@@ -50,7 +50,7 @@ static void on_nodelist(quorum_handle_t id, struct quorum_ring_id ring,
 			uint32_t joined_count, const uint32_t *joined,
 			uint32_t left_count, const uint32_t *left)
 {
-	const struct nodes nodes[] = {
+	const struct tap_nodes nodes[] = {
 		{members, member_count},
 		{joined, joined_count},
 		{left, left_count},

@@ -7,7 +7,7 @@
 #include "corosync/ring.h"
 
 struct ring_event *add_ring_event(int kind, uint32_t nodeid, uint64_t seq,
-				  const struct nodes nodes[], size_t lists)
+				  const struct tap_nodes nodes[], size_t lists)
 {
 	struct ring_event *event;
 	uint32_t *end;
@@ -25,7 +25,8 @@ struct ring_event *add_ring_event(int kind, uint32_t nodeid, uint64_t seq,
 	for (size_t i = 0; i < lists; i++) {
 		event->counts[i] = nodes[i].count;
 		if (nodes[i].count > 0)
-			memcpy(end, nodes[i].ids, nodes[i].count * sizeof *end);
+			memcpy(end, nodes[i].list,
+			       nodes[i].count * sizeof *end);
 		end += nodes[i].count;
 	}
 	return event;

@@ -6,16 +6,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "common/tap.h"
 #include "corosync/events.h"
 
 /* Events that tell of a ring with lists of nodes, which three libraries have.
  */
 enum { NODE_LISTS = 3 };
-
-struct nodes {
-	const uint32_t *ids;
-	size_t count;
-};
 
 struct ring_event {
 	struct event event;
@@ -29,7 +25,7 @@ struct ring_event {
 
 /* For a callback: as handle_add_event, filled. */
 struct ring_event *add_ring_event(int kind, uint32_t nodeid, uint64_t seq,
-				  const struct nodes nodes[], size_t lists);
+				  const struct tap_nodes nodes[], size_t lists);
 
 /* Pushes the ring and an array for each list; returns how many values. */
 int push_ring_event(lua_State *L, const struct event *event);

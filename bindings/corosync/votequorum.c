@@ -174,7 +174,7 @@ static void on_nodelist(votequorum_handle_t id, uint64_t context,
 			votequorum_ring_id_t ring, uint32_t count,
 			uint32_t nodeids[])
 {
-	const struct nodes nodes = {nodeids, count};
+	const struct tap_nodes nodes = {nodeids, count};
 
 	(void)id;
 	(void)context;

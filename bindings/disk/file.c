@@ -26,7 +26,7 @@ struct operation {
 	const char *name;
 	/* Takes the arguments from arg on into the job; raises on bad ones. */
 	void (*check)(lua_State *L, int arg, struct file_job *job);
-	int (*run)(int slots[], struct file_job *job);
+	int (*run)(struct file_job *job);
 	/* Pushes one result. */
 	void (*push)(lua_State *L, const struct file_job *job);
 };

@@ -28,6 +28,13 @@ static int failed(struct file_job *job, const char *call)
 	return errno;
 }
 
+static int *slot_of(const struct file_job *job)
+{
+	struct files *files = (struct files *)job->errand.crew;
+
+	return &files->slots[job->slot];
+}
+
 /* A lock is let go first: a process that is being started may have a copy of
  * the descriptor still, with which the lock would live on. */
 static void slot_close(int *fd)
@@ -39,10 +46,10 @@ static void slot_close(int *fd)
 	*fd = -1;
 }
 
-int job_open(int slots[], struct file_job *job)
+int job_open(struct file_job *job)
 {
 	struct stat status;
-	int *fd = &slots[job->slot];
+	int *fd = slot_of(job);
 
 	slot_close(fd);
 	*fd = open(job->path, job->flags | O_CLOEXEC, 0600);
@@ -54,23 +61,23 @@ int job_open(int slots[], struct file_job *job)
 	return 0;
 }
 
-int job_close(int slots[], struct file_job *job)
+int job_close(struct file_job *job)
 {
-	int *fd = &slots[job->slot];
+	int *fd = slot_of(job);
 
 	/* All that counts has been synchronized: this tells nothing more. */
 	slot_close(fd);
 	return 0;
 }
 
-int job_lock(int slots[], struct file_job *job)
+int job_lock(struct file_job *job)
 {
-	if (flock(slots[job->slot], LOCK_EX | LOCK_NB) != 0)
+	if (flock(*slot_of(job), LOCK_EX | LOCK_NB) != 0)
 		return failed(job, "flock");
 	return 0;
 }
 
-int job_read(int slots[], struct file_job *job)
+int job_read(struct file_job *job)
 {
 	size_t wanted = job->length;
 	ssize_t got = 1;
@@ -80,7 +87,7 @@ int job_read(int slots[], struct file_job *job)
 	if (job->bytes == NULL)
 		return failed(job, "malloc");
 	while (job->length < wanted && got != 0) {
-		got = pread(slots[job->slot], job->bytes + job->length,
+		got = pread(*slot_of(job), job->bytes + job->length,
 			    wanted - job->length,
 			    job->offset + (off_t)job->length);
 		if (got < 0 && errno != EINTR)
@@ -91,12 +98,12 @@ int job_read(int slots[], struct file_job *job)
 	return 0;
 }
 
-int job_sync(int slots[], struct file_job *job)
+int job_sync(struct file_job *job)
 {
 	int err;
 
 	do
-		err = fdatasync(slots[job->slot]);
+		err = fdatasync(*slot_of(job));
 	while (err != 0 && errno == EINTR);
 	return err != 0 ? failed(job, "fdatasync") : 0;
 }
@@ -119,16 +126,16 @@ static int write_all(int fd, struct file_job *job)
 	return 0;
 }
 
-int job_write(int slots[], struct file_job *job)
+int job_write(struct file_job *job)
 {
-	int err = write_all(slots[job->slot], job);
+	int err = write_all(*slot_of(job), job);
 
-	return err == 0 && job->sync ? job_sync(slots, job) : err;
+	return err == 0 && job->sync ? job_sync(job) : err;
 }
 
-int job_truncate(int slots[], struct file_job *job)
+int job_truncate(struct file_job *job)
 {
-	int fd = slots[job->slot];
+	int fd = *slot_of(job);
 
 	if (ftruncate(fd, job->offset) != 0)
 		return failed(job, "ftruncate");
@@ -150,38 +157,33 @@ static int sync_folder(struct file_job *job, const char *path)
 	return err;
 }
 
-int job_sync_folder(int slots[], struct file_job *job)
+int job_sync_folder(struct file_job *job)
 {
-	(void)slots;
 	return sync_folder(job, job->path);
 }
 
-int job_mkdir(int slots[], struct file_job *job)
+int job_mkdir(struct file_job *job)
 {
-	(void)slots;
 	return mkdir(job->path, 0700) != 0 ? failed(job, "mkdir") : 0;
 }
 
-int job_rename(int slots[], struct file_job *job)
+int job_rename(struct file_job *job)
 {
-	(void)slots;
 	if (rename(job->path, job->other) != 0)
 		return failed(job, "rename");
 	return 0;
 }
 
-int job_remove(int slots[], struct file_job *job)
+int job_remove(struct file_job *job)
 {
-	(void)slots;
 	return unlink(job->path) != 0 ? failed(job, "unlink") : 0;
 }
 
 static void run(struct errand *errand)
 {
-	struct files *files = (struct files *)errand->crew;
 	struct file_job *job = (struct file_job *)errand;
 
-	job->error = job->run(files->slots, job);
+	job->error = job->run(job);
 }
 
 /* With all that nobody has taken. */

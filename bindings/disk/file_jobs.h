@@ -22,7 +22,7 @@ struct files {
 struct file_job {
 	struct errand errand;
 	const void *kind; /* the giver's own */
-	int (*run)(int slots[], struct file_job *job);
+	int (*run)(struct file_job *job);
 	int slot;
 	int flags;
 	bool sync;
@@ -41,17 +41,17 @@ struct file_job {
 void job_free(struct file_job *job);
 
 /* What a job may do: each returns 0, or what errno says. */
-int job_open(int slots[], struct file_job *job);
-int job_close(int slots[], struct file_job *job);
-int job_lock(int slots[], struct file_job *job);
-int job_read(int slots[], struct file_job *job);
-int job_write(int slots[], struct file_job *job);
-int job_sync(int slots[], struct file_job *job);
-int job_truncate(int slots[], struct file_job *job);
-int job_sync_folder(int slots[], struct file_job *job);
-int job_mkdir(int slots[], struct file_job *job);
-int job_rename(int slots[], struct file_job *job);
-int job_remove(int slots[], struct file_job *job);
+int job_open(struct file_job *job);
+int job_close(struct file_job *job);
+int job_lock(struct file_job *job);
+int job_read(struct file_job *job);
+int job_write(struct file_job *job);
+int job_sync(struct file_job *job);
+int job_truncate(struct file_job *job);
+int job_sync_folder(struct file_job *job);
+int job_mkdir(struct file_job *job);
+int job_rename(struct file_job *job);
+int job_remove(struct file_job *job);
 
 /*
  * Files with their thread, or NULL.

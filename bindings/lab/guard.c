@@ -31,6 +31,7 @@
 #include "common/fork.h"
 #include "common/forked.h"
 #include "common/status.h"
+#include "lab/sys.h"
 
 #define GUARD_NAME "corolua.guard"
 

@@ -2,7 +2,7 @@
  * Namespaces and mounts of the calling thread. Which of them a lab needs, and
  * what to do when one is refused, is decided in Lua.
  */
-#include "lab/namespace.h"
+#include "lab/sys.h"
 
 #include <errno.h>
 #include <fcntl.h>

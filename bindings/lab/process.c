@@ -3,7 +3,7 @@
  * memory is prepared before the fork; the child only makes system calls, and
  * reports the one that failed through a pipe that exec closes.
  */
-#include "lab/process.h"
+#include "lab/sys.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -16,8 +16,7 @@
 #include "common/spelling.h"
 #include "common/status.h"
 #include "lab/guard.h"
-#include "lab/namespace.h"
-#include "lab/process.h"
+#include "lab/sys.h"
 
 /* sys.pipe() -> reading end, writing end | nil, message, code */
 static int sys_pipe(lua_State *L)

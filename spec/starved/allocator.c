@@ -20,7 +20,8 @@ void __wrap_lua_setallocf(lua_State *L, lua_Alloc allocate, void *data);
 static lua_Integer left;   /* requests up to the one that fails; 0 is off */
 static size_t failed_size; /* Lua collects and asks again for as much, once */
 static lua_Alloc allocate_for_lua;
-static _Thread_local bool in_lua; /* its allocator asks for what has been counted */
+static _Thread_local bool
+	in_lua; /* its allocator asks for what has been counted */
 
 static bool fails(void)
 {
