@@ -47,7 +47,7 @@ static void sift(struct heap *heap, size_t index, struct due *due)
 static bool heap_grow(struct heap *heap)
 {
 	size_t room = heap->room == 0 ? FIRST_ROOM : 2 * heap->room;
-	struct due **list = realloc(heap->list, room * sizeof *heap->list);
+	void *list = realloc(heap->list, room * sizeof(struct due *));
 
 	if (list == NULL)
 		return false;

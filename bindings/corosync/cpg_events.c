@@ -34,12 +34,17 @@ struct deliver {
 	char payload[];
 };
 
+enum { ADDRESS_LISTS = 3 };
+
+struct addresses {
+	const struct cpg_address *list;
+	size_t count;
+};
+
 struct confchg {
 	struct event event;
-	size_t members;
-	size_t left;
-	size_t joined;
-	struct cpg_address addresses[]; /* the three lists, one by one */
+	size_t counts[ADDRESS_LISTS];   /* of members, left, joined */
+	struct cpg_address addresses[]; /* the lists, one by one */
 };
 
 void push_members(lua_State *L, const struct cpg_address *list, size_t count)
@@ -95,12 +100,13 @@ static int push_deliver(lua_State *L, const struct event *event)
 static int push_confchg(lua_State *L, const struct event *event)
 {
 	const struct confchg *confchg = (const void *)event;
-	const struct cpg_address *left = confchg->addresses + confchg->members;
+	const struct cpg_address *left =
+		confchg->addresses + confchg->counts[0];
 
 	lua_getiuservalue(L, 1, GROUP_VALUE);
-	push_members(L, confchg->addresses, confchg->members);
-	push_changes(L, left, confchg->left);
-	push_changes(L, left + confchg->left, confchg->joined);
+	push_members(L, confchg->addresses, confchg->counts[0]);
+	push_changes(L, left, confchg->counts[1]);
+	push_changes(L, left + confchg->counts[1], confchg->counts[2]);
 	return 4;
 }
 
@@ -116,12 +122,15 @@ static void on_deliver(cpg_handle_t id, const struct cpg_name *group,
 		       size_t length)
 {
 	const struct cpg *self = (const void *)handle_dispatching();
+	struct life *life = self->handle.life;
 	struct deliver *deliver;
 
 	(void)id;
 	(void)group;
 	if (self->state == STATE_LEFT)
 		return;
+	if (life != NULL)
+		life->tap->delivered(life, nodeid, pid, payload, length);
 	deliver = handle_add_event(KIND_DELIVER, sizeof *deliver + length);
 	if (deliver == NULL)
 		return;
@@ -132,86 +141,18 @@ static void on_deliver(cpg_handle_t id, const struct cpg_name *group,
 }
 
 static bool is_own_leave(const struct cpg *self, const struct cpg_name *group,
-			 const struct cpg_address *left, size_t count)
+			 const struct addresses *left)
 {
 	if (self->state != STATE_LEAVING ||
 	    group->length != self->group.length ||
 	    memcmp(group->value, self->group.value, group->length) != 0)
 		return false;
-	for (size_t i = 0; i < count; i++)
-		if (left[i].nodeid == self->nodeid &&
-		    left[i].pid == (uint32_t)getpid() &&
-		    left[i].reason == CPG_REASON_LEAVE)
+	for (size_t i = 0; i < left->count; i++)
+		if (left->list[i].nodeid == self->nodeid &&
+		    left->list[i].pid == (uint32_t)getpid() &&
+		    left->list[i].reason == CPG_REASON_LEAVE)
 			return true;
 	return false;
-}
-
-static void add_addresses(struct cpg_address **end,
-			  const struct cpg_address *list, size_t count)
-{
-	if (count > 0)
-		memcpy(*end, list, count * sizeof *list);
-	*end += count;
-}
-
-static void on_confchg(cpg_handle_t id, const struct cpg_name *group,
-		       const struct cpg_address *members, size_t member_count,
-		       const struct cpg_address *left, size_t left_count,
-		       const struct cpg_address *joined, size_t joined_count)
-{
-	struct cpg *self = (void *)handle_dispatching();
-	struct confchg *confchg;
-	struct cpg_address *end;
-
-	(void)id;
-	if (self->state == STATE_LEFT)
-		return;
-	if (is_own_leave(self, group, left, left_count))
-		self->state = STATE_LEFT;
-	confchg = handle_add_event(
-		KIND_CONFCHG,
-		sizeof *confchg + (member_count + left_count + joined_count) *
-					  sizeof *end);
-	if (confchg == NULL)
-		return;
-	confchg->members = member_count;
-	confchg->left = left_count;
-	confchg->joined = joined_count;
-	end = confchg->addresses;
-	add_addresses(&end, members, member_count);
-	add_addresses(&end, left, left_count);
-	add_addresses(&end, joined, joined_count);
-}
-
-static void on_totem_confchg(cpg_handle_t id, struct cpg_ring_id ring,
-			     uint32_t count, const uint32_t *nodeids)
-{
-	const struct cpg *self = (const void *)handle_dispatching();
-	const struct tap_nodes nodes = {nodeids, count};
-
-	(void)id;
-	if (self->state != STATE_LEFT)
-		add_ring_event(KIND_TOTEM_CONFCHG, ring.nodeid, ring.seq,
-			       &nodes, 1);
-}
-
-/* Behind its own LEAVE a handle is told of nothing, and so is its trace. */
-static struct life *dispatching_life(void)
-{
-	const struct cpg *self = (const void *)handle_dispatching();
-
-	return self->state == STATE_LEFT ? NULL : self->handle.life;
-}
-
-static void on_traced_deliver(cpg_handle_t id, const struct cpg_name *group,
-			      uint32_t nodeid, uint32_t pid, void *payload,
-			      size_t length)
-{
-	struct life *life = dispatching_life();
-
-	if (life != NULL)
-		life->tap->delivered(life, nodeid, pid, payload, length);
-	on_deliver(id, group, nodeid, pid, payload, length);
 }
 
 static const char *reason_of(unsigned int reason)
@@ -223,48 +164,91 @@ static const char *reason_of(unsigned int reason)
 	return entry->name != NULL ? entry->name : reasons[0].name;
 }
 
-static struct tap_members tapped(struct tap_member *to,
-				 const struct cpg_address *list, size_t count)
+static void tell_confchg(struct life *life, const struct cpg_name *group,
+			 const struct addresses lists[])
 {
-	if (count > CPG_MEMBERS_MAX)
-		count = CPG_MEMBERS_MAX;
-	for (size_t i = 0; i < count; i++)
-		to[i] = (struct tap_member){list[i].nodeid, list[i].pid,
-					    reason_of(list[i].reason)};
-	return (struct tap_members){to, count};
+	struct tap_member members[ADDRESS_LISTS][CPG_MEMBERS_MAX];
+	struct tap_members told[ADDRESS_LISTS];
+
+	for (size_t n = 0; n < ADDRESS_LISTS; n++) {
+		const struct cpg_address *list = lists[n].list;
+		size_t count = lists[n].count;
+
+		if (count > CPG_MEMBERS_MAX)
+			count = CPG_MEMBERS_MAX;
+		for (size_t i = 0; i < count; i++)
+			members[n][i] =
+				(struct tap_member){list[i].nodeid, list[i].pid,
+						    reason_of(list[i].reason)};
+		told[n] = (struct tap_members){members[n], count};
+	}
+	life->tap->confchg(life, group->value, group->length, told[0], told[1],
+			   told[2]);
 }
 
-static void on_traced_confchg(cpg_handle_t id, const struct cpg_name *group,
-			      const struct cpg_address *members,
-			      size_t member_count,
-			      const struct cpg_address *left, size_t left_count,
-			      const struct cpg_address *joined,
-			      size_t joined_count)
+static void add_confchg(const struct addresses lists[])
 {
-	struct tap_member lists[3][CPG_MEMBERS_MAX];
-	const struct cpg *self = (const void *)handle_dispatching();
-	struct life *life = dispatching_life();
+	struct confchg *confchg;
+	struct cpg_address *end;
+	size_t count = 0;
 
+	for (size_t n = 0; n < ADDRESS_LISTS; n++)
+		count += lists[n].count;
+	confchg = handle_add_event(KIND_CONFCHG,
+				   sizeof *confchg + count * sizeof *end);
+	if (confchg == NULL)
+		return;
+	end = confchg->addresses;
+	for (size_t n = 0; n < ADDRESS_LISTS; n++) {
+		confchg->counts[n] = lists[n].count;
+		if (lists[n].count > 0)
+			memcpy(end, lists[n].list,
+			       lists[n].count * sizeof *end);
+		end += lists[n].count;
+	}
+}
+
+/* Behind its own LEAVE a handle is told of nothing, and so is its trace. */
+static void on_confchg(cpg_handle_t id, const struct cpg_name *group,
+		       const struct cpg_address *members, size_t member_count,
+		       const struct cpg_address *left, size_t left_count,
+		       const struct cpg_address *joined, size_t joined_count)
+{
+	const struct addresses lists[ADDRESS_LISTS] = {
+		{members, member_count},
+		{left, left_count},
+		{joined, joined_count},
+	};
+	struct cpg *self = (void *)handle_dispatching();
+	struct life *life = self->handle.life;
+
+	(void)id;
+	if (self->state == STATE_LEFT)
+		return;
 	if (life != NULL)
-		life->tap->confchg(life, group->value, group->length,
-				   tapped(lists[0], members, member_count),
-				   tapped(lists[1], left, left_count),
-				   tapped(lists[2], joined, joined_count));
-	on_confchg(id, group, members, member_count, left, left_count, joined,
-		   joined_count);
-	if (life != NULL && self->state == STATE_LEFT)
-		life->tap->left(life);
+		tell_confchg(life, group, lists);
+	if (is_own_leave(self, group, &lists[1])) {
+		self->state = STATE_LEFT;
+		if (life != NULL)
+			life->tap->left(life);
+	}
+	add_confchg(lists);
 }
 
-static void on_traced_totem_confchg(cpg_handle_t id, struct cpg_ring_id ring,
-				    uint32_t count, const uint32_t *nodeids)
+static void on_totem_confchg(cpg_handle_t id, struct cpg_ring_id ring,
+			     uint32_t count, const uint32_t *nodeids)
 {
-	struct life *life = dispatching_life();
+	const struct cpg *self = (const void *)handle_dispatching();
+	const struct tap_nodes nodes = {nodeids, count};
+	struct life *life = self->handle.life;
 
+	(void)id;
+	if (self->state == STATE_LEFT)
+		return;
 	if (life != NULL)
 		life->tap->ring(life, (struct tap_ring){ring.nodeid, ring.seq},
-				(struct tap_nodes){nodeids, count});
-	on_totem_confchg(id, ring, count, nodeids);
+				nodes);
+	add_ring_event(KIND_TOTEM_CONFCHG, ring.nodeid, ring.seq, &nodes, 1);
 }
 
 cs_error_t group_connect(struct connection *connection)
@@ -277,11 +261,6 @@ cs_error_t group_connect(struct connection *connection)
 		.flags = connection->flags,
 	};
 
-	if (connection->traced) {
-		data.cpg_deliver_fn = on_traced_deliver;
-		data.cpg_confchg_fn = on_traced_confchg;
-		data.cpg_totem_confchg_fn = on_traced_totem_confchg;
-	}
 	return cpg_model_initialize(&connection->id, CPG_MODEL_V1,
 				    (cpg_model_data_t *)&data, NULL);
 }

@@ -28,7 +28,7 @@ struct connection {
 	unsigned int
 		flags;  /* what the script asked for, in the library's way */
 	uint32_t type;  /* what the daemon calls itself: quorum alone */
-	bool traced;    /* a trace is told of it, by callbacks of their own */
+	bool traced;    /* a trace is told of it */
 	uint64_t place; /* connect_place(), where a trace wants it; else 0 */
 };
 

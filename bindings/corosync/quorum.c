@@ -37,10 +37,15 @@ static void on_quorum(quorum_handle_t id, uint32_t quorate,
 		      const uint32_t *nodeids)
 {
 	const struct tap_nodes nodes = {nodeids, count};
-	struct ring_event *event =
-		add_ring_event(KIND_QUORUM, ring.nodeid, ring.seq, &nodes, 1);
+	struct life *life = handle_dispatching()->life;
+	struct ring_event *event;
 
 	(void)id;
+	if (life != NULL)
+		life->tap->quorum(life, quorate != 0,
+				  (struct tap_ring){ring.nodeid, ring.seq},
+				  nodes);
+	event = add_ring_event(KIND_QUORUM, ring.nodeid, ring.seq, &nodes, 1);
 	if (event != NULL)
 		event->quorate = quorate != 0;
 }
@@ -55,8 +60,11 @@ static void on_nodelist(quorum_handle_t id, struct quorum_ring_id ring,
 		{joined, joined_count},
 		{left, left_count},
 	};
+	struct life *life = handle_dispatching()->life;
 
 	(void)id;
+	if (life != NULL)
+		life->tap->nodelist(life, nodes[1], nodes[2]);
 	add_ring_event(KIND_NODELIST, ring.nodeid, ring.seq, nodes, 3);
 }
 
@@ -91,34 +99,6 @@ static const struct blocking blocking[] = {
 	{NULL, NULL, 0, NULL, NULL, NULL},
 };
 
-static void on_traced_quorum(quorum_handle_t id, uint32_t quorate,
-			     struct quorum_ring_id ring, uint32_t count,
-			     const uint32_t *nodeids)
-{
-	struct life *life = handle_dispatching()->life;
-
-	if (life != NULL)
-		life->tap->quorum(life, quorate != 0,
-				  (struct tap_ring){ring.nodeid, ring.seq},
-				  (struct tap_nodes){nodeids, count});
-	on_quorum(id, quorate, ring, count, nodeids);
-}
-
-static void on_traced_nodelist(quorum_handle_t id, struct quorum_ring_id ring,
-			       uint32_t member_count, const uint32_t *members,
-			       uint32_t joined_count, const uint32_t *joined,
-			       uint32_t left_count, const uint32_t *left)
-{
-	struct life *life = handle_dispatching()->life;
-
-	if (life != NULL)
-		life->tap->nodelist(life,
-				    (struct tap_nodes){joined, joined_count},
-				    (struct tap_nodes){left, left_count});
-	on_nodelist(id, ring, member_count, members, joined_count, joined,
-		    left_count, left);
-}
-
 /*
  * quorum.initialize(callbacks)
  *   -> handle, "free" | "set" | nil, message, code
@@ -137,10 +117,6 @@ static cs_error_t tracker_connect(struct connection *connection)
 	};
 	cs_error_t err;
 
-	if (connection->traced) {
-		data.quorum_notify_fn = on_traced_quorum;
-		data.nodelist_notify_fn = on_traced_nodelist;
-	}
 	err = quorum_model_initialize(&connection->id, QUORUM_MODEL_V1,
 				      (quorum_model_data_t *)&data,
 				      &connection->type, NULL);
