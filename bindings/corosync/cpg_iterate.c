@@ -13,8 +13,7 @@ static const struct name iterations[] = {
 	{0, NULL},
 };
 
-static cs_error_t push_next(lua_State *L, const struct iteration *iteration,
-			    bool with_member)
+static cs_error_t push_next(lua_State *L, const struct iteration *iteration)
 {
 	struct cpg_iteration_description_t found;
 	cs_error_t err = cpg_iteration_next(iteration->id, &found);
@@ -24,22 +23,11 @@ static cs_error_t push_next(lua_State *L, const struct iteration *iteration,
 	lua_createtable(L, 0, 2);
 	lua_pushlstring(L, found.group.value, found.group.length);
 	lua_setfield(L, -2, "group");
-	if (with_member) {
+	if (iteration->kind != CPG_ITERATION_NAME_ONLY) {
 		push_member(L, found.nodeid, found.pid);
 		lua_setfield(L, -2, "member");
 	}
 	return CS_OK;
-}
-
-static cs_error_t push_name_only(lua_State *L,
-				 const struct iteration *iteration)
-{
-	return push_next(L, iteration, false);
-}
-
-static cs_error_t push_process(lua_State *L, const struct iteration *iteration)
-{
-	return push_next(L, iteration, true);
 }
 
 static void finalize(const struct iteration *iteration)
@@ -63,8 +51,8 @@ int group_iterate(lua_State *L)
 	struct iteration iteration = {
 		.width = 1,
 		.call = "cpg_iteration_next",
-		.next = kind == CPG_ITERATION_NAME_ONLY ? push_name_only
-							: push_process,
+		.kind = kind,
+		.next = push_next,
 		.finalize = finalize,
 	};
 	cs_error_t err;

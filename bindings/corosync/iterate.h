@@ -12,8 +12,9 @@
 struct iteration {
 	uint64_t handle; /* of the C library */
 	uint64_t id;
-	int width;        /* how many values a step has */
-	const char *call; /* that next makes, for messages */
+	unsigned int kind; /* of what is asked for, in the library's way */
+	int width;         /* how many values a step has */
+	const char *call;  /* that next makes, for messages */
 	/* Pushes the values of the next step, if there is one. */
 	cs_error_t (*next)(lua_State *L, const struct iteration *iteration);
 	void (*finalize)(const struct iteration *iteration);
