@@ -1,6 +1,7 @@
 -- Not sanitized: it compares what programs print, and reaches no C of its own.
 local lfs = require("lfs")
 local blocks = dofile("tools/blocks.lua")
+local files = require("spec.support.files")
 local support = require("spec.support")
 
 -- Numbers of rings, processes and times, what is said to be about something,
@@ -22,7 +23,7 @@ local function run(what)
   return printed[what]
 end
 
-local documents = { "README.md", "CONTRIBUTING.md" }
+local documents = { "README.md", "CONTRIBUTING.md", "ARCHITECTURE.md" }
 for _, folder in ipairs({ "docs/", "docs/book/", "docs/decisions/", "docs/how/" }) do
   for name in lfs.dir(folder) do
     if name:match("%.md$") then table.insert(documents, folder .. name) end
@@ -63,6 +64,34 @@ describe("documents", function()
       assert.is_true(anchors_of(path)[anchor], ("%s: %s#%s"):format(document, file, anchor))
     end
   end
+
+  it("name only sources that exist: ARCHITECTURE.md", function()
+    local SOURCES, known = { lua = true, c = true, h = true, cmake = true }, {}
+    for _, folder in ipairs({ "bindings", "host", "lua", "spec", "tools", "cmake" }) do
+      for _, path in ipairs(files.below(folder)) do known["/" .. folder .. "/" .. path] = true end
+    end
+    local function is_there(name)
+      for path in pairs(known) do
+        if path:sub(-#name - 1) == "/" .. name then return true end
+      end
+    end
+    local text = blocks.read("ARCHITECTURE.md")
+    local count = 0
+    for name, ending in text:gmatch("`([%w_/]+%.(%l+))`") do
+      if SOURCES[ending] then
+        assert.is_true(is_there(name), name)
+        count = count + 1
+      end
+    end
+    assert.is_true(count > 20)
+    for folder in text:gmatch("`([%w_/]+)/`") do
+      local found = false
+      for path in pairs(known) do
+        found = found or path:find("/" .. folder .. "/", 1, true) ~= nil
+      end
+      assert.is_true(found or lfs.attributes(folder, "mode") == "directory", folder)
+    end
+  end)
 
   it("name only files and headings that exist", function()
     for _, document in ipairs(documents) do

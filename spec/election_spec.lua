@@ -26,7 +26,8 @@ describe("election", function()
         "boss", { windov = 1 }, "unknown option 'windov', did you mean 'window'%?",
       },
       ["a timeout that is none"] = {
-        "boss", { timeout = "x" }, "timeout must be a number of seconds that is not negative",
+        "boss", { timeout = "x" },
+        "election.join: option 'timeout' must be a number of seconds, 0 or more, got \"x\"",
       },
       ["a lease of no time"] = {
         "boss", { lease = 0 }, "option 'lease' must be a number of seconds above 0, got 0",
@@ -34,7 +35,9 @@ describe("election", function()
       ["a lease that is none"] = {
         "boss", { lease = true }, "option 'lease' must be a number of seconds above 0, got true",
       },
-      ["options that are no table"] = { "boss", 3, "a table of options was expected, got number" },
+      ["options that are no table"] = {
+        "boss", 3, "election.join: a table of options was expected, got 3",
+      },
       ["a group that ignores quorum"] = {
         "boss", { quorum = "ignore" }, 'the group has quorum = "ignore", and without quorum nobody',
       },

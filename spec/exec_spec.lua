@@ -188,20 +188,21 @@ describe("corolua.task.exec", function()
         function() exec("true", "x") end,
       ["exec: argument 2 must be a string, got a table"] = function() exec("true", { 1, {} }) end,
       ["exec: argument 1 must have no NUL byte"] = function() exec("true", { "\0" }) end,
-      ["unknown option 'timout', did you mean 'timeout'%?"] =
+      ["exec: unknown option 'timout', did you mean 'timeout'%?"] =
         function() exec("true", nil, { timout = 1 }) end,
-      ["exec: timeout must be a number of seconds that is not negative, got \"1\""] =
+      ["exec: option 'timeout' must be a number of seconds, 0 or more, got \"1\""] =
         function() exec("true", nil, { timeout = "1" }) end,
-      ["exec: input must be a string, got a table"] =
+      ["exec: option 'input' must be a string, got a table"] =
         function() exec("true", nil, { input = {} }) end,
-      ["exec: env must be a table of values by name, got \"A=1\""] =
+      ["exec: option 'env' must be a table of values by name, got \"A=1\""] =
         function() exec("true", nil, { env = "A=1" }) end,
       ["exec: a variable of env must have a name without '=', got \"A=\""] =
         function() exec("true", nil, { env = { ["A="] = "x" } }) end,
       ["exec: env.A must be a string, got true"] =
         function() exec("true", nil, { env = { A = true } }) end,
-      ["exec: cwd must be a string, got 1"] = function() exec("true", nil, { cwd = 1 }) end,
-      ["exec: max_output must be an integer that is not negative, got 1.5"] =
+      ["exec: option 'cwd' must be a string, got 1"] =
+        function() exec("true", nil, { cwd = 1 }) end,
+      ["exec: option 'max_output' must be an integer of 0 or more, got 1.5"] =
         function() exec("true", nil, { max_output = 1.5 }) end,
       ["exec waits, which a coroutine inside a task cannot"] =
         function() assert(coroutine.resume(coroutine.create(exec), "true")) end,

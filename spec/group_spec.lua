@@ -25,12 +25,11 @@ describe("corolua.group", function()
 
   -- Three members of one group, one on each node, with what they were told.
   local function members(name, options)
-    local rooms = {}
+    local rooms = { told = { {}, {}, {} } }
     for i = 1, 3 do
       rooms[i] = cluster[i]:group(name, options)
-      rooms[i].told = {}
       rooms[i].on.message = function(payload, from)
-        table.insert(rooms[i].told, tostring(from):match("^%d+") .. ":" .. payload)
+        table.insert(rooms.told[i], tostring(from):match("^%d+") .. ":" .. payload)
       end
       assert(rooms[i]:join())
     end
@@ -99,10 +98,10 @@ describe("corolua.group", function()
         end
       end
       eventually(function()
-        return #rooms[1].told + #rooms[2].told + #rooms[3].told == 450
+        return #rooms.told[1] + #rooms.told[2] + #rooms.told[3] == 450
       end)
-      assert.same(rooms[1].told, rooms[2].told)
-      assert.same(rooms[1].told, rooms[3].told)
+      assert.same(rooms.told[1], rooms.told[2])
+      assert.same(rooms.told[1], rooms.told[3])
       leave(rooms)
     end)
 
@@ -219,7 +218,7 @@ describe("corolua.group", function()
       local room = corolua.group("events")
       assert.error_matches(function() room.on.mesage = print end,
         "unknown event 'mesage', did you mean 'message'?")
-      assert.error_matches(function() room.on.message = 1 end, "must be a function, got number")
+      assert.error_matches(function() room.on.message = 1 end, "must be a function, got 1")
     end)
 
     it("that raise end the order nowhere when on.error forgives", function()
@@ -281,17 +280,18 @@ describe("corolua.group", function()
         { { windw = 1 }, "unknown option 'windw', did you mean 'window'?" },
         { { window = 0 }, "option 'window' must be an integer of 1 to 256, got 0" },
         { { window = 257 }, "got 257" },
-        { { quorum = "maybe" }, "must be \"required\" or \"ignore\", got \"maybe\"" },
-        { { max_held = 1.5 }, "positive integer" },
-        { { overload = true }, "\"leave\" or \"stop_reading\"" },
+        { { quorum = "maybe" }, "must be one of \"required\", \"ignore\", got \"maybe\"" },
+        { { max_held = 1.5 }, "an integer of 1 or more, got 1.5" },
+        { { overload = true }, "\"leave\", \"stop_reading\", got true" },
         { { reconnect = -1 }, "true, false or a number of seconds" },
-        { { packed = 1 }, "option 'packed' must be true or false, got 1" },
+        { { packed = 1 }, "option 'packed' must be a boolean, got 1" },
         { { fragment = true }, "option 'fragment' needs packed = true" },
-        { { packed = true, fragment = "yes" }, "option 'fragment' must be true or false" },
+        { { packed = true, fragment = "yes" }, "option 'fragment' must be a boolean" },
         { { packed = true, max_message = 0 }, "option 'max_message' must be an integer of 1" },
         { { packed = true, max_message = (1 << 30) + 1 },
           "option 'max_message' must be an integer of 1 to 1073741824, got 1073741825" },
-        { { codec = "jsn" }, 'codec must be "string", "json" or a table with encode and decode' },
+        { { codec = "jsn" },
+          'codec\' must be "string", "json" or { encode =, decode = }, got "jsn", did you mean' },
         { { codec = { encode = tostring } }, "decode" },
       }) do
         local _, problem = pcall(function() corolua.group("x", case[1]) end)
@@ -302,17 +302,19 @@ describe("corolua.group", function()
     it("of calls are checked at the caller's line", function()
       local room = corolua.group("x")
       for problem, wrong in pairs({
-        ["timeout must be a number of seconds that is not negative, got \"x\""] = function()
+        ["join: option 'timeout' must be a number of seconds, 0 or more, got \"x\""] = function()
           room:join({ timeout = "x" })
         end,
-        ["timeout must be a number of seconds that is not negative, got %-1"] = function()
+        ["send: option 'timeout' must be a number of seconds, 0 or more, got %-1"] = function()
           room:send("x", { timeout = -1 })
         end,
-        ["unknown option 'timout', did you mean 'timeout'?"] = function()
+        ["leave: unknown option 'timout', did you mean 'timeout'?"] = function()
           room:leave({ timout = 1 })
         end,
-        ["seconds that is not negative, got \"y\""] = function() room:next("message", "y") end,
-        ["the handler of 'message' must be a function, got number"] = function()
+        ["next: the time must be a number of seconds, 0 or more, got \"y\""] = function()
+          room:next("message", "y")
+        end,
+        ["the handler of 'message' must be a function, got 5"] = function()
           room.on.message = 5
         end,
         ["a message must be a string, got table"] = function() room:try_send({}) end,

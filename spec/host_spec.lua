@@ -83,7 +83,7 @@ local STATUSES = {
       require("corolua").spawn(function() deep() end)']], 1, "oops\nstack trace.*deep" },
   { "leaves its own functions out of a traceback",
     [[-e 'require("corolua").group("x", { window = 0 })']], 1,
-    "^corolua: %(command line%):1: option [^\n]*\nstack traceback:\n"
+    "^corolua: %(command line%):1: group: option [^\n]*\nstack traceback:\n"
     .. "\t%(command line%):1: in main chunk\n$" },
   { "leaves its own functions out of a traceback from the loop",
     [[-e 'require("corolua.loop").timer(0, function() error("oops") end)
@@ -92,7 +92,7 @@ local STATUSES = {
     .. "\t%(command line%):1: in function <%(command line%):1>\n$" },
   { "tells a number from a string that looks like one",
     [[-e 'require("corolua").after("1", print)']], 1,
-    "after: seconds must be a number that is not negative, got \"1\" %(a string%)\n" },
+    "after: the time must be a number of seconds, 0 or more, got \"1\" %(a string%)\n" },
   { "names a group that has handlers and was never joined", [[-e '
       local corolua = require("corolua")
       for _, name in ipairs({ "b", "a", "silent" }) do
@@ -145,7 +145,7 @@ describe("the program", function()
     local pipe <close> = assert(io.popen(("COROLUA_TRACEBACK=full '%s' -e '%s' 2>&1")
       :format(support.program, [[require("corolua").group("x", { window = 0 })]])))
     local output = pipe:read("a")
-    assert.matches("\n\t[^\n]*corolua/group/options%.lua:%d+: ", output)
+    assert.matches("\n\t[^\n]*corolua/base/args%.lua:%d+: ", output)
     assert.matches("\n\t%(command line%):1: in main chunk\n", output)
     assert.matches("\n\tcorolua/cli/main%.lua:%d+: ", output)
   end)

@@ -112,13 +112,13 @@ describe("corolua.base.inspect", function()
   end))
 
   it("refuses options that are none", function()
-    support.raises("unknown option 'dept', did you mean 'depth'%?",
+    support.raises("inspect: unknown option 'dept', did you mean 'depth'%?",
       function() inspect(1, { dept = 1 }) end)
-    support.raises("option 'depth' must be an integer that is not negative, got \"1\"",
+    support.raises("option 'depth' must be an integer of 0 or more, got \"1\"",
       function() inspect(1, { depth = "1" }) end)
-    support.raises("option 'bytes' must be an integer that is not negative, got %-1",
+    support.raises("option 'bytes' must be an integer of 0 or more, got %-1",
       function() inspect(1, { bytes = -1 }) end)
-    support.raises("a table of options was expected, got number", function() inspect(1, 2) end)
+    support.raises("a table of options was expected, got 2", function() inspect(1, 2) end)
   end)
 
   it("shows what a cluster tells of, and so does tostring", function()
@@ -167,12 +167,12 @@ end)
 
 describe("corolua.base.shown", function()
   it("shows an argument that is wrong", function()
-    assert.equal('"a\\nb"', shown("a\nb"))
-    assert.equal('"1" (a string)', shown("1"))
-    assert.equal("nil", shown(nil))
-    assert.equal("a table", shown({}))
-    assert.equal("a function", shown(print))
-    assert.equal("group 'demo'", shown(corolua.group("demo")))
-    assert.equal("file", shown(io.stdout))
+    assert.equal('"a\\nb"', shown.value("a\nb"))
+    assert.equal('"1" (a string)', shown.value("1"))
+    assert.equal("nil", shown.value(nil))
+    assert.equal("a table", shown.value({}))
+    assert.equal("a function", shown.value(print))
+    assert.equal("group 'demo'", shown.value(corolua.group("demo")))
+    assert.equal("file", shown.value(io.stdout))
   end)
 end)

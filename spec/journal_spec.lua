@@ -161,7 +161,7 @@ describe("corolua.journal", function()
     local task = scheduler.spawn(function() return select(3, book:compact(5, "five")) end)
     scheduler.sleep(0)
     assert.equal("ERR_BUSY", (select(3, book:compact(6, "six"))))
-    support.raises("journal:cut: index must be an integer of 5 to 10, got 4", function()
+    support.raises("cut: index must be an integer of 5 to 10, got 4", function()
       book:cut(4)
     end)
     assert(book:replace(20, "twenty"))
@@ -382,23 +382,25 @@ describe("corolua.journal", function()
     book:append("one")
     local cases = {
       { "dir must be the path of a folder", function() journal.open(7) end },
-      { "unknown option 'rety', did you mean 'retry'%?", function()
+      { "journal.open: unknown option 'rety', did you mean 'retry'%?", function()
         journal.open(folder, { rety = 1 })
       end },
-      { "retry must be seconds that are not negative, got x", function()
+      { "option 'retry' must be a number of seconds, 0 or more, got \"x\"", function()
         journal.open(folder, { retry = "x" })
       end },
-      { "a string of at most 268435456 bytes was expected, got table", function()
+      { "append: the record must be a string, got a table", function()
         book:append({})
       end },
       { "index must be an integer of 0 to 1, got 2", function() book:cut(2) end },
-      { "index must be an integer from 0 on, got nil", function() book:compact(nil) end },
-      { "snapshot must be a string or nil, got table", function() book:compact(1, {}) end },
-      { "meta must be a string or nil, got table", function() book:replace(1, "", {}) end },
-      { "index must be an integer from 0 on, got %-1", function() book:replace(-1) end },
-      { "index must be an integer from 1 on, got one", function() book:record("one") end },
+      { "compact: index must be an integer of 0 to %d+, got nil",
+        function() book:compact(nil) end },
+      { "snapshot must be a string, got a table", function() book:compact(1, {}) end },
+      { "meta must be a string, got a table", function() book:replace(1, "", {}) end },
+      { "replace: index must be an integer of 0 to %d+, got %-1", function() book:replace(-1) end },
+      { "record: index must be an integer of 1 to %d+, got \"one\"",
+        function() book:record("one") end },
       { "index must be an integer of 1 to 2, got 3", function() book:records(3) end },
-      { "seconds must be a number that is not negative", function() book:sync(-1) end },
+      { "sync: the time must be a number of seconds, 0 or more", function() book:sync(-1) end },
       { "unknown event 'writen', did you mean 'written'%?", function()
         book.on.writen = print
       end },

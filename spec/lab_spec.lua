@@ -37,6 +37,29 @@ describe("corolua.lab", function()
       assert.is_true(cluster:settle(10))
     end)
 
+    local slips = {
+      { "partiton", "a cluster", "partition", function() return cluster end },
+      { "clsed", "a cluster", "closed", function() return cluster end },
+      { "isrunning", "a node", "is_running", function() return cluster[1] end },
+      { "psused", "a node", "paused", function() return cluster[1] end },
+      { "lins", "a script", "lines", function() return assert(cluster[1]:run("-e", "")) end },
+      { "waite", "a nemesis", "wait", function()
+        local nemesis = cluster:nemesis({ lasting = 0.001, faults = { isolate = 1 } })
+        assert(nemesis:wait())
+        return nemesis
+      end },
+    }
+
+    for _, slip in ipairs(slips) do
+      local name, what, meant, object = table.unpack(slip)
+      it(("raises on the unknown name %s of %s"):format(name, what), function()
+        local of = object()
+        support.raises(("%s has no '%s', did you mean '%s'%%?$"):format(what, name, meant),
+          function() local _ = of[name] end)
+        assert.is_nil(of[99])
+      end)
+    end
+
     it("is shown as a line per node", function()
       local line = "node %d +running +quorate +ring 1%.%x+  { 1, 2, 3 }"
       assert.matches("^" .. line .. "\n" .. line .. "\n" .. line .. "$", tostring(cluster))
@@ -139,7 +162,7 @@ describe("corolua.lab", function()
 
   describe("start", function()
     local wrong = {
-      { { nodse = 3 }, "unknown lab option 'nodse', did you mean 'nodes'?" },
+      { { nodse = 3 }, "lab.start: unknown option 'nodse', did you mean 'nodes'?" },
       { { nodes = 0 }, "'nodes' must be an integer of 1 to 64, got 0" },
       { { nodes = 65 }, "'nodes' must be an integer of 1 to 64, got 65" },
       { { nodes = 2.5 }, "'nodes' must be an integer of 1 to 64, got 2.5" },
@@ -156,14 +179,14 @@ describe("corolua.lab", function()
       { { knet_pong_count = 2 }, "'knet_pong_count' needs transport = \"knet\"" },
       { { network = "bridge", pcap = "x" }, "'pcap' needs network = \"switch\"" },
       { { port = 65536 }, "'port' must be an integer of 1 to 65535, got 65536" },
-      { { timeout = 0 / 0 }, "'timeout' must be a number of seconds, got" },
+      { { timeout = 0 / 0 }, "'timeout' must be a number of seconds above 0, got" },
       { { last_man_standing_windw = 1 }, "did you mean 'last_man_standing_window'?" },
       { { transport = "knet", crypto = { hash = "sha257" } },
-        "key of crypto 'hash' must be one of \"none\"" },
+        "lab.start: crypto: key 'hash' must be one of \"none\"" },
       { { links = 2 }, "'links' of 2 needs transport = \"knet\"" },
       { { crypto = true }, "'crypto' needs transport = \"knet\"" },
       { { transport = "knet", crypto = { ciper = 1 } },
-        "unknown key of crypto 'ciper', did you mean 'cipher'?" },
+        "lab.start: crypto: unknown key 'ciper', did you mean 'cipher'?" },
     }
 
     for _, case in ipairs(wrong) do

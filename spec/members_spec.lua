@@ -68,7 +68,7 @@ describe("corosync.cpg.is_member", function()
     local results = assert(service:call("answer", nil, { to = cpg.member(me.nodeid, me.pid) }))
     assert.equal(42, results)
     local claims = setmetatable({}, { __tostring = function() return "1/2" end })
-    support.raises("call: to%[1%] must be a member, got 1/2",
+    support.raises("call: option 'to'%[1%] must be a member, got 1/2",
       function() service:call("answer", nil, { to = { claims } }) end)
   end)
 end)

@@ -10,6 +10,7 @@ local lab = require("corolua.lab")
 local reference = dofile("tools/reference.lua")
 local replica = require("corolua.replica")
 local rpc = require("corolua.rpc")
+local trace = require("corolua.trace")
 local virtual_synchrony = require("corolua.check.virtual_synchrony")
 
 local function sorted_keys(set)
@@ -60,7 +61,7 @@ describe("docs/reference.md", function()
 
   teardown(function()
     cluster:close()
-    os.execute("rm -r " .. folder)
+    os.execute(("rm -r %s %s.jsonl"):format(folder, folder))
   end)
 
   it("is what tools/docs writes", function()
@@ -83,12 +84,13 @@ describe("docs/reference.md", function()
       return assert(replica.open(node():group("state", STATE), { apply = function() end }))
     end,
     Journal = function() return assert(journal.open(folder)) end,
+    Trace = function() return assert(trace.start(folder .. ".jsonl")) end,
     ["lab.Cluster"] = function() return cluster end,
     ["lab.Node"] = node,
     ["lab.Nemesis"] = function() return cluster:replay({}) end,
-    ["lab.Plan"] = function() return cluster:replay({}).list end,
+    ["lab.Schedule"] = function() return cluster:replay({}).list end,
     ["lab.Script"] = function() return assert(node():run("-e", "")) end,
-    ["check.History"] = function() return virtual_synchrony.history(1) end,
+    ["check.HandleHistory"] = function() return virtual_synchrony.history(1) end,
     ["cpg.Handle"] = function() return assert(node():cpg({})) end,
     ["quorum.Handle"] = function() return assert(node():quorum_handle({})) end,
     ["votequorum.Handle"] = function() return assert(node():votequorum({})) end,

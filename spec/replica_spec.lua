@@ -40,20 +40,21 @@ describe("replica", function()
     end
 
     it("raises for bad options", function()
-      refuses("a table of options was expected, got nil", nil)
+      refuses("replica.open: option 'apply' must be a function, got nil", nil)
+      refuses("replica.open: a table of options was expected, got 7", 7)
       refuses("option 'apply' must be a function, got nil", {})
       refuses("unknown option 'aply', did you mean 'apply'?", { aply = add })
       refuses("option 'restore' must be a function, got nil",
         { apply = add, snapshot = tostring })
       refuses("option 'dir' must be the path of a folder, got 7", { apply = add, dir = 7 })
-      refuses("\"majority\" or \"all\", got most", { apply = add, durable = "most" })
+      refuses("\"majority\", \"all\", got \"mosst\"", { apply = add, durable = "mosst" })
       refuses("option 'durable' = \"all\" needs the option 'dir'", { apply = add, durable = "all" })
-      refuses("option 'snapshot_after' must be a positive integer, got 0",
+      refuses("option 'snapshot_after' must be an integer of 1 or more, got 0",
         { apply = add, snapshot_after = 0 })
       refuses("option 'initial': snapshot cannot take it: .*is a function",
         { apply = add, initial = { print } })
-      refuses("codec must be", { apply = add, codec = "xml" })
-      refuses("option 'snapshot' must return a string, got table",
+      refuses("option 'codec' must be", { apply = add, codec = "xml" })
+      refuses("what option 'snapshot' returns must be a string, got a table",
         { apply = add, snapshot = function(state) return state end, restore = tostring })
     end)
 

@@ -85,23 +85,24 @@ describe("rpc", function()
       { "a name that is none", { "" }, "a group's name has 1 to 127 bytes, got 0" },
       { "what is no group", { {} }, "rpc.open: a group or its name was expected, got table" },
       { "methods that are no table", { "a", 7 },
-        "rpc.open: methods must be a table of functions by name, got number" },
+        "rpc.open: methods must be a table of functions by name, got 7" },
       { "a method that is no function", { "a", { add = 7 } },
-        "rpc.open: the method 'add' must be a function, got number" },
+        "rpc.open: the method 'add' must be a function, got 7" },
       { "a method without a name", { "a", { print } },
-        "rpc.open: a method's name must be a string, got number" },
+        "rpc.open: a method's name must be a string, got 1" },
       { "a method of a long name", { "a", { [("x"):rep(256)] = print } },
         "rpc.open: a method's name has 1 to 255 bytes, got 256" },
       { "an unknown option", { "a", {}, { timout = 1 } },
-        "unknown option 'timout', did you mean 'timeout'?" },
+        "rpc.open: unknown option 'timout', did you mean 'timeout'?" },
       { "a negative timeout", { "a", {}, { timeout = -1 } },
-        "rpc.open: timeout must be seconds of 0 to 1000000, got -1" },
+        "rpc.open: option 'timeout' must be a number of seconds, 0 to 1000000, got -1" },
       { "no deadline", { "a", {}, { timeout = math.huge } },
-        "rpc.open: timeout must be seconds of 0 to 1000000, got inf" },
+        "rpc.open: option 'timeout' must be a number of seconds, 0 to 1000000, got inf" },
       { "an unknown codec", { "a", {}, { codec = "xml" } },
-        "codec must be \"string\", \"json\" or a table with encode and decode, got \"xml\"" },
+        "rpc.open: option 'codec' must be \"string\", \"json\" or { encode =, decode = }, "
+          .. "got \"xml\"" },
       { "no room for calls", { "a", {}, { max_running = 0 } },
-        "rpc.open: max_running must be a positive integer, got 0" },
+        "rpc.open: option 'max_running' must be an integer of 1 or more, got 0" },
     }) do
       it("refuses " .. case[1], function()
         assert.equal(case[3], sentence(function()
@@ -330,7 +331,7 @@ describe("rpc", function()
     end)
 
     for _, case in ipairs({
-      { "a method without a name", { 7 }, "call: a method's name must be a string, got number" },
+      { "a method without a name", { 7 }, "call: a method's name must be a string, got 7" },
       { "a method of no name", { "" }, "call: a method's name has 1 to 255 bytes, got 0" },
       { "arguments that cannot be sent", { "add", { print } },
         "call: the arguments[1] is a function, which JSON does not have" },
@@ -338,18 +339,20 @@ describe("rpc", function()
         "call: the message has 2000034 bytes, over the limit of 1047552 bytes "
           .. "(packed groups may send more: see fragment)" },
       { "an unknown option", { "add", {}, { too = "all" } },
-        "unknown option 'too', did you mean 'to'?" },
+        "call: unknown option 'too', did you mean 'to'?" },
       { "a negative timeout", { "add", {}, { timeout = -1 } },
-        "call: timeout must be seconds of 0 to 1000000, got -1" },
+        "call: option 'timeout' must be a number of seconds, 0 to 1000000, got -1" },
       { "no number", { "add", {}, { timeout = "5" } },
-        "call: timeout must be seconds of 0 to 1000000, got \"5\" (a string)" },
+        "call: option 'timeout' must be a number of seconds, 0 to 1000000, got \"5\" (a string)" },
       { "an unknown word", { "add", {}, { to = "majorty" } },
-        "call: to must be \"all\", \"majority\", a member or a list of members, got 'majorty', "
-          .. "did you mean 'majority'?" },
+        "call: option 'to' must be \"all\", \"majority\", a member or a list of members, "
+          .. "got \"majorty\", did you mean 'majority'?" },
       { "a node for a member", { "add", {}, { to = 2 } },
-        "call: to must be \"all\", \"majority\", a member or a list of members, got 2" },
-      { "nobody", { "add", {}, { to = {} } }, "call: to must list 1 to 255 members, got 0" },
-      { "a list of nodes", { "add", {}, { to = { 2 } } }, "call: to[1] must be a member, got 2" },
+        "call: option 'to' must be \"all\", \"majority\", a member or a list of members, got 2" },
+      { "nobody", { "add", {}, { to = {} } },
+        "call: option 'to' must list 1 to 255 members, got 0" },
+      { "a list of nodes", { "add", {}, { to = { 2 } } },
+        "call: option 'to'[1] must be a member, got 2" },
     }) do
       it("refuses " .. case[1], function()
         assert.equal(case[3], sentence(function()

@@ -28,7 +28,7 @@ describe("corolua.condition", function()
     assert.is_true(task:wait())
     local ok, why = pcall(changed.wait, changed, -1)
     assert.is_false(ok)
-    assert.truthy(why:find("condition:wait: seconds must be", 1, true), why)
+    assert.truthy(why:find("condition:wait: the time must be a number of seconds", 1, true), why)
   end)
 
   -- A condition that is asked after every event would be.

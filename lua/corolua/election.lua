@@ -1,10 +1,10 @@
 --- One leader among the members of a group: the oldest one of the quorate side.
 --- docs/election.md says what that guarantees and what it cannot.
 
+local args = require("corolua.base.args")
+local group = require("corolua.group")
 local lease = require("corolua.election.lease")
 local line = require("corolua.election.line")
-local names = require("corolua.base.names")
-local options = require("corolua.group.options")
 local scheduler = require("corolua.task.scheduler")
 local service = require("corolua.service")
 local strangers = require("corolua.service.strangers")
@@ -33,7 +33,7 @@ local JOIN_TIMEOUT, LEAVE_TIMEOUT = 30, 5
 local AGAIN_MIN, AGAIN_MAX = 0.05, 0.8
 local CLOCK_PAUSE = 0.004
 
-local OWN = { timeout = true, lease = true }
+local OWN = { { "timeout", args.seconds(), JOIN_TIMEOUT }, { "lease", args.time } }
 
 local NO_FENCE = "there is no quorum provider, and without quorum nobody leads"
 
@@ -46,7 +46,7 @@ local election_mt = {
 -- Nobody leads where the daemon has no quorum provider, and so no fence.
 local function may_lead(self)
   local room = self.group
-  return not room.refusal and not room.life.tracker.free
+  return not room.refusal and not group.is_unfenced(room)
 end
 
 -- The member of a key, and its leadership; none where the own quorum is gone.
@@ -197,7 +197,7 @@ local function listen(self)
   end
   function on.malformed(bytes, from, why) self.strangers:tell(bytes, from, why) end
   for _, kind in ipairs({ "gap", "up" }) do on[kind] = function() end end
-  self.group.watch_refusal = function(refusal) on_refusal(self, refusal) end
+  group.watch_refusal(self.group, function(refusal) on_refusal(self, refusal) end)
 end
 
 --- Whether we lead, by all that was read so far: true at the earliest when
@@ -206,7 +206,7 @@ end
 function methods:is_leader()
   if not self.leading or not may_lead(self) then return false end
   if self.lease and not self.lease:is_valid() then return false end
-  return is_same(self.agreed.ring, self.group.life.fence.newest)
+  return is_same(self.agreed.ring, group.newest_ring(self.group))
 end
 
 --- The members in the order in which they are to lead, the leader first; empty
@@ -241,29 +241,25 @@ function methods:stats() return { malformed = self.strangers.count } end
 ---@param given { timeout: number }? in seconds, 5 unless told
 ---@return true? left, string? message, string? code
 function methods:leave(given)
-  local timeout = options.timeout_of(given, LEAVE_TIMEOUT, 2)
+  local timeout = args.timeout(given, LEAVE_TIMEOUT, "leave", 2)
   local ok, message, code = self.group:leave({ timeout = timeout })
   return ok, message, code -- no tail call: it would hide the caller's line
 end
 
 election_mt.__close = function(self) self.group:leave() end
 
--- Our own options, checked, and those that are left for the group.
-local function split(given, level)
-  if type(given) ~= "table" then names.check_keys(given, {}, "option", level + 1) end
-  local own, rest = {}, {}
-  for key, value in pairs(given or {}) do
-    local list = OWN[key] and own or rest
-    list[key] = value
+-- Our own options, checked, and those that are left for a group that is made
+-- here.
+local function split(given, makes_group, level)
+  if type(given) ~= "table" or not makes_group then
+    local own = args.check(given, OWN, "election.join", level + 1)
+    return own, nil
   end
-  local seconds = own.lease
-  local is_good = type(seconds) == "number" and seconds > 0 and seconds < math.huge
-  if seconds ~= nil and not is_good then
-    error(("option 'lease' must be a number of seconds above 0, got %s"):format(tostring(seconds)),
-      level + 1)
-  end
-  own.timeout = options.check_timeout(own.timeout, JOIN_TIMEOUT, level + 1)
-  return own, rest
+  local rest = {}
+  for key, value in next, given do rest[key] = value end
+  rest.timeout, rest.lease = nil, nil
+  local own = { timeout = given.timeout, lease = given.lease }
+  return args.check(own, OWN, "election.join", level + 1), rest
 end
 
 local function check_room(room, level)
@@ -303,14 +299,13 @@ end
 ---@param settings corolua.ElectionOptions?
 ---@return corolua.Election? joined, string? message, string? code
 function election.join(given, settings)
-  local own, rest = split(settings, 2)
-  if type(given) ~= "string" then names.check_keys(rest, OWN, "option", 2) end
+  local own, rest = split(settings, type(given) == "string", 2)
   local room = service.room(given, "election.join", rest, 2)
   check_room(room, 2)
   local self = new(room, own.lease)
   local ok, message, code = service.join(room, "election.join", 2, own.timeout)
   if not ok then return nil, message, code end
-  if room.life.tracker.free then
+  if group.is_unfenced(room) then
     room:leave()
     return nil, NO_FENCE, "ERR_NOT_SUPPORTED"
   end

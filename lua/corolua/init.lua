@@ -3,9 +3,9 @@
 local condition_variable = require("corolua.task.condition")
 local forgiving = require("corolua.task.forgiving")
 local group = require("corolua.group")
+local handlers = require("corolua.base.handlers")
 local inspect = require("corolua.base.inspect")
 local log = require("corolua.base.log")
-local names = require("corolua.base.names")
 local quorum = require("corolua.daemon.quorum")
 local scheduler = require("corolua.task.scheduler")
 
@@ -59,30 +59,13 @@ function corolua.exec(program, args, options)
   return require("corolua.task.exec")(program, args, options) -- few scripts need it
 end
 
-local handlers = {}
-
 local setters = {
   quorum = quorum.set_handler,
   error = function(handler) forgiving.handler = handler or false end,
 }
 
-local function check_event(kind, handler)
-  names.check_keys({ [kind] = true }, setters, "event", 3)
-  if handler ~= nil and type(handler) ~= "function" then
-    error(("the handler of '%s' must be a function, got %s"):format(kind, type(handler)), 3)
-  end
-end
-
-corolua.on = setmetatable({}, {
-  __index = function(_, kind)
-    check_event(kind)
-    return handlers[kind]
-  end,
-  __newindex = function(_, kind, handler)
-    check_event(kind, handler)
-    handlers[kind] = handler
-    setters[kind](handler)
-  end,
-})
+corolua.on = handlers.new({ "error", "quorum" }, function(kind, handler)
+  setters[kind](handler)
+end)
 
 return corolua

@@ -1,12 +1,13 @@
 --- A log of records with checksums in a folder of its own: what was said to be
 --- written is there after a crash, each record once and in order.
 
+local args = require("corolua.base.args")
+local checks = require("corolua.task.checks")
 local condition = require("corolua.task.condition")
 local disks = require("corolua.journal.disk")
-local names = require("corolua.base.names")
+local events = require("corolua.task.events")
 local open = require("corolua.journal.open")
 local compaction = require("corolua.journal.compaction")
-local service = require("corolua.service")
 local writers = require("corolua.journal.writer")
 
 ---@class corolua.journal
@@ -20,7 +21,7 @@ journal.MAX_RECORD = 256 << 20
 local RETRY = 10
 
 local EVENTS = { "written", "trouble", "recovered", "failed" }
-local OPTIONS = { retry = true }
+local OPTIONS = { { "retry", args.seconds(), RETRY } }
 
 ---@class corolua.JournalOptions
 ---@field retry? number seconds for which a failing write is tried again; default 10
@@ -46,16 +47,11 @@ local mt = {
   __close = function(self) self:close() end,
 }
 
-local function check_options(options, level)
-  names.check_keys(options, OPTIONS, "option", level + 1)
-  local retry = options.retry
-  if retry == nil or type(retry) == "number" and retry >= 0 then return end
-  error(("journal.open: retry must be seconds that are not negative, got %s"):format(
-    tostring(retry)), level + 1)
-end
+local is_index = args.integer(0, 1 << 62)
 
-local function is_integer(value, low, high)
-  return math.type(value) == "integer" and value >= low and value <= high
+local function is_folder(value)
+  local ok, expected = args.folder(value)
+  return ok and #value <= 4000, expected
 end
 
 -- Records are on the disk: those that were not cut off meanwhile count.
@@ -71,13 +67,13 @@ local function settle(self, items)
 end
 
 local function new(disk, found, retry)
-  local events = service.events(("journal '%s'"):format(disk.folder), EVENTS)
+  local told = events.new(("journal '%s'"):format(disk.folder), EVENTS)
   local self = setmetatable({
     disk = disk, base = found.base, last = found.log.last, written = found.log.last,
-    recovered = { cut = found.cut }, on = events.on, events = events, memory = {},
+    recovered = { cut = found.cut }, on = told.on, events = told, memory = {},
   }, mt)
-  events.source = self
-  self.writer = writers.new(found.log, events, retry, {
+  told.source = self
+  self.writer = writers.new(found.log, told, retry, {
     settle = function(items) settle(self, items) end,
     fail = function(problem) self.failed = problem end,
   })
@@ -94,11 +90,8 @@ end
 ---@return string? code "ERR_BUSY": in use; "ERR_CORRUPT"; "ERR_VERSION"; "ERR_NO_SPACE";
 --- "ERR_ACCESS"; "ERR_FAILED_OPERATION"
 function journal.open(dir, options)
-  if type(dir) ~= "string" or dir == "" or #dir > 4000 or dir:find("\0", 1, true) then
-    error("journal.open: dir must be the path of a folder", 2)
-  end
-  options = options or {}
-  check_options(options, 2)
+  args.value(dir, is_folder, "journal.open", "dir", 2)
+  local checked = args.check(options, OPTIONS, "journal.open", 2)
   local disk, message, code = disks.new((dir:gsub("(.)/+$", "%1")))
   if not disk then return nil, message, code end
   local found
@@ -107,13 +100,21 @@ function journal.open(dir, options)
     disk:close()
     return nil, ("journal '%s': %s"):format(dir, message), writers.code(code)
   end
-  local self = new(disk, found, options.retry or RETRY)
+  local self = new(disk, found, checked.retry)
   self.events:begin()
   return self
 end
 
 local function check_open(self, level)
   if self.is_closed then error(("%s is closed"):format(tostring(self)), level + 1) end
+end
+
+local function check_bytes(bytes, name, thing, level)
+  args.value(bytes, args.string, name, thing, level + 1)
+  if #bytes > journal.MAX_RECORD then
+    error(("%s: %s has at most %d bytes, got %d"):format(name, thing, journal.MAX_RECORD, #bytes),
+      level + 1)
+  end
 end
 
 --- Puts a record behind the last one. It is in memory until it is on the disk,
@@ -124,10 +125,7 @@ end
 ---@return string? code that of `failed`: "ERR_NO_SPACE", "ERR_ACCESS", "ERR_FAILED_OPERATION"
 function methods:append(bytes)
   check_open(self, 2)
-  if type(bytes) ~= "string" or #bytes > journal.MAX_RECORD then
-    error(("journal:append: a string of at most %d bytes was expected, got %s"):format(
-      journal.MAX_RECORD, type(bytes) == "string" and #bytes .. " bytes" or type(bytes)), 2)
-  end
+  check_bytes(bytes, "append", "the record", 2)
   local failed = self.failed
   if failed then return nil, failed.message, failed.code end
   local index = self.last + 1
@@ -146,13 +144,12 @@ end
 --- "ERR_FAILED_OPERATION": it has given up
 function methods:sync(timeout)
   check_open(self, 2)
+  checks.seconds(timeout, "sync", true)
   return self.writer:sync(timeout)
 end
 
 local function check_index(index, low, high, name, level)
-  if is_integer(index, low, high) then return end
-  error(("%s: index must be an integer of %d to %d, got %s"):format(
-    name, low, high, tostring(index)), level + 1)
+  args.value(index, args.integer(low, high), name, "index", level + 1)
 end
 
 --- Drops all records after this one. This does not wait; it is on the disk
@@ -165,7 +162,7 @@ function methods:cut(index)
   check_open(self, 2)
   local compacting = self.compacting
   check_index(index, compacting and compacting.index or self.base.index, self.last,
-    "journal:cut", 2)
+    "cut", 2)
   local failed, writer = self.failed, self.writer
   if failed then return nil, failed.message, failed.code end
   if index == self.last then return true end
@@ -182,17 +179,9 @@ function methods:cut(index)
 end
 
 local function check_snapshot(index, snapshot, meta, name, level)
-  if snapshot ~= nil and type(snapshot) ~= "string" then
-    error(("%s: snapshot must be a string or nil, got %s"):format(name, type(snapshot)), level + 1)
-  elseif meta ~= nil and type(meta) ~= "string" then
-    error(("%s: meta must be a string or nil, got %s"):format(name, type(meta)), level + 1)
-  elseif meta and #meta > journal.MAX_RECORD then
-    error(("%s: meta must have at most %d bytes, got %d"):format(
-      name, journal.MAX_RECORD, #meta), level + 1)
-  elseif not is_integer(index, 0, 1 << 62) then
-    error(("%s: index must be an integer from 0 on, got %s"):format(name, tostring(index)),
-      level + 1)
-  end
+  args.value(index, is_index, name, "index", level + 1)
+  if snapshot ~= nil then args.value(snapshot, args.string, name, "snapshot", level + 1) end
+  if meta ~= nil then check_bytes(meta, name, "meta", level + 1) end
 end
 
 --- Puts a snapshot in the place of everything there is: it stands for the
@@ -207,7 +196,7 @@ end
 ---@return string? code that of `failed`: "ERR_NO_SPACE", "ERR_ACCESS", "ERR_FAILED_OPERATION"
 function methods:replace(index, snapshot, meta)
   check_open(self, 2)
-  check_snapshot(index, snapshot, meta, "journal:replace", 2)
+  check_snapshot(index, snapshot, meta, "replace", 2)
   return compaction.replace(self, { index = index, snapshot = snapshot, meta = meta or "" })
 end
 
@@ -223,8 +212,8 @@ end
 --- "ERR_NO_SPACE", "ERR_ACCESS", "ERR_FAILED_OPERATION", "ERR_CORRUPT"; "ERR_INTERRUPT"
 function methods:compact(index, snapshot, meta)
   check_open(self, 2)
-  check_snapshot(index, snapshot, meta, "journal:compact", 2)
-  check_index(index, self.base.index, self.last, "journal:compact", 2)
+  check_snapshot(index, snapshot, meta, "compact", 2)
+  check_index(index, self.base.index, self.last, "compact", 2)
   return compaction.compact(self, { index = index, snapshot = snapshot, meta = meta or "" })
 end
 
@@ -251,10 +240,7 @@ end
 ---@return string? code "ERR_NOT_EXIST"; "ERR_CORRUPT", "ERR_ACCESS", "ERR_FAILED_OPERATION"
 function methods:record(index)
   check_open(self, 2)
-  if not is_integer(index, 1, 1 << 62) then
-    error(("journal:record: index must be an integer from 1 on, got %s"):format(
-      tostring(index)), 2)
-  end
+  check_index(index, 1, 1 << 62, "record", 2)
   if index <= self.base.index or index > self.last then
     return nil, ("there is no record %d"):format(index), "ERR_NOT_EXIST"
   end
@@ -271,7 +257,7 @@ end
 function methods:records(from)
   check_open(self, 2)
   if from == nil then from = self.base.index + 1 end
-  check_index(from, self.base.index + 1, self.last + 1, "journal:records", 2)
+  check_index(from, self.base.index + 1, self.last + 1, "records", 2)
   local index = from - 1
   return function()
     if index >= self.last then return nil end

@@ -1,10 +1,10 @@
 --- A replicated state machine: commands that any member submits are applied by
 --- all of them, in one order, and survive what the members survive.
 
+local args = require("corolua.base.args")
 local member = require("corolua.replica.member")
 local opening = require("corolua.replica.opening")
 local options = require("corolua.replica.options")
-local group_options = require("corolua.group.options")
 local receiving = require("corolua.replica.dispatch")
 local scheduler = require("corolua.task.scheduler")
 local service = require("corolua.service")
@@ -174,7 +174,7 @@ end
 ---@return string? message, string? code
 ---@return "never"|"unknown"|"applied"|nil fate
 function methods:submit(command, given)
-  local timeout = group_options.timeout_of(given, SUBMIT_TIMEOUT, 2)
+  local timeout = args.timeout(given, SUBMIT_TIMEOUT, "submit", 2)
   local bytes = encode(self, command, 2)
   if self.member.machine.is_applying then error("submit: apply must not submit", 2) end
   local deadline = scheduler.now() + timeout
@@ -224,7 +224,7 @@ function methods:stats() return { malformed = self.strangers.count } end
 ---@param given { timeout: number }? in seconds, for leaving; 5 unless told
 ---@return true? left, string? message, string? code
 function methods:leave(given)
-  local timeout = group_options.timeout_of(given, LEAVE_TIMEOUT, 2)
+  local timeout = args.timeout(given, LEAVE_TIMEOUT, "leave", 2)
   if self.member.phase == "over" then
     return nil, "the replica is closed", "ERR_NOT_EXIST"
   end

@@ -3,9 +3,9 @@
 --- group, so all members perform calls in one order, and the order also fixes
 --- who answers a call.
 
+local args = require("corolua.base.args")
 local calls = require("corolua.rpc.pending")
-local gate = require("corolua.group.state")
-local group_options = require("corolua.group.options")
+local group = require("corolua.group")
 local options = require("corolua.rpc.options")
 local scheduler = require("corolua.task.scheduler")
 local server = require("corolua.rpc.server")
@@ -230,12 +230,12 @@ end
 ---@param given { timeout: number }? in seconds, as of group:leave
 ---@return true? left, string? message, string? code
 function methods:close(given)
-  local timeout = group_options.timeout_of(given, LEAVE_TIMEOUT, 2)
+  local timeout = args.timeout(given, LEAVE_TIMEOUT, "close", 2)
   return self.group:leave({ timeout = timeout })
 end
 
 rpc_mt.__close = function(self)
-  if not gate.is_over(self.group) then self:close() end
+  if not group.is_over(self.group) then self:close() end
 end
 
 ---@class corolua.RpcStats

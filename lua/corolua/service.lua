@@ -3,6 +3,8 @@
 
 local describe = require("corolua.base.describe")
 local events = require("corolua.task.events")
+local group = require("corolua.group")
+local quorum = require("corolua.daemon.quorum")
 
 local service = {}
 
@@ -31,7 +33,6 @@ function service.room(given, what, options, level)
     check_group(given, what, level + 1)
     return given
   end
-  local group, quorum = require("corolua.group"), require("corolua.daemon.quorum")
   local made = group.new(quorum.HERE, given, options, level + 1)
   return made -- no tail call: it would hide the caller's line
 end

@@ -5,10 +5,9 @@
 --- Handles are told of that are opened while a trace is written, or while a lab
 --- with its flight recorder is open.
 
+local args = require("corolua.base.args")
 local encoder = require("corolua.trace_encoder")
 local json_line = require("corolua.trace.json_line")
-local names = require("corolua.base.names")
-local shown = require("corolua.base.shown")
 local tell = require("corolua.trace.tell")
 
 local trace = {}
@@ -36,7 +35,7 @@ local KEPT_MESSAGES, KEPT_OTHERS = 6 << 20, 2 << 20
 ---@class corolua.Trace a trace that is being written
 ---@field path string
 ---@field private is_open boolean
----@field private last table|false its figures, once it is closed
+---@field private last corolua.TraceStats|false its figures, once it is closed
 local methods = {}
 local trace_mt = { __name = "corolua.trace", __index = methods }
 
@@ -102,6 +101,7 @@ local function finish(self, is_settled)
 end
 
 --- Begins a trace of a run that is described; `trace.start` is for scripts.
+---@private
 ---@param path string
 ---@param preview integer
 ---@param run corolua.TraceRun
@@ -119,20 +119,11 @@ function trace.begin(path, preview, run)
   return writing
 end
 
-local known = { preview = true, seed = true, node = true }
+local is_node = args.integer(1, 0xffffffff)
 
-local function check_integer(given, key, min, max, level)
-  local value = given[key]
-  if value == nil or math.type(value) == "integer" and value >= min and value <= max then return end
-  error(("option '%s' must be an integer of %d to %d, got %s")
-    :format(key, min, max, shown(value)), level + 1)
-end
-
-local function check_text(value, what, level)
-  if type(value) ~= "string" then
-    error(("%s must be a string, got %s"):format(what, shown(value)), level + 1)
-  end
-end
+local SPEC = {
+  { "preview", args.integer(0, PREVIEW_MAX), 0 }, { "seed", args.integer() }, { "node", is_node },
+}
 
 local function own_network()
   local sys = require("corolua.sys")
@@ -147,14 +138,10 @@ end
 ---@param options corolua.TraceOptions?
 ---@return corolua.Trace? trace, string? message, string? code
 function trace.start(path, options)
-  check_text(path, "the path of a trace", 2)
-  names.check_keys(options, known, "option", 2)
-  local given = options or {}
-  check_integer(given, "preview", 0, PREVIEW_MAX, 2)
-  check_integer(given, "node", 1, 0xffffffff, 2)
-  check_integer(given, "seed", math.mininteger, math.maxinteger, 2)
+  args.value(path, args.string, "trace.start", "the path", 2)
+  local given = args.check(options, SPEC, "trace.start", 2)
   local made, message, code =
-    trace.begin(path, given.preview or 0, { where = "node", seed = given.seed })
+    trace.begin(path, given.preview, { where = "node", seed = given.seed })
   if made and given.node then encoder.place(own_network(), given.node) end
   return made, message, code
 end
@@ -168,16 +155,20 @@ function methods:close(options)
   return finish(self, options ~= nil and options.settled == true)
 end
 
+---@class corolua.TraceStats
+---@field lines integer written
+---@field dropped integer left out, as the disk was full
+
 --- Figures of the trace.
----@return { lines: integer, dropped: integer } stats lines written, and left out of a full disk
+---@return corolua.TraceStats
 function methods:stats() return self.last or figures() end
 
 trace_mt.__close = function(self) self:close() end
 trace_mt.__gc = trace_mt.__close
 
 local function tell_note(text, node, level)
-  check_text(text, "the text of a " .. level, 3)
-  check_integer({ node = node }, "node", 1, 0xffffffff, 3)
+  args.value(text, args.string, level, "the text", 3)
+  if node ~= nil then args.value(node, is_node, level, "node", 3) end
   line("note", false, "text", text, "n", node, "level", level)
 end
 
@@ -195,11 +186,11 @@ function trace.note(text, node) tell_note(text, node, "note") end
 ---@param node integer the nodeid
 ---@param value any plain values, and tables of them
 function trace.state(node, value)
-  check_integer({ node = node or false }, "node", 1, 0xffffffff, 2)
+  args.value(node, is_node, "state", "node", 2)
   line("state", false, "n", node, "value", or_null(value))
 end
 
-local types = { invoke = true, ok = true, fail = true, info = true }
+local is_type, is_id = args.one_of("invoke", "ok", "fail", "info"), args.integer(0)
 
 local function id_of(node, kind, id)
   if kind == "invoke" then
@@ -224,18 +215,17 @@ end
 ---@param id integer? of the operation
 ---@return integer id
 function trace.op(node, kind, f, value, id)
-  check_integer({ node = node or false }, "node", 1, 0xffffffff, 2)
-  if not types[kind] then
-    error("op: the type must be invoke, ok, fail or info, got " .. shown(kind), 2)
-  end
-  check_text(f, "op: the function", 2)
-  check_integer({ id = id }, "id", 0, math.maxinteger, 2)
+  args.value(node, is_node, "op", "node", 2)
+  args.value(kind, is_type, "op", "the type", 2)
+  args.value(f, args.string, "op", "the function", 2)
+  if id ~= nil then args.value(id, is_id, "op", "id", 2) end
   id = id_of(node, kind, id)
   line("op", false, "n", node, "id", id, "type", kind, "f", f, "value", or_null(value))
   return id
 end
 
 --- A lab has its recorder on from here on.
+---@private
 ---@param run corolua.TraceRun
 ---@return true? kept, string? message, string? code
 function trace.record(run)
@@ -251,6 +241,7 @@ function trace.record(run)
 end
 
 --- It is over with that lab; with the last one what is kept is let go.
+---@private
 function trace.end_record()
   recorders = recorders - 1
   if recorders > 0 then return end
@@ -264,7 +255,7 @@ end
 ---@param path string
 ---@return true? written, string? message, string? code
 function trace.dump(path)
-  check_text(path, "the path of a trace", 2)
+  args.value(path, args.string, "trace.dump", "the path", 2)
   if recorders == 0 then return nil, "no lab with a recorder is open", "ERR_NOT_EXIST" end
   return encoder.dump(path, recorded.first, recorded.start)
 end
@@ -286,6 +277,7 @@ local PATH, PREVIEW, NODE = "COROLUA_TRACE", "COROLUA_TRACE_PREVIEW", "COROLUA_T
 
 --- The settings with which a program on a node of a lab writes a trace beside
 --- the lab's own.
+---@private
 ---@param path string
 ---@param preview integer
 ---@param node integer
@@ -296,6 +288,7 @@ end
 
 --- Starts the trace that the environment asks for: `t.jsonl` of a lab makes
 --- `t.n1.4711.jsonl` of process 4711 on node 1.
+---@private
 ---@return corolua.Trace? trace, string? message, string? code
 function trace.start_as_told()
   local path, node = os.getenv(PATH), math.tointeger(tonumber(os.getenv(NODE)))

@@ -10,7 +10,8 @@
 ---@field encode fun(value: any): string
 ---@field decode fun(bytes: string): any
 
-local shown = require("corolua.base.shown")
+local args = require("corolua.base.args")
+local names = require("corolua.base.names")
 
 local codec = {}
 
@@ -51,19 +52,10 @@ local function custom_decode(decode)
   end
 end
 
-local function check_custom(spec, level)
-  for key in pairs(spec) do
-    if key ~= "encode" and key ~= "decode" then
-      error(("unknown field '%s' of codec, which has 'encode' and 'decode'"):format(tostring(key)),
-        level + 1)
-    end
-  end
-  for _, key in ipairs({ "encode", "decode" }) do
-    if type(spec[key]) ~= "function" then
-      error(("codec.%s must be a function, got %s"):format(key, type(spec[key])), level + 1)
-    end
-  end
-end
+local CUSTOM = {
+  noun = "field",
+  { "encode", args.callable, needed = true }, { "decode", args.callable, needed = true },
+}
 
 local known = {
   string = function()
@@ -76,22 +68,21 @@ local known = {
   end,
 }
 
---- The codec of a group's options.
----@param spec? "string"|"json"|corolua.CustomCodec default "string"
----@param level? integer where misuse raises, as `error` counts it; the caller if not given
+--- The codec of a name, or of two functions.
+---@param spec "string"|"json"|corolua.CustomCodec
+---@param what string whose option `codec` it is: "group"
+---@param level integer whose line is to blame, as in `error`
 ---@return corolua.Codec # for "json", `require("corolua.base.json").null` stands for null
-function codec.of(spec, level)
-  level = (level or 1) + 1
-  if spec == nil then spec = "string" end
+function codec.of(spec, what, level)
   if type(spec) == "table" then
-    check_custom(spec, level)
-    return { encode = custom_encode(spec.encode), decode = custom_decode(spec.decode) }
+    local custom = args.check(spec, CUSTOM, what .. ": codec", level + 1)
+    return { encode = custom_encode(custom.encode), decode = custom_decode(custom.decode) }
   end
-  if known[spec] == nil then
-    error(("codec must be \"string\", \"json\" or a table with encode and decode, got %s")
-      :format(shown(spec)), level)
+  if spec == nil or known[spec] == nil then
+    args.refuse(what, "option 'codec'", '"string", "json" or { encode =, decode = }', spec,
+      level + 1, names.hint(spec, known))
   end
-  local made = known[spec](level)
+  local made = known[spec](level + 1)
   return made -- no tail call: it would hide the caller's line
 end
 

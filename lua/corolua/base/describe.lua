@@ -2,6 +2,7 @@
 --- `__tostring` by it, and a short dump of other tables.
 
 local inspect = require("corolua.base.inspect")
+local shown = require("corolua.base.shown")
 
 local FIELDS_MAX = 8
 
@@ -10,7 +11,7 @@ local FIELDS_MAX = 8
 local function describe(value)
   if type(value) == "string" then return value end
   if type(value) ~= "table" then return "error object " .. tostring(value) end
-  return inspect.own_text(value) or "error object " .. inspect.line(value, FIELDS_MAX)
+  return shown.own_text(value) or "error object " .. inspect.line(value, FIELDS_MAX)
 end
 
 return describe

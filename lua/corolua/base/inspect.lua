@@ -1,7 +1,7 @@
 --- Values as text for people: of what is equal the text is equal, whatever the
 --- order of a table's keys and wherever its objects are in memory.
 
-local names = require("corolua.base.names")
+local shown = require("corolua.base.shown")
 
 local inspect = {}
 
@@ -16,16 +16,7 @@ local DEFAULTS = { depth = 6, fields = 1000, bytes = 1000 }
 local WIDTH = 80
 
 -- The class of plain values that print as `corolua.inspect` shows them.
-local plain_mt = {}
-
---- A string in quotes, on one line; what is not UTF-8 byte by byte.
----@param text string
----@return string
-function inspect.quoted(text)
-  local quoted = ("%q"):format(text):gsub("\\\n", "\\n")
-  if utf8.len(text) then return quoted end
-  return (quoted:gsub("[\x80-\xff]", function(byte) return ("\\x%02x"):format(byte:byte()) end))
-end
+local plain_mt = { is_plain = true }
 
 -- At the most 3 bytes of a character follow its first one.
 
@@ -43,28 +34,14 @@ function inspect.cut(text, bytes)
 end
 
 local function show_string(state, text)
-  if #text <= state.bytes then return inspect.quoted(text) end
-  return ("%s… (%d bytes)"):format(inspect.quoted(inspect.cut(text, state.bytes)), #text)
+  if #text <= state.bytes then return shown.quoted(text) end
+  return ("%s… (%d bytes)"):format(shown.quoted(inspect.cut(text, state.bytes)), #text)
 end
 
 local function show_function(fn)
   local info = debug.getinfo(fn, "S")
   if info.what == "C" then return "function (C)" end
   return ("function (%s:%d)"):format(info.short_src, info.linedefined)
-end
-
---- What a value says of itself: a table by its `__tostring`, a userdata by that
---- or by the name of its type. Nil if there is nothing, or it fails.
----@param value any
----@return string?
-function inspect.own_text(value)
-  local mt = getmetatable(value)
-  local has_own = type(mt) == "table" and mt ~= plain_mt and mt.__tostring
-  if type(value) ~= "userdata" and not has_own then return nil end
-  local ok, text = pcall(tostring, value)
-  if not ok then return nil end
-  if type(value) == "table" then return text end
-  return (text:gsub(": 0x%x+$", ""):gsub(" %(0x%x+%)$", ""))
 end
 
 local function state_of(depth, fields, bytes, is_line)
@@ -176,17 +153,19 @@ function show(state, value)
   if kind == "function" then return show_function(value) end
   if kind == "thread" then return kind end
   if kind ~= "table" and kind ~= "userdata" then return tostring(value) end
-  return inspect.own_text(value) or show_object(state, value)
+  return shown.own_text(value) or show_object(state, value)
 end
 
-local function check(options, level)
-  names.check_keys(options, DEFAULTS, "option", level + 1)
-  for key, most in next, options or {} do
-    if math.type(most) ~= "integer" or most < 0 then
-      error(("option '%s' must be an integer that is not negative, got %s")
-        :format(key, inspect.line(most, 8)), level + 1)
-    end
-  end
+-- Few ask for other limits.
+local function limits_of(options, level)
+  if options == nil then return DEFAULTS end
+  local args = require("corolua.base.args")
+  local count = args.integer(0)
+  local limits = args.check(options, {
+    { "depth", count, DEFAULTS.depth }, { "fields", count, DEFAULTS.fields },
+    { "bytes", count, DEFAULTS.bytes },
+  }, "inspect", level + 1)
+  return limits -- no tail call: it would hide the caller's line
 end
 
 --- A value as text for people: strings in quotes; arrays in their order, other
@@ -198,10 +177,8 @@ end
 ---@param options corolua.InspectOptions?
 ---@return string
 function inspect.text(value, options)
-  check(options, 2)
-  local most = options or {}
-  return show(state_of(most.depth or DEFAULTS.depth, most.fields or DEFAULTS.fields,
-    most.bytes or DEFAULTS.bytes, false), value)
+  local most = limits_of(options, 2)
+  return show(state_of(most.depth, most.fields, most.bytes, false), value)
 end
 
 plain_mt.__tostring = function(value) return inspect.text(value) end

@@ -32,4 +32,20 @@ function lists.append(list, more)
   for i = 1, #more do list[#list + 1] = more[i] end
 end
 
+local function is_before(a, b)
+  if type(a) == "number" and type(b) == "number" then return a < b end
+  return tostring(a) < tostring(b)
+end
+
+--- The keys of a table, sorted: what is seen of it must not hang on the order in
+--- which `pairs` comes by them.
+---@param map table
+---@return any[]
+function lists.keys(map)
+  local keys = {}
+  for key in next, map do keys[#keys + 1] = key end
+  table.sort(keys, is_before)
+  return keys
+end
+
 return lists

@@ -90,7 +90,7 @@ log.levels = {
 local known = { debug = true, info = true, warn = true, error = true }
 
 setmetatable(log.levels, { __index = function(_, name)
-  names.check_keys({ [name] = true }, known, "level of the log", 2)
+  names.check(name, known, "level of the log", 2)
 end })
 
 return log

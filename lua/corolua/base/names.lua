@@ -16,24 +16,24 @@ function names.nearest(word, known)
   return require("corolua.sys").nearest(word, candidates)
 end
 
---- Raises if the options have a key that is not known, at the given level.
----@param options table?
----@param known table its keys are the known options
----@param what string what one of them is called: "option"
----@param level integer? as in `error`, counted from the caller; default 1
-function names.check_keys(options, known, what, level)
-  level = (level or 1) + 1
-  if options == nil then return end
-  if type(options) ~= "table" then
-    error(("a table of %ss was expected, got %s"):format(what, type(options)), level)
-  end
-  for key in pairs(options) do
-    if known[key] == nil then
-      local near = names.nearest(key, known)
-      error(("unknown %s '%s'%s"):format(what, tostring(key),
-        near and (", did you mean '" .. near .. "'?") or ""), level)
-    end
-  end
+--- What follows the name of something unknown: whether a known one was meant.
+---@param word any
+---@param known table its keys are the known names
+---@param prefix string? what stands before them
+---@return string # empty where none is near
+function names.hint(word, known, prefix)
+  local near = names.nearest(word, known)
+  return near and (", did you mean '%s%s'?"):format(prefix or "", near) or ""
+end
+
+--- Raises unless a word is one of those known.
+---@param word any
+---@param known table its keys are the known names
+---@param noun string what one of them is called: "event"
+---@param level integer whose line is to blame, as in `error`
+function names.check(word, known, noun, level)
+  if word ~= nil and known[word] ~= nil then return end
+  error(("unknown %s '%s'%s"):format(noun, tostring(word), names.hint(word, known)), level + 1)
 end
 
 return names

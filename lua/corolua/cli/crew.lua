@@ -1,6 +1,7 @@
 --- A script on every node of a lab, for `corolua lab`: what they print, how they
 --- end, and how they are ended.
 
+local lists = require("corolua.base.lists")
 local scheduler = require("corolua.task.scheduler")
 local script = require("corolua.lab.script")
 local terminal = require("corolua.cli.terminal")
@@ -45,10 +46,10 @@ end
 
 local function follow(self, id, running)
   local mark = terminal.mark(id, self.is_coloured)
-  self.running[running] = true
+  self.running[id] = running
   function running.on.line(text) say(mark .. text) end
   function running.on.exit(status, ended)
-    self.running[running] = nil
+    self.running[id] = nil
     if status ~= 0 then
       say(mark .. how(ended))
       note_failure(self, status)
@@ -93,7 +94,7 @@ function methods:wait(timeout, options)
 end
 
 local function end_all(self, signal, grace)
-  for running in pairs(self.running) do running:kill(signal) end
+  for _, id in ipairs(lists.keys(self.running)) do self.running[id]:kill(signal) end
   self:wait(grace, { interruptible = false })
 end
 

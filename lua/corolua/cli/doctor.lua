@@ -1,7 +1,6 @@
 --- What this machine can and cannot do for a lab, found by trying, and what to
 --- do about it: the command `corolua doctor`.
 
-local loop = require("corolua.loop")
 local scheduler = require("corolua.task.scheduler")
 
 ---@class corolua.doctor.Finding
@@ -65,9 +64,9 @@ local function see_libknet()
   return library and finding("libknet", "ok", library)
 end
 
-local function see_libqb() return finding("libqb", "ok", loop.versions.libqb) end
+local function see_libqb() return finding("libqb", "ok", scheduler.versions.libqb) end
 
-local function see_lua() return finding("Lua", "ok", loop.versions.lua:match("%d%S*")) end
+local function see_lua() return finding("Lua", "ok", scheduler.versions.lua:match("%d%S*")) end
 
 local function see_cores()
   local list = read("/proc/self/status"):match("Cpus_allowed_list:%s*(%S+)") or "0"

@@ -1,5 +1,6 @@
 --- The command `corolua help`: the text that `--help` of a command prints.
 
+local names = require("corolua.base.names")
 local options = require("corolua.cli.command_line")
 
 local help = {}
@@ -15,7 +16,7 @@ function help.main(word)
   local module = options.commands[word]
   if module then return require(module).main("--help") end
   io.stderr:write(("corolua help: there is no command '%s'%s\n")
-    :format(word, options.hint(word, options.commands, "")))
+    :format(word, names.hint(word, options.commands)))
   return 2
 end
 

@@ -5,7 +5,6 @@ local lab = require("corolua.lab")
 local crew = require("corolua.cli.crew")
 local lfs = require("lfs")
 local lists = require("corolua.base.lists")
-local loop = require("corolua.loop")
 local sandbox = require("corolua.lab.sandbox")
 local files = require("corolua.lab.files")
 local scheduler = require("corolua.task.scheduler")
@@ -45,9 +44,9 @@ end
 
 local function begin_input(kind, running, parsed)
   if kind == "script" then
-    for _, script in pairs(running.scripts) do
-      script.input:write(parsed.text)
-      script.input:finish()
+    for _, id in ipairs(lists.keys(running.scripts)) do
+      running.scripts[id].input:write(parsed.text)
+      running.scripts[id].input:finish()
     end
   elseif kind == "one" then
     local script = running.scripts[parsed.stdin]
@@ -60,7 +59,8 @@ end
 
 -- What cannot be read has ended.
 local function end_input(running)
-  for _, script in pairs(running.scripts) do
+  for _, id in ipairs(lists.keys(running.scripts)) do
+    local script = running.scripts[id]
     if script.input then script.input:finish() end
   end
 end
@@ -119,7 +119,7 @@ end
 
 local function await_child(pid)
   return scheduler.await(function(resume)
-    local watch = loop.child(pid, resume)
+    local watch = scheduler.child(pid, resume)
     return function() watch:cancel() end
   end)
 end

@@ -4,7 +4,7 @@ local describe = require("corolua.base.describe")
 local host = require("corolua.host")
 local shutdown = require("corolua.cli.shutdown")
 local log = require("corolua.base.log")
-local loop = require("corolua.loop")
+local names = require("corolua.base.names")
 local options = require("corolua.cli.command_line")
 local scheduler = require("corolua.task.scheduler")
 local strict = require("corolua.cli.strict")
@@ -80,7 +80,7 @@ end
 local function run_word(environment, name, arg)
   local chunk, problem = loadfile(name, "bt", environment)
   if not chunk and problem:find("^cannot open") then
-    problem = problem .. options.hint(name, options.commands, "corolua ")
+    problem = problem .. names.hint(name, options.commands, "corolua ")
   end
   return loaded(chunk, problem)(table.unpack(arg))
 end
@@ -112,7 +112,7 @@ end
 local function watch_signals()
   local fd = assert(host.watch_signals())
   local watch
-  watch = assert(loop.fd(fd, "r", function()
+  watch = assert(scheduler.readable(fd, function()
     watch:cancel()
     tell_log("notice", "signal %d: stopping", host.signal())
     scheduler.stop()
@@ -128,8 +128,8 @@ end
 -- A script that ends well because nothing ever happened looks like one that did
 -- its work.
 local function tell_forgotten()
-  if not package.loaded["corolua.group"] then return end
-  for _, name in ipairs(require("corolua.group.forgotten").names()) do
+  local group = package.loaded["corolua.group"]
+  for _, name in ipairs(group and group.forgotten() or {}) do
     tell("warning", ("group '%s' has handlers and was never joined: see room:join()"):format(name))
   end
 end

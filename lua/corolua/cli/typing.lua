@@ -1,7 +1,8 @@
 --- What is typed, or comes, on the standard input of `corolua lab`, and which
 --- node's script it is for.
 
-local loop = require("corolua.loop")
+local lists = require("corolua.base.lists")
+local scheduler = require("corolua.task.scheduler")
 local sys = require("corolua.sys")
 
 local typing = {}
@@ -26,7 +27,7 @@ local function read_on(input, take)
   local function read()
     if watch then watch:cancel() end
     watch = nil
-    if not is_in_front() then return loop.timer(LOOK, read):unref() end
+    if not is_in_front() then return scheduler.timer(LOOK, read):unref() end
     local bytes, _, code = input:read()
     if bytes == "" or not bytes and code ~= "EAGAIN" then
       input:close()
@@ -38,7 +39,7 @@ local function read_on(input, take)
 
   -- A file can always be read, and so cannot be watched.
   function follow()
-    watch = loop.fd(input:fileno(), "r", read) or loop.timer(0, read)
+    watch = scheduler.readable(input:fileno(), read) or scheduler.timer(0, read)
     watch:unref()
   end
   follow()
@@ -95,7 +96,7 @@ function typing.by_node(scripts, complain)
     end
     rest = rest:match("[^\n]*$")
     if bytes then return true end
-    for _, script in pairs(scripts) do script.input:finish() end
+    for _, id in ipairs(lists.keys(scripts)) do scripts[id].input:finish() end
   end)
   return true
 end

@@ -1,7 +1,6 @@
 --- The calls of the thin modules that wait for the daemon, made by
 --- `corolua.worker` so that only the task that asks for one waits.
 
-local loop = require("corolua.loop")
 local scheduler = require("corolua.task.scheduler")
 local worker = require("corolua.worker")
 
@@ -22,7 +21,7 @@ end
 -- It keeps no program running: who waits for a call does so by its timeout.
 local function follow()
   if watch then return end
-  watch = assert(loop.fd(worker.fd(), "r", collect))
+  watch = assert(scheduler.readable(worker.fd(), collect))
   watch:unref()
 end
 

@@ -2,14 +2,12 @@
 --- process, which all groups there share.
 
 local calls = require("corolua.daemon.calls")
+local condition = require("corolua.task.condition")
 local events = require("corolua.task.events")
 local inspect = require("corolua.base.inspect")
 local lists = require("corolua.base.lists")
-local loop = require("corolua.loop")
 local scheduler = require("corolua.task.scheduler")
-local signal = require("corolua.task.signal")
 local thin = require("corosync.quorum")
-local votequorum = require("corosync.votequorum")
 
 ---@class corolua.Place where a connection is made
 ---@field key any equal for all connections to one daemon
@@ -20,7 +18,7 @@ local votequorum = require("corosync.votequorum")
 ---@field newest corolua.QuorumState? the last state that was read
 ---@field states corolua.QuorumState[] the last few
 ---@field private followers table[] in the order they came; never changed, but replaced
----@field private changed corolua.Signal of all that is here
+---@field private changed corolua.Condition of all that is here
 ---@field private handle userdata|false
 ---@field private opening boolean a task connects
 ---@field private exit corolua.AtExit|false closes it at the end of the program
@@ -53,7 +51,7 @@ function quorum.at(place)
   if not tracker then
     tracker = setmetatable({
       place = place, states = {}, followers = {}, free = false, joined = {}, left = {},
-      changed = signal.new(), handle = false, opening = false, is_closed = false, exit = false,
+      changed = condition.new(), handle = false, opening = false, is_closed = false, exit = false,
     }, tracker_mt)
     trackers[place.key] = tracker
   end
@@ -106,7 +104,7 @@ local function read(self)
   if not handle then return end
   local ok, more, code = handle:dispatch("all")
   if not ok then return lose(self, more, code) end
-  if handle:pending() > 0 then loop.timer(0, function() read(self) end) end
+  if handle:pending() > 0 then scheduler.timer(0, function() read(self) end) end
 end
 
 local CLOSED = { "the connection has been closed", "ERR_NOT_EXIST" }
@@ -130,7 +128,7 @@ local function connect(self, timeout)
   end
   self.free = kind == "free"
   self.handle = handle
-  self.watch = assert(loop.fd(handle:fd_get(), "r", function() read(self) end))
+  self.watch = assert(scheduler.readable(handle:fd_get(), function() read(self) end))
   self.watch:unref()
   self.exit = scheduler.at_exit(function() quorum.close(self.place) end, EXIT_RANK)
   return true
@@ -147,7 +145,7 @@ end
 function methods:open(timeout)
   local deadline = scheduler.now() + timeout
   local free, message, code =
-    self.changed:wait_until(function() return not self.opening end, timeout)
+    condition.wait_until(self.changed, function() return not self.opening end, timeout)
   if not free then return nil, message, code end
   if self.is_closed then return nil, CLOSED[1], CLOSED[2] end
   if self.handle then return true end
@@ -181,7 +179,7 @@ function methods:unfollow(follower) self.followers = without(self.followers, fol
 function methods:keep_running(keeps)
   if not self.handle then return end
   self.watch:cancel()
-  self.watch = assert(loop.fd(self.handle:fd_get(), "r", function() read(self) end))
+  self.watch = assert(scheduler.readable(self.handle:fd_get(), function() read(self) end))
   if not keeps then self.watch:unref() end
 end
 
@@ -214,7 +212,7 @@ function quorum.now(place, timeout)
     return inspect.readable({ quorate = true, nodes = {}, joined = {}, left = {} })
   end
   local handle = tracker.handle
-  local found, message, code = tracker.changed:wait_until(function()
+  local found, message, code = condition.wait_until(tracker.changed, function()
     return tracker.newest or tracker.handle ~= handle
   end, math.max(0, deadline - scheduler.now()))
   if not found then return nil, message, code end
@@ -246,7 +244,7 @@ function quorum.votes(place, timeout)
   if tracker.free then return { expected = 0 } end
   if not tracker.newest then return nil, "no quorum state has been read", "ERR_TRY_AGAIN" end
   local nodes, deadline = tracker.newest.nodes, scheduler.now() + timeout
-  local handle = votequorum.prepare()
+  local handle = require("corosync.votequorum").prepare() -- few scripts need it
   local ok, message, code = calls.call(handle, "initialize", place.network, timeout)
   if not ok then return nil, message, code end
   local left = math.max(0, deadline - scheduler.now())

@@ -1,7 +1,6 @@
 --- What a node's corosync says about its ring and its quorum, from tracked
 --- events and never from a call: a call would wait for a daemon that is paused.
 
-local loop = require("corolua.loop")
 local quorum = require("corosync.quorum")
 local scheduler = require("corolua.task.scheduler")
 
@@ -92,7 +91,7 @@ local function connect(self)
 end
 
 local function follow(self)
-  self.watch = loop.fd(self.handle:fd_get(), "r", function() read(self) end)
+  self.watch = scheduler.readable(self.handle:fd_get(), function() read(self) end)
   self.watch:unref()
 end
 

@@ -1,7 +1,7 @@
 --- What `corolua.group` takes, checked at the caller's line.
 
-local names = require("corolua.base.names")
-local shown = require("corolua.base.shown")
+local args = require("corolua.base.args")
+local codec = require("corolua.base.codec")
 
 ---@class corolua.GroupOptions
 ---@field quorum "required"|"ignore"|nil whether sending needs quorum; "required" unless told
@@ -18,70 +18,33 @@ local options = {}
 
 local WINDOW_MAX = 256
 
-local function is_one_of(...)
-  local valid = { ... }
-  return function(value)
-    for _, one in ipairs(valid) do
-      if value == one then return true end
-    end
-    local list = {}
-    for i, one in ipairs(valid) do list[i] = '"' .. one .. '"' end
-    return false, table.concat(list, " or ")
-  end
-end
-
-local function is_integer(min, max)
-  return function(value)
-    local ok = math.type(value) == "integer" and value >= min and value <= max
-    return ok, max == math.maxinteger and "a positive integer"
-      or ("an integer of %d to %d"):format(min, max)
-  end
-end
-
 local function is_reconnect(value)
   local ok = type(value) == "boolean" or (type(value) == "number" and value >= 0)
-  return ok, "true, false or a number of seconds"
+  return ok, "true, false or a number of seconds, 0 or more"
 end
 
-local function is_boolean(value) return type(value) == "boolean", "true or false" end
-
--- Looked at by corolua.codec.
-local function is_anything() return true end
-
-local known = {
-  packed = { is_boolean, false },
-  fragment = { is_boolean, false },
-  max_message = { is_integer(1, 1 << 30), 16 * 1024 * 1024 },
-  codec = { is_anything, "string" },
-  quorum = { is_one_of("required", "ignore"), "required" },
-  window = { is_integer(1, WINDOW_MAX), 128 },
-  max_held = { is_integer(1, math.maxinteger), 64 * 1024 * 1024 },
-  overload = { is_one_of("leave", "stop_reading"), "leave" },
-  reconnect = { is_reconnect, true },
+local SPEC = {
+  { "quorum", args.one_of("required", "ignore"), "required" },
+  { "window", args.integer(1, WINDOW_MAX), 128 },
+  { "max_held", args.integer(1), 64 * 1024 * 1024 },
+  { "overload", args.one_of("leave", "stop_reading"), "leave" },
+  { "packed", args.boolean, false },
+  { "fragment", args.boolean, false },
+  { "max_message", args.integer(1, 1 << 30), 16 * 1024 * 1024 },
+  { "codec", args.any, "string" },
+  { "reconnect", is_reconnect, true },
 }
 
 --- The options with their defaults.
----@param given table?
+---@param given corolua.GroupOptions?
 ---@param level integer whose line is to blame, as in `error`
----@return corolua.GroupOptions
+---@return corolua.GroupOptions # its `codec` is made, or false for strings
 function options.check(given, level)
-  names.check_keys(given, known, "option", level + 1)
-  local checked = {}
-  for key, rule in pairs(known) do
-    local value = given and given[key]
-    if value == nil then
-      value = rule[2]
-    else
-      local ok, expected = rule[1](value)
-      if not ok then
-        error(("option '%s' must be %s, got %s"):format(key, expected, shown(value)), level + 1)
-      end
-    end
-    checked[key] = value
-  end
+  local checked = args.check(given, SPEC, "group", level + 1)
   if checked.fragment and not checked.packed then
-    error("option 'fragment' needs packed = true", level + 1)
+    error("group: option 'fragment' needs packed = true", level + 1)
   end
+  checked.codec = checked.codec ~= "string" and codec.of(checked.codec, "group", level + 1)
   return checked
 end
 
@@ -98,51 +61,6 @@ function options.check_name(name, level)
   elseif name:find("\0", 1, true) then
     error("a group's name has no NUL byte", level + 1)
   end
-end
-
---- The name of an event.
----@param kind any
----@param known_kinds table its keys are the events
----@param level integer
-function options.check_kind(kind, known_kinds, level)
-  if known_kinds[kind] then return end
-  local near = names.nearest(kind, known_kinds)
-  error(("unknown event '%s'%s"):format(tostring(kind),
-    near and (", did you mean '" .. near .. "'?") or ""), level + 1)
-end
-
---- A function, or nil to take the handler away.
----@param kind string
----@param handler any
----@param level integer
-function options.check_handler(kind, handler, level)
-  if handler == nil or type(handler) == "function" then return end
-  local mt = getmetatable(handler)
-  if type(mt) == "table" and mt.__call then return end
-  error(("the handler of '%s' must be a function, got %s"):format(kind, type(handler)), level + 1)
-end
-
---- Seconds, where they are given.
----@param seconds any
----@param otherwise number
----@param level integer
----@return number
-function options.check_timeout(seconds, otherwise, level)
-  if seconds == nil then return otherwise end
-  if type(seconds) == "number" and seconds >= 0 then return seconds end
-  error("timeout must be a number of seconds that is not negative, got " .. shown(seconds),
-    level + 1)
-end
-
---- The timeout out of a table of options that knows no other.
----@param given table?
----@param otherwise number
----@param level integer
----@return number
-function options.timeout_of(given, otherwise, level)
-  names.check_keys(given, { timeout = true }, "option", level + 1)
-  local timeout = options.check_timeout(given and given.timeout, otherwise, level + 1)
-  return timeout -- no tail call: it would hide the caller's line
 end
 
 return options

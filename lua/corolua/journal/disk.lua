@@ -2,7 +2,7 @@
 --- `corolua.file` off the loop.
 
 local file = require("corolua.file")
-local loop = require("corolua.loop")
+local lists = require("corolua.base.lists")
 local scheduler = require("corolua.task.scheduler")
 
 local disk = {}
@@ -38,7 +38,7 @@ end
 
 local function hand_over(self, done, ...)
   if not done then return false end
-  self.waiting[done] = nil
+  lists.remove(self.waiting, done)
   rest(self)
   done(...)
   return true
@@ -48,7 +48,7 @@ end
 local function follow(self)
   self.running = self.running + 1
   if self.watch then return end
-  self.watch = assert(loop.fd(self.file:fd(), "r", function()
+  self.watch = assert(scheduler.readable(self.file:fd(), function()
     while self.file and hand_over(self, self.file:take()) do end
   end))
 end
@@ -66,7 +66,7 @@ function methods:call(operation, ...)
   local arguments = table.pack(...)
   return scheduler.await(function(resume)
     self.file:begin(operation, resume, table.unpack(arguments, 1, arguments.n))
-    self.waiting[resume] = true
+    table.insert(self.waiting, resume)
     follow(self)
   end, nil, DEAF)
 end
@@ -80,7 +80,7 @@ function methods:path(name) return self.folder .. "/" .. name end
 --- for anything else is told that they are.
 function methods:close()
   for slot = 1, SLOTS do self:call("close", slot) end
-  for resume in pairs(self.waiting) do resume(nil, CLOSED, "ECANCELED") end
+  for _, resume in ipairs(self.waiting) do resume(nil, CLOSED, "ECANCELED") end
   self.waiting = {}
   if self.watch then self.watch:cancel() end
   self.watch = nil

@@ -4,7 +4,7 @@ local lfs = require("lfs")
 local corosync_conf = require("corolua.lab.corosync_conf")
 local explain = require("corolua.lab.explain")
 local features = require("corolua.lab.features")
-local loop = require("corolua.loop")
+local scheduler = require("corolua.task.scheduler")
 local network = require("corolua.lab.network")
 local sandbox = require("corolua.lab.sandbox")
 local files = require("corolua.lab.files")
@@ -110,7 +110,7 @@ function methods:start()
   if not pid then return explain.explain_process(why, code) end
   self.pid, self.ended, self.is_meant = pid, nil, false
   tell.line("proc", false, "n", self.nodeid, "what", "start", "pid", pid)
-  self.watch = loop.child(pid, function(...) has_ended(self, ...) end)
+  self.watch = scheduler.child(pid, function(...) has_ended(self, ...) end)
   self.watch:unref()
   return true
 end

@@ -1,7 +1,7 @@
 --- The checks of what fault calls are given. Each raises at the line of the
 --- script that called the method which checks.
 
-local options = require("corolua.lab.options")
+local args = require("corolua.base.args")
 local shown = require("corolua.base.shown")
 
 local checks = {}
@@ -9,7 +9,7 @@ local checks = {}
 -- The levels of errors are counted from the function that raises.
 local function check_node(cluster, id, name, level)
   if math.type(id) ~= "integer" or id < 1 or id > #cluster then
-    error(("%s: there are nodes 1 to %d, got %s"):format(name, #cluster, shown(id)), level)
+    error(("%s: there are nodes 1 to %d, got %s"):format(name, #cluster, shown.value(id)), level)
   end
 end
 
@@ -69,15 +69,15 @@ local probability = function(value)
 end
 
 local amount = function(value)
-  return type(value) == "number" and value >= 0, "a number that is not negative"
+  return type(value) == "number" and value >= 0, "a number, 0 or more"
 end
 
-local flag = function(value) return type(value) == "boolean", "a boolean" end
-
-local FAULT_CHECKS = {
-  block = flag, repair = flag, loss = probability, duplicate = probability,
-  reorder = probability, corrupt = probability, delay = amount, jitter = amount, rate = amount,
-  link = function(value) return math.type(value) == "integer" and value >= 0, "0 or 1" end,
+local FAULTS = {
+  noun = "fault",
+  { "block", args.boolean }, { "repair", args.boolean }, { "loss", probability },
+  { "duplicate", probability }, { "reorder", probability }, { "corrupt", probability },
+  { "delay", amount }, { "jitter", amount }, { "rate", amount },
+  { "link", args.integer(0) },
 }
 
 --- The faults of a link.
@@ -90,15 +90,13 @@ function checks.faults(cluster, given, name)
   if type(given) ~= "table" then
     error(name .. " takes a table of faults, as in { loss = 0.1 }", 3)
   end
-  options.check_values(given, FAULT_CHECKS, "fault", 3)
-  if given.link and given.link >= cluster.config.links then
+  local wanted = args.check(given, FAULTS, name, 3)
+  local link = wanted.link
+  if link and link >= cluster.config.links then
     error(("%s: there are links 0 to %d"):format(name, cluster.config.links - 1), 3)
   end
-  local wanted = {}
-  for key, value in pairs(given) do
-    if key ~= "link" then wanted[key] = value end
-  end
-  return wanted, given.link
+  wanted.link = nil
+  return wanted, link
 end
 
 return checks

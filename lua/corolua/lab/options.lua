@@ -1,6 +1,7 @@
 --- The options of `lab.start`: what is allowed, and what holds otherwise.
 
-local names = require("corolua.base.names")
+local args = require("corolua.base.args")
+local lists = require("corolua.base.lists")
 local shown = require("corolua.base.shown")
 
 ---@class corolua.lab.Options milliseconds where corosync.conf has them
@@ -42,40 +43,17 @@ local options = {}
 --- A lab of more nodes was never tried.
 options.MOST_NODES = 64
 
-local function integer(min, max)
-  return function(value)
-    if math.type(value) == "integer" and value >= min and value <= max then return true end
-    return false, ("an integer of %d to %d"):format(min, max)
-  end
-end
-
-local function of_type(kind)
-  return function(value) return type(value) == kind, "a " .. kind end
-end
-
-local function one_of(...)
-  local words = { ... }
-  return function(value)
-    for _, word in ipairs(words) do
-      if value == word then return true end
-    end
-    return false, 'one of "' .. table.concat(words, '", "') .. '"'
-  end
-end
-
-local function seconds(value)
-  return type(value) == "number" and value > 0, "a number of seconds"
-end
-
 local function crypto(value)
   return value == true or value == false or type(value) == "table",
     "true or { cipher =, hash = }"
 end
 
+local count_of_votes = args.integer(0, 255)
+
 local function votes(value)
-  if type(value) ~= "table" then return integer(0, 255)(value) end
+  if type(value) ~= "table" then return count_of_votes(value) end
   for _, count in pairs(value) do
-    if not integer(0, 255)(count) then return false, "{ [nodeid] = 0 to 255 }" end
+    if not count_of_votes(count) then return false, "{ [nodeid] = 0 to 255 }" end
   end
   return true
 end
@@ -87,43 +65,41 @@ local function trace(value)
 end
 
 -- corosync refuses timers below 30 ms, and tokens whose retransmission would be.
-local milliseconds = integer(30, 600000)
+local milliseconds = args.integer(30, 600000)
 
-local boolean = of_type("boolean")
-
-local checks = {
-  nodes = integer(1, options.MOST_NODES),
-  transport = one_of("udpu", "knet"),
-  links = integer(1, 2),
-  crypto = crypto,
-  token = milliseconds,
-  token_coefficient = integer(0, 600000),
-  token_retransmits_before_loss_const = integer(1, 1000),
-  consensus = milliseconds,
-  join = milliseconds,
-  merge = milliseconds,
-  knet_ping_interval = integer(1, 600000),
-  knet_ping_timeout = integer(1, 600000),
-  knet_pong_count = integer(1, 1000),
-  port = integer(1, 65535),
-  provider = one_of("corosync_votequorum", "none"),
-  votes = votes,
-  expected_votes = integer(1, 255),
-  two_node = boolean,
-  wait_for_all = boolean,
-  last_man_standing = boolean,
-  last_man_standing_window = integer(1, 600000),
-  auto_tie_breaker = boolean,
-  initial = of_type("table"),
-  network = one_of("switch", "bridge"),
-  seed = integer(math.mininteger, math.maxinteger),
-  pcap = of_type("string"),
-  log_dir = of_type("string"),
-  keep = of_type("string"),
-  debug = boolean,
-  trace = trace,
-  recorder = boolean,
-  timeout = seconds,
+local SPEC = {
+  { "nodes", args.integer(1, options.MOST_NODES), 3 },
+  { "transport", args.one_of("udpu", "knet") },
+  { "links", args.integer(1, 2), 1 },
+  { "crypto", crypto },
+  { "token", milliseconds },
+  { "token_coefficient", args.integer(0, 600000) },
+  { "token_retransmits_before_loss_const", args.integer(1, 1000) },
+  { "consensus", milliseconds },
+  { "join", milliseconds },
+  { "merge", milliseconds },
+  { "knet_ping_interval", args.integer(1, 600000) },
+  { "knet_ping_timeout", args.integer(1, 600000) },
+  { "knet_pong_count", args.integer(1, 1000) },
+  { "port", args.integer(1, 65535) },
+  { "provider", args.one_of("corosync_votequorum", "none") },
+  { "votes", votes },
+  { "expected_votes", args.integer(1, 255) },
+  { "two_node", args.boolean },
+  { "wait_for_all", args.boolean },
+  { "last_man_standing", args.boolean },
+  { "last_man_standing_window", args.integer(1, 600000) },
+  { "auto_tie_breaker", args.boolean },
+  { "initial", args.table("a list of nodeids, as { 1, 2 }") },
+  { "network", args.one_of("switch", "bridge") },
+  { "seed", args.integer() },
+  { "pcap", args.string },
+  { "log_dir", args.string },
+  { "keep", args.string },
+  { "debug", args.boolean },
+  { "trace", trace },
+  { "recorder", args.boolean },
+  { "timeout", args.time },
 }
 
 -- A token that many nodes can pass round in time, on few processors too. knet
@@ -159,52 +135,38 @@ end
 -- Without it they would be passed over in silence.
 local KNET_ONLY = { "crypto", "knet_ping_interval", "knet_ping_timeout", "knet_pong_count" }
 
-local crypto_checks = {
-  cipher = one_of("none", "aes128", "aes192", "aes256"),
-  hash = one_of("none", "md5", "sha1", "sha256", "sha384", "sha512"),
+local CRYPTO = {
+  noun = "key",
+  { "cipher", args.one_of("none", "aes128", "aes192", "aes256"), "aes256" },
+  { "hash", args.one_of("none", "md5", "sha1", "sha256", "sha384", "sha512"), "sha256" },
 }
-
-local function sorted_keys(map)
-  local keys = {}
-  for key in pairs(map) do keys[#keys + 1] = key end
-  table.sort(keys)
-  return keys
-end
 
 --- The names of the options of `lab.start`, sorted.
 ---@return string[]
-function options.names() return sorted_keys(checks) end
-
---- Raises, at `level`, if a value is not what its check wants.
----@param given table
----@param wanted table<string, fun(value): boolean, string>
----@param what string such as "lab option"
----@param level integer as in `error`, of the caller
-function options.check_values(given, wanted, what, level)
-  names.check_keys(given, wanted, what, level + 1)
-  for key, value in pairs(given) do
-    local ok, expected = wanted[key](value)
-    if not ok then
-      error(("%s '%s' must be %s, got %s"):format(what, key, expected, shown(value)), level + 1)
-    end
-  end
+function options.names()
+  local list = {}
+  for i, option in ipairs(SPEC) do list[i] = option[1] end
+  table.sort(list)
+  return list
 end
 
 local function check_node(id, nodes, what, level)
   if math.type(id) ~= "integer" or id < 1 or id > nodes then
-    error(("%s names node %s; there are nodes 1 to %d"):format(what, shown(id), nodes), level + 1)
+    error(("lab.start: option '%s' names node %s; there are nodes 1 to %d")
+      :format(what, shown.value(id), nodes), level + 1)
   end
 end
 
 local function check_initial(list, nodes, level)
   local seen = {}
-  for place, id in pairs(list) do
-    if math.type(place) ~= "integer" or place < 1 or place > #list then
-      error("lab option 'initial' must be a list of nodeids, as { 1, 2 }", level + 1)
+  for i, place in ipairs(lists.keys(list)) do
+    local id = list[place]
+    if place ~= i then
+      error("lab.start: option 'initial' must be a list of nodeids, as { 1, 2 }", level + 1)
     end
-    check_node(id, nodes, "lab option 'initial'", level + 1)
+    check_node(id, nodes, "initial", level + 1)
     if seen[id] then
-      error(("lab option 'initial' names node %d twice"):format(id), level + 1)
+      error(("lab.start: option 'initial' names node %d twice"):format(id), level + 1)
     end
     seen[id] = true
   end
@@ -212,22 +174,22 @@ end
 
 local function check_votes(given, nodes, level)
   if type(given) ~= "table" then return end
-  for id in pairs(given) do check_node(id, nodes, "lab option 'votes'", level + 1) end
+  for _, id in ipairs(lists.keys(given)) do check_node(id, nodes, "votes", level + 1) end
 end
 
 local function check_sense(config, level)
   if config.transport ~= "knet" then
     if config.links > 1 then
-      error("lab option 'links' of 2 needs transport = \"knet\"", level + 1)
+      error("lab.start: option 'links' of 2 needs transport = \"knet\"", level + 1)
     end
     for _, key in ipairs(KNET_ONLY) do
       if config[key] then
-        error(("lab option '%s' needs transport = \"knet\""):format(key), level + 1)
+        error(("lab.start: option '%s' needs transport = \"knet\""):format(key), level + 1)
       end
     end
   end
   if config.network == "bridge" and config.pcap then
-    error("lab option 'pcap' needs network = \"switch\"", level + 1)
+    error("lab.start: option 'pcap' needs network = \"switch\"", level + 1)
   end
 end
 
@@ -238,20 +200,20 @@ local function all_nodes(nodes)
 end
 
 local function check_crypto(config, level)
-  if config.crypto == true then config.crypto = {} end
-  if not config.crypto then return end
-  options.check_values(config.crypto, crypto_checks, "key of crypto", level + 1)
-  config.crypto = {
-    cipher = config.crypto.cipher or "aes256", hash = config.crypto.hash or "sha256",
-  }
+  local given = config.crypto
+  if not given then return end
+  if given == true then given = nil end
+  config.crypto = args.check(given, CRYPTO, "lab.start: crypto", level + 1)
 end
 
-local trace_checks = { path = of_type("string"), preview = integer(0, 1024) }
+local TRACE = {
+  noun = "key", { "path", args.string, needed = true }, { "preview", args.integer(0, 1024) },
+}
 
 local function check_trace(config, level)
   if type(config.trace) == "string" then config.trace = { path = config.trace } end
   if config.trace then
-    options.check_values(config.trace, trace_checks, "key of trace", level + 1)
+    config.trace = args.check(config.trace, TRACE, "lab.start: trace", level + 1)
   end
 end
 
@@ -260,13 +222,7 @@ end
 ---@param level integer as in `error`: whom a wrong option is blamed on
 ---@return table config for `options.complete`
 function options.check(given, level)
-  given = given or {}
-  if type(given) ~= "table" then
-    error("lab.start takes a table of options, got " .. type(given), level + 1)
-  end
-  options.check_values(given, checks, "lab option", level + 1)
-  local config = { nodes = 3, links = 1 }
-  for key, value in pairs(given) do config[key] = value end
+  local config = args.check(given, SPEC, "lab.start", level + 1)
   config.initial = config.initial or all_nodes(config.nodes)
   check_initial(config.initial, config.nodes, level + 1)
   check_votes(config.votes, config.nodes, level + 1)

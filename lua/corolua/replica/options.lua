@@ -1,8 +1,7 @@
 --- What `replica.open` takes, checked at the caller's line.
 
+local args = require("corolua.base.args")
 local codec = require("corolua.base.codec")
-local durability = require("corolua.replica.commit_rule")
-local names = require("corolua.base.names")
 
 ---@class corolua.ReplicaOptions
 ---@field initial any the state before the first command; {} unless told
@@ -26,16 +25,22 @@ local options = {}
 
 local SNAPSHOT_AFTER = 4 * 1024 * 1024
 
-local known = {
-  initial = true, apply = true, snapshot = true, restore = true, dir = true, durable = true,
-  codec = true, snapshot_after = true, retry = true, digest = true,
-}
-
-local function check_function(given, key, level)
-  local value = given[key]
-  if type(value) == "function" then return end
-  error(("option '%s' must be a function, got %s"):format(key, type(value)), level + 1)
+local function is_digest(value)
+  return value == false or args.callable(value), "a function or false"
 end
+
+local SPEC = {
+  { "initial", args.any },
+  { "apply", args.callable, needed = true },
+  { "snapshot", args.callable },
+  { "restore", args.callable },
+  { "digest", is_digest },
+  { "dir", args.folder },
+  { "durable", args.one_of("delivered", "written", "majority", "all") },
+  { "codec", args.any, "string" },
+  { "retry", args.seconds() },
+  { "snapshot_after", args.integer(1), SNAPSHOT_AFTER },
+}
 
 local function restore_json(bytes)
   local json = require("corolua.base.json")
@@ -46,16 +51,13 @@ end
 
 local function snapshot_json(state) return require("corolua.base.json").encode(state) end
 
-local function check_snapshot(given, level)
+-- Who gives one of them gives both.
+local function complete(given, level)
   if given.snapshot == nil and given.restore == nil then return snapshot_json, restore_json end
-  check_function(given, "snapshot", level + 1)
-  check_function(given, "restore", level + 1)
+  for _, key in ipairs({ "snapshot", "restore" }) do
+    args.value(given[key], args.callable, "replica.open", ("option '%s'"):format(key), level + 1)
+  end
   return given.snapshot, given.restore
-end
-
-local function check_digest(given, level)
-  if given.digest then check_function(given, "digest", level + 1) end
-  return given.digest
 end
 
 -- The initial state as bytes: every member, and every open, starts with a copy.
@@ -64,67 +66,36 @@ local function pack_initial(given, snapshot, level)
   if state == nil then state = {} end
   local ok, bytes = pcall(snapshot, state)
   if not ok then
-    error(("option 'initial': snapshot cannot take it: %s"):format(tostring(bytes)), level + 1)
+    error(("replica.open: option 'initial': snapshot cannot take it: %s"):format(tostring(bytes)),
+      level + 1)
   elseif type(bytes) ~= "string" then
-    error(("option 'snapshot' must return a string, got %s"):format(type(bytes)), level + 1)
+    args.refuse("replica.open", "what option 'snapshot' returns", "a string", bytes, level + 1)
   end
   return bytes
 end
 
-local function check_dir(given, level)
-  local dir = given.dir
-  if dir == nil or (type(dir) == "string" and dir ~= "") then return dir end
-  error(("option 'dir' must be the path of a folder, got %s"):format(tostring(dir)), level + 1)
-end
-
-local function check_durable(given, level)
+local function durable_of(given, level)
   local durable = given.durable
   if durable == nil then return given.dir and "majority" or "delivered" end
-  if durability.is_strict[durable] == nil then
-    local near = names.nearest(durable, durability.is_strict)
-    error(("option 'durable' must be \"delivered\", \"written\", \"majority\" or \"all\", got %s%s")
-      :format(tostring(durable), near and (", did you mean '" .. near .. "'?") or ""), level + 1)
-  elseif durable ~= "delivered" and not given.dir then
-    error(("option 'durable' = \"%s\" needs the option 'dir'"):format(durable), level + 1)
+  if durable ~= "delivered" and not given.dir then
+    error(("replica.open: option 'durable' = \"%s\" needs the option 'dir'"):format(durable),
+      level + 1)
   end
   return durable
 end
 
-local function check_bytes(given, level)
-  local bytes = given.snapshot_after
-  if bytes == nil then return SNAPSHOT_AFTER end
-  if math.type(bytes) == "integer" and bytes > 0 then return bytes end
-  error(("option 'snapshot_after' must be a positive integer, got %s"):format(tostring(bytes)),
-    level + 1)
-end
-
-local function check_retry(given, level)
-  local retry = given.retry
-  if retry == nil or (type(retry) == "number" and retry >= 0) then return retry end
-  error(("option 'retry' must be seconds that are not negative, got %s"):format(tostring(retry)),
-    level + 1)
-end
-
 --- The options with their defaults.
----@param given table
+---@param given corolua.ReplicaOptions
 ---@param level integer whose line is to blame, as in `error`
----@return table
+---@return corolua.ReplicaOptions # its `codec` is made, or false for strings
 function options.check(given, level)
-  if type(given) ~= "table" then
-    error(("replica.open: a table of options was expected, got %s"):format(type(given)), level + 1)
-  end
-  names.check_keys(given, known, "option", level + 1)
-  check_function(given, "apply", level + 1)
-  local snapshot, restore = check_snapshot(given, level + 1)
-  return {
-    apply = given.apply, snapshot = snapshot, restore = restore,
-    digest = check_digest(given, level + 1), is_json = given.snapshot == nil,
-    initial = pack_initial(given, snapshot, level + 1),
-    dir = check_dir(given, level + 1), durable = check_durable(given, level + 1),
-    codec = given.codec ~= nil and given.codec ~= "string" and codec.of(given.codec, level + 1)
-      or nil,
-    snapshot_after = check_bytes(given, level + 1), retry = check_retry(given, level + 1),
-  }
+  local checked = args.check(given or {}, SPEC, "replica.open", level + 1)
+  checked.is_json = checked.snapshot == nil
+  checked.snapshot, checked.restore = complete(checked, level + 1)
+  checked.initial = pack_initial(checked, checked.snapshot, level + 1)
+  checked.durable = durable_of(checked, level + 1)
+  checked.codec = checked.codec ~= "string" and codec.of(checked.codec, "replica.open", level + 1)
+  return checked
 end
 
 --- A group that was handed over must be of the right form.

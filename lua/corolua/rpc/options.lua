@@ -1,9 +1,9 @@
 --- What `corolua.rpc` takes, checked at the caller's line.
 
+local args = require("corolua.base.args")
 local codec = require("corolua.base.codec")
 local is_member = require("corosync.cpg").is_member
 local names = require("corolua.base.names")
-local shown = require("corolua.base.shown")
 local wire = require("corolua.rpc.wire")
 
 ---@class corolua.rpc.Options
@@ -17,88 +17,69 @@ local TIMEOUT = 5
 local RUNNING_MAX = 16384
 
 -- A deadline that is set, and that a clock can tell.
-local LONGEST = 1e6
+local LONGEST = 1000000
 
-local known = { timeout = true, codec = true, max_running = true }
-local known_of_call = { to = true, timeout = true }
+local is_time = args.seconds(LONGEST)
 local targets = { all = true, majority = true }
 
-local function check_timeout(seconds, what, level)
-  if type(seconds) == "number" and seconds >= 0 and seconds <= LONGEST then return seconds end
-  error(("%s: timeout must be seconds of 0 to %d, got %s"):format(what, LONGEST,
-    shown(seconds)), level + 1)
-end
-
-local function check_running(count, level)
-  if math.type(count) == "integer" and count >= 1 then return count end
-  error(("rpc.open: max_running must be a positive integer, got %s"):format(shown(count)),
-    level + 1)
-end
+local SPEC = {
+  { "timeout", is_time, TIMEOUT },
+  { "codec", args.any, "json" },
+  { "max_running", args.integer(1), RUNNING_MAX },
+}
 
 --- The options of `rpc.open` with their defaults.
----@param given table?
+---@param given corolua.rpc.Options?
 ---@param level integer whose line is to blame, as in `error`
 ---@return { timeout: number, codec: corolua.Codec, max_running: integer }
 function options.check(given, level)
-  names.check_keys(given, known, "option", level + 1)
-  given = given or {}
-  return {
-    timeout = check_timeout(given.timeout or TIMEOUT, "rpc.open", level + 1),
-    codec = codec.of(given.codec or "json", level + 1),
-    max_running = check_running(given.max_running or RUNNING_MAX, level + 1),
-  }
-end
-
-local function is_callable(value)
-  if type(value) == "function" then return true end
-  local mt = getmetatable(value)
-  return type(mt) == "table" and mt.__call ~= nil
+  local checked = args.check(given, SPEC, "rpc.open", level + 1)
+  checked.codec = codec.of(checked.codec, "rpc.open", level + 1)
+  return checked
 end
 
 local function check_name(name, what, level)
-  if type(name) ~= "string" then
-    error(("%s: a method's name must be a string, got %s"):format(what, type(name)), level + 1)
-  elseif #name < 1 or #name > wire.COUNT_MAX then
+  args.value(name, args.string, what, "a method's name", level + 1)
+  if #name < 1 or #name > wire.COUNT_MAX then
     error(("%s: a method's name has 1 to %d bytes, got %d"):format(what, wire.COUNT_MAX, #name),
       level + 1)
   end
 end
+
+local is_methods = args.table("a table of functions by name")
 
 --- A copy of the methods.
 ---@param given table?
 ---@param level integer
 ---@return table<string, fun(arguments: any, from: corosync.Member): any>
 function options.check_methods(given, level)
-  if given ~= nil and type(given) ~= "table" then
-    error(("rpc.open: methods must be a table of functions by name, got %s"):format(type(given)),
-      level + 1)
-  end
+  if given ~= nil then args.value(given, is_methods, "rpc.open", "methods", level + 1) end
   local copy = {}
   for name, fn in next, given or {} do
     check_name(name, "rpc.open", level + 1)
-    if not is_callable(fn) then
-      error(("rpc.open: the method '%s' must be a function, got %s"):format(name, type(fn)),
-        level + 1)
-    end
+    args.value(fn, args.callable, "rpc.open", ("the method '%s'"):format(name), level + 1)
     copy[name] = fn
   end
   return copy
 end
 
-local EXPECTED = "call: to must be \"all\", \"majority\", a member or a list of members, got "
-
 local function check_list(list, level)
   if #list < 1 or #list > wire.COUNT_MAX then
-    error(("call: to must list 1 to %d members, got %d"):format(wire.COUNT_MAX, #list), level + 1)
+    error(("call: option 'to' must list 1 to %d members, got %d"):format(wire.COUNT_MAX, #list),
+      level + 1)
   end
-  local wanted = {}
+  local wanted, distinct = {}, {}
   for i = 1, #list do
-    if not is_member(list[i]) then
-      error(("call: to[%d] must be a member, got %s"):format(i, tostring(list[i])), level + 1)
+    local member = list[i]
+    if not is_member(member) then
+      args.refuse("call", ("option 'to'[%d]"):format(i), "a member", member, level + 1)
     end
-    wanted[list[i]] = true
+    if not wanted[member] then
+      wanted[member] = true
+      distinct[#distinct + 1] = member
+    end
   end
-  return wanted
+  return { wanted = wanted, list = distinct }
 end
 
 ---@class corolua.rpc.Target
@@ -125,24 +106,23 @@ local function check_target(to, level)
   if to == "majority" then return MAJORITY end
   if is_member(to) then return single(to) end
   if type(to) == "table" then
-    local wanted = check_list(to, level + 1)
-    local list = {}
-    for member in pairs(wanted) do list[#list + 1] = member end
-    return { wanted = wanted, list = list }
+    local listed = check_list(to, level + 1)
+    return listed -- no tail call: it would hide the caller's line
   end
-  local near = names.nearest(to, targets)
-  error(EXPECTED .. (type(to) == "string" and "'" .. to .. "'" or tostring(to))
-    .. (near and (", did you mean '%s'?"):format(near) or ""), level + 1)
+  args.refuse("call", "option 'to'", '"all", "majority", a member or a list of members', to,
+    level + 1, names.hint(to, targets))
 end
 
--- names.check_keys is for what is not so frequent.
+local CALL = { { "to", args.any }, { "timeout", args.any } }
+
+-- `args.check` is for what is not so frequent.
 local function check_known(given, level)
   if type(given) == "table" then
     local key = next(given)
-    while key ~= nil and known_of_call[key] do key = next(given, key) end
+    while key == "to" or key == "timeout" do key = next(given, key) end
     if key == nil then return end
   end
-  names.check_keys(given, known_of_call, "option", level + 1)
+  args.check(given, CALL, "call", level + 1)
 end
 
 --- What a call takes beside its method and arguments.
@@ -158,7 +138,11 @@ function options.check_call(method, given, otherwise, level)
   if given == nil then return ALL, otherwise end
   check_known(given, level + 1)
   local to, timeout = given.to, given.timeout
-  timeout = timeout == nil and otherwise or check_timeout(timeout, "call", level + 1)
+  if timeout == nil then
+    timeout = otherwise
+  elseif not is_time(timeout) then
+    args.value(timeout, is_time, "call", "option 'timeout'", level + 1)
+  end
   return to ~= nil and singles[to] or check_target(to, level + 1), timeout
 end
 

@@ -224,11 +224,18 @@ local function leave(self, call, change)
   end
 end
 
+-- What happens to all calls happens to them in the order they were made.
+local function calls_in_order(self)
+  local list = lists.keys(self.pending)
+  for i, number in ipairs(list) do list[i] = self.pending[number] end
+  return list
+end
+
 --- Members left: they answer no more what they were asked before.
 ---@param left { member: userdata, reason: string }[]
 function methods:left(left)
   for _, change in ipairs(left) do
-    for _, call in pairs(self.pending) do
+    for _, call in ipairs(calls_in_order(self)) do
       if call.parts then leave(self, call, change) end
     end
   end
@@ -238,7 +245,7 @@ end
 ---@param message string
 ---@param code string
 function methods:fail(message, code)
-  for _, call in pairs(self.pending) do finish(self, call, nil, message, code) end
+  for _, call in ipairs(calls_in_order(self)) do finish(self, call, nil, message, code) end
 end
 
 return calls

@@ -2,8 +2,10 @@
 --- calls. Tasks that are done wait for the next call, as starting one costs
 --- more than waiting.
 
+local condition = require("corolua.task.condition")
 local describe = require("corolua.base.describe")
-local handling = require("corolua.group.handling")
+local fifo = require("corolua.base.fifo")
+local group = require("corolua.group")
 local limit = require("corolua.limit")
 local names = require("corolua.base.names")
 local scheduler = require("corolua.task.scheduler")
@@ -48,24 +50,19 @@ function server.new(service, fns, running_max, deliver)
   return setmetatable({
     service = service, room = service.group, codec = service.codec, fns = fns,
     running_max = running_max, deliver = deliver, running = 0, bytes = 0,
-    queue = {}, first = 1, last = 0, early = {}, idle = {}, stalled = {},
+    queue = fifo.new(), early = {}, idle = {}, stalled = condition.new(),
     performed = 0, failed = 0, refused = 0, unsent = 0,
   }, server_mt)
 end
 
 -- Waits until there is quorum again, or no point in waiting.
-local function wait_for_quorum(self)
-  return scheduler.await(function(resume)
-    self.stalled[resume] = true
-    return function() self.stalled[resume] = nil end
-  end)
-end
+local function wait_for_quorum(self) return (self.stalled:wait()) end
 
 -- Whether a reply that was refused may be sent later, for which it waits. Who
 -- reads must not wait for quorum, of which nobody else would tell it.
 local function may_retry(self, code)
   if code ~= "ERR_NOT_QUORATE" then return code == "ERR_TRY_AGAIN" or code == "ERR_TIMEOUT" end
-  return not handling.is_inside(self.room) and wait_for_quorum(self)
+  return not group.is_inside(self.room) and wait_for_quorum(self)
 end
 
 -- Sends a reply, as soon as that is possible. Where the connection is gone, we
@@ -101,9 +98,7 @@ local function note(problem)
 end
 
 local function unknown(self, name)
-  local near = names.nearest(name, self.fns)
-  local hint = near and (", did you mean '%s'?"):format(near) or ""
-  return ("unknown method '%s'%s"):format(name, hint)
+  return ("unknown method '%s'%s"):format(name, names.hint(name, self.fns))
 end
 
 -- The reply, or why there is none. All of it is under the limit of handlers.
@@ -139,18 +134,9 @@ local function perform(self, request)
   self.running, self.bytes = self.running - 1, self.bytes - request.bytes
 end
 
--- The call that has waited longest for a task.
-local function take_next(self)
-  local first = self.first
-  local request = self.queue[first]
-  self.queue[first] = nil
-  self.first = first + 1
-  return request
-end
-
 local function work(self)
   repeat
-    perform(self, take_next(self))
+    perform(self, self.queue:take())
     local idle = self.idle
     if #idle >= IDLE_MAX or self.is_over then return end
     idle[#idle + 1] = scheduler.current()
@@ -159,17 +145,13 @@ end
 
 -- Each call has a task, and these begin in one order with the calls.
 local function begin(self, request)
-  local idle, last = self.idle, self.last + 1
+  local idle = self.idle
   local task = idle[#idle]
   idle[#idle] = nil
-  self.last = last
-  self.queue[last] = request
+  self.queue:add(request)
   if task and scheduler.unpark(task, true) then return end
   scheduler.spawn(work, self).resume = limit.resume
 end
-
--- How many calls their tasks have not come to.
-local function fresh(self) return self.last - self.first + 1 end
 
 local function is_full(self, length)
   return self.running >= self.running_max
@@ -194,7 +176,7 @@ function methods:take(request)
     return
   end
   begin(self, request)
-  if fresh(self) >= FRESH_MAX then scheduler.sleep(0) end
+  if self.queue:count() >= FRESH_MAX then scheduler.sleep(0) end
 end
 
 --- Tells the caller that its call is not performed.
@@ -215,9 +197,7 @@ function methods:begin()
 end
 
 --- Replies that wait for quorum are tried again.
-function methods:go_on()
-  for resume in pairs(self.stalled) do resume(true) end
-end
+function methods:go_on() self.stalled:notify() end
 
 --- No more is to come: tasks without a call end.
 function methods:finish()

@@ -12,7 +12,8 @@ function checks.callable(fn, name)
   if type(fn) == "function" then return end
   local mt = getmetatable(fn)
   if type(mt) == "table" and mt.__call then return end
-  error(("bad argument #1 to '%s' (a function was expected, got %s)"):format(name, shown(fn)), 3)
+  error(("bad argument #1 to '%s' (a function was expected, got %s)")
+    :format(name, shown.value(fn)), 3)
 end
 
 --- A number that is not negative.
@@ -22,8 +23,8 @@ end
 function checks.seconds(seconds, name, optional)
   if optional and seconds == nil then return end
   if type(seconds) == "number" and seconds >= 0 then return end
-  error(("%s: seconds must be a number that is not negative, got %s")
-    :format(name, shown(seconds)), 3)
+  error(("%s: the time must be a number of seconds, 0 or more, got %s")
+    :format(name, shown.value(seconds)), 3)
 end
 
 --- Raises, at the caller of the function that waits, unless its task may.

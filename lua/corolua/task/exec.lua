@@ -1,8 +1,9 @@
 --- corolua.exec: a program that runs to its end while everything else goes on.
 
+local args = require("corolua.base.args")
 local checks = require("corolua.task.checks")
 local conditions = require("corolua.task.conditions")
-local names = require("corolua.base.names")
+local lists = require("corolua.base.lists")
 local process = require("corolua.task.process")
 local scheduler = require("corolua.task.scheduler")
 local shown = require("corolua.base.shown")
@@ -22,85 +23,58 @@ local shown = require("corolua.base.shown")
 
 local MAX_OUTPUT = 8 << 20
 
-local function bad(level, ...) error(string.format(...), level + 1) end
+local SPEC = {
+  { "timeout", args.seconds() },
+  { "input", args.string },
+  { "env", args.table("a table of values by name") },
+  { "cwd", args.string },
+  { "max_output", args.integer(0), MAX_OUTPUT },
+}
+
+local is_array = args.table("an array of strings")
 
 -- What goes to the system as a string of C.
 local function check_text(value, what, level)
-  if type(value) ~= "string" then
-    bad(level + 1, "exec: %s must be a string, got %s", what, shown(value))
-  elseif value:find("\0", 1, true) then
-    bad(level + 1, "exec: %s must have no NUL byte, got %s", what, shown(value))
-  end
-end
-
-local function check_word(value, what, level)
   local text = type(value) == "number" and tostring(value) or value
-  check_text(text, what, level + 1)
+  args.value(text, args.string, "exec", what, level + 1)
+  if text:find("\0", 1, true) then
+    error(("exec: %s must have no NUL byte, got %s"):format(what, shown.value(text)), level + 1)
+  end
   return text
 end
 
-local function check_command(program, args, level)
+local function check_command(program, list, level)
+  args.value(program, args.string, "exec", "the program", level + 1)
   check_text(program, "the program", level + 1)
-  if program == "" then bad(level + 1, "exec: the program must have a name, got \"\"") end
-  if args ~= nil and type(args) ~= "table" then
-    bad(level + 1, "exec: the arguments must be an array of strings, got %s", shown(args))
-  end
+  if program == "" then error("exec: the program must have a name, got \"\"", level + 1) end
+  if list ~= nil then args.value(list, is_array, "exec", "the arguments", level + 1) end
   local command = { program }
-  for i = 1, #(args or {}) do
-    command[i + 1] = check_word(args[i], "argument " .. i, level + 1)
+  for i = 1, list and #list or 0 do
+    command[i + 1] = check_text(list[i], "argument " .. i, level + 1)
   end
   return command
 end
 
 local function check_name(name, level)
   if type(name) == "string" and name ~= "" and not name:find("[=\0]") then return end
-  bad(level + 1, "exec: a variable of env must have a name without '=', got %s", shown(name))
+  error(("exec: a variable of env must have a name without '=', got %s"):format(shown.value(name)),
+    level + 1)
 end
 
-local ORDER = { "timeout", "input", "env", "cwd", "max_output" }
-local CHECKS = {}
-
-function CHECKS.timeout(value, level)
-  if type(value) == "number" and value >= 0 then return value end
-  bad(level + 1, "exec: timeout must be a number of seconds that is not negative, got %s",
-    shown(value))
-end
-
-function CHECKS.input(value, level)
-  if type(value) == "string" then return value end
-  bad(level + 1, "exec: input must be a string, got %s", shown(value))
-end
-
-function CHECKS.env(value, level)
-  if type(value) ~= "table" then
-    bad(level + 1, "exec: env must be a table of values by name, got %s", shown(value))
-  end
+local function variables(env, level)
   local list = {}
-  for name, text in next, value do
+  for i, name in ipairs(lists.keys(env)) do
     check_name(name, level + 1)
-    list[#list + 1] = text and name .. "=" .. check_word(text, "env." .. name, level + 1) or name
+    local text = env[name]
+    list[i] = text and name .. "=" .. check_text(text, "env." .. name, level + 1) or name
   end
-  table.sort(list)
   return list
 end
 
-function CHECKS.cwd(value, level)
-  check_text(value, "cwd", level + 1)
-  return value
-end
-
-function CHECKS.max_output(value, level)
-  if math.type(value) == "integer" and value >= 0 then return value end
-  bad(level + 1, "exec: max_output must be an integer that is not negative, got %s", shown(value))
-end
-
 local function check_options(given, level)
-  names.check_keys(given, CHECKS, "option", level + 1)
-  local options = { max_output = MAX_OUTPUT }
-  for _, name in ipairs(ORDER) do
-    local value = given and given[name]
-    if value ~= nil then options[name] = CHECKS[name](value, level + 1) end
-  end
+  local options = args.check(given, SPEC, "exec", level + 1)
+  if options.env then options.env = variables(options.env, level + 1) end
+  if options.cwd then check_text(options.cwd, "cwd", level + 1) end
   return options
 end
 
@@ -121,15 +95,15 @@ end
 --- `max_output` or whose caller is interrupted is killed (SIGKILL), and so is
 --- what it started; what it wrote is lost.
 ---@param program string
----@param args (string|number)[]? none unless told
+---@param arguments (string|number)[]? none unless told
 ---@param options corolua.ExecOptions?
 ---@return corolua.ExecResult? result
 ---@return string? message
 ---@return string? code "ENOENT" (no such program, or no such folder), "EACCES"
 --- (not executable), "ERR_TIMEOUT", "ERR_TOO_BIG" (the output), "ERR_INTERRUPT",
 --- or the errno of what the system refused
-local function exec(program, args, options)
-  local command = check_command(program, args, 2)
+local function exec(program, arguments, options)
+  local command = check_command(program, arguments, 2)
   local checked = check_options(options, 2)
   check_task()
   local result, why, code = process.run(command, checked)

@@ -1,4 +1,5 @@
---- Clocks, and timers that call a function as a task, once or again and again.
+--- The doors of the loop: clocks, descriptors, children, random numbers, and
+--- timers that call a function, as a task once or again and again.
 
 local checks = require("corolua.task.checks")
 local loop = require("corolua.loop")
@@ -65,10 +66,35 @@ local function repeated(tasks, seconds, fn)
   return start(timer, seconds, fire)
 end
 
---- Gives the scheduler its clocks, its random numbers, and its functions that make
---- timers.
+--- Gives the scheduler its doors.
 ---@param scheduler { spawn: function, is_stopping: fun(): boolean }
 function timers.add_to(scheduler)
+  --- What the loop is made of.
+  ---@type { libqb: string, lua: string }
+  scheduler.versions = loop.versions
+
+  --- Calls the function once, after so many seconds: no task, so it must not
+  --- wait. `after` is what scripts use.
+  ---@type fun(seconds: number, fn: fun()): corolua.Watch
+  scheduler.timer = loop.timer
+
+  --- Calls the function at every such signal. It must not wait.
+  ---@type fun(signum: integer, fn: fun(signum: integer)): corolua.Watch?, string?, string?
+  scheduler.signal = loop.signal
+
+  --- Calls the function once when a child process has ended, with "exit", "signal"
+  --- or "unknown", and the status. It must not wait.
+  ---@type fun(pid: integer, fn: fun(how: string, status: integer?)): corolua.Watch?, string?
+  scheduler.child = loop.child
+
+  --- Calls the function whenever the descriptor has something to read. It must
+  --- not wait.
+  ---@param fd integer
+  ---@param fn fun(events: string)
+  ---@return corolua.Watch? watch, string? message
+  ---@return string? code "EEXIST" if it is watched already, "EPERM" for files, "EBADF"
+  function scheduler.readable(fd, fn) return loop.fd(fd, "r", fn) end
+
   --- Seconds of a clock that never goes back.
   ---@return number
   function scheduler.now() return loop.now() end

@@ -1,0 +1,97 @@
+--- Whether a run kept what a group communication service must keep, judged from
+--- its trace: docs/check.md has the properties, docs/trace.md the format.
+
+local args = require("corolua.base.args")
+local files = require("corolua.check.files")
+local history = require("corolua.check.history")
+local lines = require("corolua.check.lines")
+local slice = require("corolua.check.slice")
+local verdict = require("corolua.check.verdict")
+local witness = require("corolua.check.witness")
+
+local check = {}
+
+---@class corolua.check.Options
+---@field strict boolean? corosync's two known losses are violations; false unless told
+---@field slice string? of `check.file`: where to write the smallest trace that shows the findings
+
+local OPTIONS = { { "strict", args.boolean, false }, { "slice", args.string } }
+
+local function split(...)
+  local paths = table.pack(...)
+  local last = paths[paths.n]
+  local options = type(last) == "table" and table.remove(paths, paths.n) or nil
+  if #paths == 0 then error("a path of a trace was expected", 3) end
+  for i, path in ipairs(paths) do
+    if type(path) ~= "string" then
+      error(("bad argument #%d to 'file' (a path was expected, got a %s)"):format(i, type(path)), 3)
+    end
+  end
+  paths.n = nil
+  return paths, args.check(options, OPTIONS, "check.file", 3)
+end
+
+local function judge(past, problems, options)
+  return verdict.of(past, problems, options.strict)
+end
+
+local function findings_in(path)
+  local past = history.new()
+  return judge(past, assert(files.read(past, { path })), {}).findings
+end
+
+--- Judges a trace; several files are those of one run, by processes of one machine,
+--- and are merged. The last argument may be a table of options.
+---@param ... string|corolua.check.Options paths of the files
+---@return corolua.check.Verdict? verdict
+---@return string? message why a file cannot be read
+---@return integer? code of the system
+function check.file(...)
+  local paths, options = split(...)
+  local past = history.new()
+  local problems, why, code = files.read(past, paths)
+  if not problems then return nil, why, code end
+  local found = judge(past, problems, options)
+  if options.slice then
+    local written
+    written, why, code = slice.write(options.slice, paths, past, found.findings, findings_in)
+    if not written then return nil, why, code end
+    found.counts.slice = written
+  end
+  return witness.fill(found, paths)
+end
+
+-- Judges events up to the first that is none.
+local function read_events(past, next_event)
+  local source = lines.source("event", 1)
+  for event in next_event do
+    source.line = source.line + 1
+    past.events = past.events + 1
+    local why = lines.take(past, source, event)
+    if why then return { { file = "event", line = source.line, text = why } } end
+  end
+  if not source.stop then
+    return { { file = "event", line = source.line, is_cut = true,
+      text = source.run and "has no stop: the trace was cut" or "is empty" } }
+  end
+  table.insert(past.stops, source.stop)
+  return {}
+end
+
+--- Judges events, tables with the fields of a line each. A witness is told by the
+--- number of its event. The tables may be changed.
+---@param next_event fun(): table? such as an iterator, or the `next` of a queue
+---@param options corolua.check.Options?
+---@return corolua.check.Verdict
+function check.events(next_event, options)
+  if type(next_event) ~= "function" then
+    error(("bad argument #1 to 'events' (a function was expected, got a %s)")
+      :format(type(next_event)), 2)
+  end
+  local checked = args.check(options, OPTIONS, "check.events", 2)
+  local past = history.new()
+  local problems = read_events(past, next_event)
+  return witness.fill(judge(past, problems, checked), { "event" })
+end
+
+return check

@@ -1,0 +1,95 @@
+--- Epochs of several members in one ring, compared.
+
+local epochs = {}
+
+--- All epochs that are of a known ring, by group and ring, in the order of the rings.
+---@param history corolua.check.History
+---@return corolua.check.Epoch[][]
+function epochs.by_ring(history)
+  local rings, order = {}, {}
+  for _, life in ipairs(history.lives) do
+    for _, epoch in ipairs(life.epochs) do
+      local known = rings[life.ids] or {}
+      rings[life.ids] = known
+      local list = epoch.ring and known[epoch.ring]
+      if epoch.ring and not list then
+        list = { place = #order, seq = epoch.seq }
+        known[epoch.ring] = list
+        table.insert(order, list)
+      end
+      if list then table.insert(list, epoch) end
+    end
+  end
+  table.sort(order, function(a, b)
+    if a.seq ~= b.seq then return a.seq < b.seq end
+    return a.place < b.place
+  end)
+  return order
+end
+
+--- Where each message stands in an epoch: the first time, if it is there twice.
+---@param epoch corolua.check.Epoch
+---@return table<integer, integer>
+function epochs.places(epoch)
+  if not epoch.places then
+    local places = {}
+    for i = epoch.count, 1, -1 do places[epoch[i]] = i end
+    epoch.places = places
+  end
+  return epoch.places
+end
+
+-- Where in an epoch begins what another member can have: behind its join, if that
+-- was in this ring. Nil if the join is not there.
+local function start_for(epoch, other)
+  if other.index > 1 then return 1 end
+  if other.life == epoch.life then return 1 end
+  local at = epoch.joins[other.life.me]
+  if at then return at + 1 end
+  -- It was there first: then this one joined later.
+  return epoch.index == 1 and other.joins[epoch.life.me] and 1 or nil
+end
+
+--- From where on two epochs of one ring can be compared.
+---@param a corolua.check.Epoch
+---@param b corolua.check.Epoch
+---@return integer? from_a nil if that is not known
+---@return integer? from_b
+function epochs.starts(a, b)
+  local from_a, from_b = start_for(a, b), start_for(b, a)
+  if not from_a or not from_b then return nil end
+  return from_a, from_b
+end
+
+--- Whether both have the same, in the same order.
+---@param a corolua.check.Epoch
+---@param b corolua.check.Epoch
+---@param from_a integer
+---@param from_b integer
+---@return boolean
+function epochs.is_equal(a, b, from_a, from_b)
+  local shift = from_b - from_a
+  if a.count + shift ~= b.count then return false end
+  for i = from_a, a.count do
+    if a[i] ~= b[i + shift] then return false end
+  end
+  return true
+end
+
+--- Where one has all that the other one has, one after the other: how many
+--- messages it has before.
+---@param all corolua.check.Epoch
+---@param part corolua.check.Epoch
+---@return integer?
+function epochs.shift(all, part)
+  if part.count == 0 then return 0 end
+  local at = 1
+  if all[1] ~= part[1] then at = epochs.places(all)[part[1]] end
+  if not at or at - 1 + part.count > all.count then return nil end
+  for i = 1, part.count do
+    if all[at - 1 + i] ~= part[i] then return nil end
+  end
+  return at - 1
+end
+
+return epochs

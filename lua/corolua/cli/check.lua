@@ -1,0 +1,97 @@
+--- The command `corolua check`: judges the trace of a run.
+
+local check = require("corolua.check")
+local command_line = require("corolua.cli.command_line")
+local report = require("corolua.check.report")
+
+local command = {}
+
+local HELP = [[
+usage: corolua check FILE... [--strict] [--json] [--junit PATH] [--slice PATH]
+Judges the trace of a run: one sentence, the lines that show what was broken, and
+what corosync is known to lose. Several files are those of one run, and merged.
+
+  --strict       corosync's two known losses are violations
+  --json         print the verdict as JSON
+  --junit PATH   write it there as JUnit's XML, a test for each property
+  --slice PATH   write the smallest trace there that still shows the findings
+  -h, --help     print this text
+
+The exit status is 0 when all was kept, 1 when something was violated, 2 when the
+run proves nothing (no fault in force, no view changed, a trace that is not
+whole), and 64 for bad usage or a file that cannot be read.
+]]
+
+local STATUS = { kept = 0, violated = 1, inconclusive = 2 }
+local USAGE = 64
+
+local function path_of(text) return text end
+
+local OPTIONS = {
+  fields = {
+    ["--strict"] = "strict", ["--json"] = "json", ["--junit"] = "junit", ["--slice"] = "slice",
+    ["--help"] = "help", ["-h"] = "help",
+  },
+  parse = { junit = path_of, slice = path_of },
+  put = function(parsed, field, value) parsed[field] = value end,
+}
+
+-- Options may stand between the files too.
+local function parse(words)
+  local parsed, i = { files = {} }, 1
+  repeat
+    i = command_line.read(words, OPTIONS, parsed, i)
+    local last = words[i - 1] == "--" and #words or math.min(i, #words)
+    table.move(words, i, last, #parsed.files + 1, parsed.files)
+    i = last + 1
+  until i > #words
+  if #parsed.files == 0 and not parsed.help then
+    command_line.bad("it needs the file of a trace")
+  end
+  return parsed
+end
+
+local function complain(text)
+  io.stderr:write("corolua check: ", text, "\n")
+  return USAGE
+end
+
+local function write_file(path, text)
+  local file, why = io.open(path, "wb")
+  if not file then return nil, why end
+  local is_written, problem = file:write(text)
+  local is_closed, other = file:close()
+  if not (is_written and is_closed) then return nil, ("%s: %s"):format(path, problem or other) end
+  return true
+end
+
+local function run(parsed)
+  local words = table.move(parsed.files, 1, #parsed.files, 1, {})
+  table.insert(words, { strict = parsed.strict, slice = parsed.slice })
+  local verdict, why = check.file(table.unpack(words))
+  if not verdict then return complain(why) end
+  if parsed.junit then
+    local ok, problem = write_file(parsed.junit, report.junit(verdict))
+    if not ok then return complain(problem) end
+  end
+  io.stdout:write(parsed.json and report.json(verdict) or report.text(verdict))
+  return STATUS[verdict.status]
+end
+
+--- The command.
+---@param ... string
+---@return integer status
+function command.main(...)
+  local ok, parsed = pcall(parse, { ... })
+  if not ok then
+    if type(parsed) ~= "table" or not parsed.usage then error(parsed, 0) end
+    return complain(parsed.usage .. "; see corolua check --help")
+  end
+  if parsed.help then
+    io.stdout:write(HELP)
+    return 0
+  end
+  return run(parsed)
+end
+
+return command
