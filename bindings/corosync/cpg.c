@@ -146,7 +146,10 @@ static int group_mcast_joined(lua_State *L)
 
 	if (self->state != STATE_JOINED)
 		return push_not_joined(L, "cpg_mcast_joined");
-	err = group_mcast(self, (cpg_guarantee_t)guarantee, &iovec);
+	err = cpg_mcast_joined(self->handle.id, (cpg_guarantee_t)guarantee,
+			       &iovec, 1);
+	if (self->handle.life != NULL)
+		group_tell_sent(self->handle.life, err, &iovec);
 	return push_result(L, "cpg_mcast_joined", err);
 }
 
@@ -260,7 +263,7 @@ static const struct library library = {
 	.has_members = true,
 	.is_traced = true,
 	.connect = group_connect,
-	.dispatch = group_dispatch,
+	.dispatch = cpg_dispatch,
 	.fd_get = cpg_fd_get,
 	.finalize = cpg_finalize,
 	.blocking = group_jobs,

@@ -36,10 +36,9 @@ enum {
 /* cpg_model_initialize with the callbacks of the events. */
 cs_error_t group_connect(struct connection *connection);
 
-/* cpg_dispatch and cpg_mcast_joined; a trace is told of what they give. */
-cs_error_t group_dispatch(uint64_t id, cs_dispatch_flags_t mode);
-cs_error_t group_mcast(struct cpg *self, cpg_guarantee_t guarantee,
-		       const struct iovec *payload);
+/* A trace is told what became of a payload. */
+void group_tell_sent(struct life *life, cs_error_t err,
+		     const struct iovec *payload);
 
 /* The calls that wait for the daemon. */
 enum { GROUP_JOIN, GROUP_LEAVE };

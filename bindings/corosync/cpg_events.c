@@ -265,21 +265,8 @@ cs_error_t group_connect(struct connection *connection)
 				    (cpg_model_data_t *)&data, NULL);
 }
 
-cs_error_t group_dispatch(uint64_t id, cs_dispatch_flags_t mode)
-{
-	cs_error_t err = cpg_dispatch(id, mode);
-	struct life *life;
-
-	if (err != CS_ERR_LIBRARY)
-		return err;
-	life = handle_dispatching()->life;
-	if (life != NULL)
-		life->tap->lost(life);
-	return err;
-}
-
-static void tell_sent(struct life *life, cs_error_t err,
-		      const struct iovec *payload)
+void group_tell_sent(struct life *life, cs_error_t err,
+		     const struct iovec *payload)
 {
 	const char *code = status_code(err);
 
@@ -289,15 +276,4 @@ static void tell_sent(struct life *life, cs_error_t err,
 		life->tap->sent(life, payload->iov_base, payload->iov_len);
 	else
 		life->tap->refused(life, code != NULL ? code : "ERR_UNKNOWN");
-}
-
-cs_error_t group_mcast(struct cpg *self, cpg_guarantee_t guarantee,
-		       const struct iovec *payload)
-{
-	cs_error_t err =
-		cpg_mcast_joined(self->handle.id, guarantee, payload, 1);
-
-	if (self->handle.life != NULL)
-		tell_sent(self->handle.life, err, payload);
-	return err;
 }

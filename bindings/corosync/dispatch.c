@@ -86,6 +86,9 @@ static cs_error_t handle_read(struct handle *handle)
 	err = handle->library->dispatch(handle->id,
 					CS_DISPATCH_ONE_NONBLOCKING);
 	dispatching = before;
+	if (err == CS_ERR_LIBRARY && handle->library->has_members &&
+	    handle->life != NULL)
+		handle->life->tap->lost(handle->life);
 	if (handle->events.lost && (err == CS_OK || err == CS_ERR_TRY_AGAIN)) {
 		handle->events.lost = false;
 		return CS_ERR_NO_MEMORY;
