@@ -10,6 +10,7 @@ local PUBLIC = {
   "task/scheduler", "task/timers", "task/waits", "task/condition",
   "check/linearizable", "check/total_order", "check/virtual_synchrony",
   "lab/faults", "lab/node", "lab/node_faults", "lab/thin_handles", "lab/process", "lab/nemesis",
+  "lab/groups",
 }
 
 local function comment_above(lines, index)
@@ -96,7 +97,7 @@ end
 -- Where the handlers are that scripts set: their class, and what stands before
 -- the list of the events that there are.
 local HANDLERS = {
-  { file = "group/handling", class = "corolua.GroupHandlers", list = "handling.kinds =" },
+  { file = "group/inbox", class = "corolua.GroupHandlers", list = "inbox.kinds =" },
   { file = "election", class = "corolua.ElectionHandlers", list = "service.events%(name," },
   { file = "rpc", class = "corolua.RpcHandlers", list = "KINDS =" },
   { file = "replica", class = "corolua.ReplicaHandlers", list = "EVENTS =" },

@@ -3,6 +3,7 @@
 
 local world = require("corolua.lab.world")
 local faults = require("corolua.lab.faults")
+local groups = require("corolua.lab.groups")
 local nemesis = require("corolua.lab.nemesis")
 local node = require("corolua.lab.node")
 local options = require("corolua.lab.options")
@@ -19,7 +20,9 @@ local lab = {}
 ---@field closed boolean
 ---@field [integer] corolua.lab.Node by nodeid
 local methods = faults.methods
-for name, method in pairs(nemesis.cluster_methods) do methods[name] = method end
+for _, part in ipairs({ nemesis.cluster_methods, groups.methods }) do
+  for name, method in pairs(part) do methods[name] = method end
+end
 local cluster_mt = { __name = "corolua.lab.cluster", __index = methods }
 
 local last_folder = 0
