@@ -286,7 +286,8 @@ describe("faults of corolua.lab", function()
         "link_from: fault 'delay' must be a number" },
       { function() cluster:link(1, 2, { loss = 1, link = 1 }) end, "link: there are links 0 to 0" },
       { function() cluster:link(1, 2) end, "link takes a table of faults" },
-      { function() cluster:settle(-1) end, "settle takes seconds, got -1" },
+      { function() cluster:settle(-1) end,
+        "settle: the time must be a number of seconds, 0 or more, got -1" },
     }
 
     for _, case in ipairs(wrong) do

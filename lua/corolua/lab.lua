@@ -2,6 +2,7 @@
 --- and a mount namespace of its own, without root.
 
 local world = require("corolua.lab.world")
+local checks = require("corolua.task.checks")
 local faults = require("corolua.lab.faults")
 local groups = require("corolua.lab.groups")
 local nemesis = require("corolua.lab.nemesis")
@@ -163,9 +164,7 @@ end
 ---@param timeout number? in seconds, 30 unless told
 ---@return true? settled, string? message, string? code
 function methods:settle(timeout)
-  if timeout ~= nil and (type(timeout) ~= "number" or timeout < 0) then
-    error("settle takes seconds, got " .. tostring(timeout), 2)
-  end
+  checks.seconds(timeout, "settle", true)
   if self.closed then error("settle: the cluster is closed", 2) end
   return settle.wait(self, timeout or 30)
 end

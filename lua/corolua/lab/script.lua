@@ -2,6 +2,7 @@
 --- comes in lines.
 
 local fifo = require("corolua.base.fifo")
+local handlers = require("corolua.base.handlers")
 local scheduler = require("corolua.task.scheduler")
 local world = require("corolua.lab.world")
 
@@ -19,19 +20,10 @@ local script_mt = { __name = "corolua.lab.script", __index = methods }
 
 local script = {}
 
-local HANDLERS = { line = true, exit = true }
-
-local handlers_mt = { __newindex = function(handlers, key, fn)
-  if not HANDLERS[key] then
-    error(("unknown event '%s' of a script, there are 'line' and 'exit'"):format(tostring(key)), 2)
-  end
-  rawset(handlers, key, fn)
-end }
-
 -- Lines are handled one at a time, in order, and a handler may wait; then the
 -- end of the script.
 local function pump(self)
-  local on = self.on
+  local on = self.handlers
   while on.line and self.kept:peek() do on.line(self:take()) end
   self.pumping = false
   if self.process.ended and on.exit and not self.told then
@@ -42,7 +34,7 @@ end
 
 local function wake(self)
   if self.resume then self.resume(true) end
-  local on = self.on
+  local on = self.handlers
   if self.pumping or not (on.line or on.exit) then return end
   self.pumping = true
   scheduler.spawn(pump, self)
@@ -75,7 +67,7 @@ function script.start(space, words, list, takes_input)
   local program, why, code = world.files.corolua()
   if not program then return nil, why, code end
   local self = setmetatable({ kept = fifo.new(), rest = "" }, script_mt)
-  self.on = setmetatable({}, handlers_mt)
+  self.on, self.handlers = handlers.new({ "line", "exit" })
   self.process, why, code = world.process.start(space, { program, table.unpack(words) }, list, {
     output = function(bytes) split(self, bytes) end,
     ended = function() has_ended(self) end,
