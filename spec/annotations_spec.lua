@@ -131,6 +131,18 @@ describe("annotations", function()
     end)
   end
 
+  it("say in one place what a class has", function()
+    local places, twice = {}, {}
+    for _, path in ipairs(files.below("lua")) do
+      local text = files.read("lua/" .. path)
+      for class in text:gmatch("%-%-%-@class ([%w_.]+)[^\n]*\n%-%-%-@field") do
+        if places[class] then twice[class] = path .. " and " .. places[class] end
+        places[class] = path
+      end
+    end
+    assert.same({}, twice)
+  end)
+
   it("name only classes that there are", function()
     local defined, used = {}, {}
     for _, path in ipairs(files.below("lua")) do
