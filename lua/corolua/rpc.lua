@@ -4,7 +4,7 @@
 --- who answers a call.
 
 local args = require("corolua.base.args")
-local calls = require("corolua.rpc.pending")
+local pending = require("corolua.rpc.pending")
 local group = require("corolua.group")
 local options = require("corolua.rpc.options")
 local scheduler = require("corolua.task.scheduler")
@@ -163,7 +163,7 @@ function rpc.open(given, fns, given_options)
   local room = check_codec(service.room(given, "rpc.open", nil, 2))
   local self = setmetatable({
     group = room, timeout = checked.timeout, codec = checked.codec, nonce = scheduler.nonce(),
-    calls = calls.new(),
+    calls = pending.new(),
   }, rpc_mt)
   self.events = service.events(tostring(self), KINDS)
   self.events.source = self

@@ -16,16 +16,16 @@ local scheduler = require("corolua.task.scheduler")
 ---@field answered integer
 ---@field is_done boolean
 
----@class corolua.rpc.Calls
+---@class corolua.rpc.Pending
 ---@field pending table<integer, corolua.rpc.Call> by number
 ---@field count integer
 ---@field last integer the number of the latest one
 ---@field late integer replies to calls that were over
 ---@field deadlines corolua.Deadlines of those that are waited for
 local methods = {}
-local calls_mt = { __index = methods }
+local pending_mt = { __index = methods }
 
-local calls = {}
+local pending = {}
 
 --- A call that is about to be sent.
 ---@param target corolua.rpc.Target
@@ -90,9 +90,9 @@ local function expire(self, call)
   end
 end
 
----@return corolua.rpc.Calls
-function calls.new()
-  local self = setmetatable({ pending = {}, count = 0, last = 0, late = 0 }, calls_mt)
+---@return corolua.rpc.Pending
+function pending.new()
+  local self = setmetatable({ pending = {}, count = 0, last = 0, late = 0 }, pending_mt)
   self.deadlines = deadlines.new(function(call) expire(self, call) end)
   return self
 end
@@ -248,4 +248,4 @@ function methods:fail(message, code)
   for _, call in ipairs(calls_in_order(self)) do finish(self, call, nil, message, code) end
 end
 
-return calls
+return pending
