@@ -153,7 +153,8 @@ describe("annotations", function()
 
   it("have each event of corolua.Handlers", function()
     local events = {}
-    for event in files.read("lua/corolua/init.lua"):match("setters = {(.-)\n}"):gmatch("\n  (%l+) =") do
+    local list = files.read("lua/corolua/init.lua"):match("setters = {(.-)\n}")
+    for event in list:gmatch("\n  (%l+) =") do
       table.insert(events, event)
     end
     table.sort(events)
