@@ -88,7 +88,7 @@ describe("docs/reference.md", function()
     ["lab.Cluster"] = function() return cluster end,
     ["lab.Node"] = node,
     ["lab.Nemesis"] = function() return cluster:replay({}) end,
-    ["lab.Plan"] = function() return cluster:replay({}).list end,
+    ["lab.Schedule"] = function() return cluster:replay({}).list end,
     ["lab.Script"] = function() return assert(node():run("-e", "")) end,
     ["check.HandleHistory"] = function() return virtual_synchrony.history(1) end,
     ["cpg.Handle"] = function() return assert(node():cpg({})) end,

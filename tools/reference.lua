@@ -33,6 +33,7 @@ local SECTIONS = {
 local NAMES = {
   ["corolua.Group"] = "room", ["corolua.Election"] = "boss", ["corolua.Rpc"] = "service",
   ["corosync.Handle"] = "handle", ["corolua.check.HandleHistory"] = "history",
+  ["corolua.lab.Schedule"] = "list",
 }
 
 local function all_files()

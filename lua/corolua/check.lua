@@ -88,10 +88,10 @@ function check.events(next_event, options)
     error(("bad argument #1 to 'events' (a function was expected, got a %s)")
       :format(type(next_event)), 2)
   end
-  options = args.check(options, OPTIONS, "check.events", 2)
+  local checked = args.check(options, OPTIONS, "check.events", 2)
   local past = history.new()
   local problems = read_events(past, next_event)
-  return witness.fill(judge(past, problems, options), { "event" })
+  return witness.fill(judge(past, problems, checked), { "event" })
 end
 
 return check
