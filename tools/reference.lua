@@ -32,8 +32,8 @@ local SECTIONS = {
 -- What an object is called where its methods are shown.
 local NAMES = {
   ["corolua.Group"] = "room", ["corolua.Election"] = "boss", ["corolua.Rpc"] = "service",
-  ["corosync.Handle"] = "handle", ["corolua.check.HandleHistory"] = "history",
-  ["corolua.lab.Schedule"] = "list",
+  ["corosync.Handle"] = "handle", ["corolua.lab.Schedule"] = "list",
+  ["corolua.check.HandleHistory"] = "history",
 }
 
 local function all_files()
