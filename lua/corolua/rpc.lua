@@ -210,7 +210,7 @@ end
 --- `to` has 1 to 255 members; a call longer than the group sends raises.
 ---@param method string
 ---@param arguments any what the codec takes, or nil
----@param given { to: "all"|"majority"|corosync.Member|corosync.Member[]|nil, timeout: number? }?
+---@param given corolua.rpc.CallOptions?
 ---@return any result of a member; of several `{ member =, result = }[]`
 ---@return string? message, string? code
 function methods:call(method, arguments, given)
