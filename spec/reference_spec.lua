@@ -90,7 +90,7 @@ describe("docs/reference.md", function()
     ["lab.Nemesis"] = function() return cluster:replay({}) end,
     ["lab.Schedule"] = function() return cluster:replay({}).list end,
     ["lab.Script"] = function() return assert(node():run("-e", "")) end,
-    ["check.History"] = function() return virtual_synchrony.history(1) end,
+    ["check.HandleHistory"] = function() return virtual_synchrony.history(1) end,
     ["cpg.Handle"] = function() return assert(node():cpg({})) end,
     ["quorum.Handle"] = function() return assert(node():quorum_handle({})) end,
     ["votequorum.Handle"] = function() return assert(node():votequorum({})) end,

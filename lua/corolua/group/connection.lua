@@ -38,7 +38,7 @@ local tell = require("corolua.trace.tell")
 ---@field unhandled corolua.group.Unhandled of the group
 ---@field fence corolua.group.Fence|false from the quorum connection on
 ---@field handle userdata|false
----@field watch userdata|false it reads
+---@field watch corolua.Watch|false it reads
 ---@field me corosync.Member|false the own member object, once joined
 ---@field newest_view corolua.View|false the newest that was read, here or before
 ---@field is_ready boolean the own join and the state of its ring have been read

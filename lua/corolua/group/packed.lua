@@ -107,7 +107,7 @@ end
 ---@param payload string
 ---@return true? accepted, string? message, string? code "ERR_TRY_AGAIN" if full
 function methods:offer(payload)
-  if self.first_waiter > self.last_waiter and self.is_flushing and not self.stream
+  if self.is_flushing and not self.has_waiters and not self.stream
     and #payload <= self.longest and self.add(self.packer, payload) then
     return true
   end
