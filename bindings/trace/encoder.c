@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/args.h"
+#include "common/forked.h"
 #include "common/module.h"
 #include "common/status.h"
 #include "corosync/handle.h"
@@ -145,6 +146,7 @@ static int encoder_keep(lua_State *L)
 		return push_errno(L, "recorder", err);
 	}
 	trace->first_kept = trace->lives + 1;
+	trace->forks = fork_depth();
 	lua_pushboolean(L, 1);
 	return 1;
 }
@@ -180,8 +182,12 @@ static int encoder_dump(lua_State *L)
 	size_t length;
 	const char *first = luaL_checklstring(L, 2, &length);
 	int64_t start = check_microseconds(L, 3);
-	int err = trace_dump(trace_of(L), path, first, length, start);
+	int err;
 
+	/* What a child made by fork has of it is its parent's. */
+	if (trace_of(L)->forks != fork_depth())
+		return push_errno(L, path, ECHILD);
+	err = trace_dump(trace_of(L), path, first, length, start);
 	if (err != 0)
 		return push_errno(L, path, err);
 	lua_pushboolean(L, 1);
