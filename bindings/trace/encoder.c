@@ -146,7 +146,6 @@ static int encoder_keep(lua_State *L)
 		return push_errno(L, "recorder", err);
 	}
 	trace->first_kept = trace->lives + 1;
-	trace->forks = fork_depth();
 	lua_pushboolean(L, 1);
 	return 1;
 }
@@ -174,7 +173,8 @@ static int encoder_line(lua_State *L)
 /*
  * encoder.dump(path, first, start) -> true | nil, message, code
  *
- * Writes what the recorder has into a new file, behind the first line.
+ * Writes what the recorder has into a new file, behind the first line. What a
+ * child made by fork has is its parent's: ECHILD.
  */
 static int encoder_dump(lua_State *L)
 {
@@ -182,12 +182,10 @@ static int encoder_dump(lua_State *L)
 	size_t length;
 	const char *first = luaL_checklstring(L, 2, &length);
 	int64_t start = check_microseconds(L, 3);
-	int err;
+	int err = trace_of(L)->forks != fork_depth()
+			  ? ECHILD
+			  : trace_dump(trace_of(L), path, first, length, start);
 
-	/* What a child made by fork has of it is its parent's. */
-	if (trace_of(L)->forks != fork_depth())
-		return push_errno(L, path, ECHILD);
-	err = trace_dump(trace_of(L), path, first, length, start);
 	if (err != 0)
 		return push_errno(L, path, err);
 	lua_pushboolean(L, 1);
@@ -346,6 +344,7 @@ static void push_trace(lua_State *L)
 	memset(trace, 0, sizeof *trace);
 	trace_init_tap(&trace->tap);
 	trace->tells_quorum = true;
+	trace->forks = fork_depth();
 	luaL_newmetatable(L, TRACE_NAME);
 	lua_pushcfunction(L, trace_gc);
 	lua_setfield(L, -2, "__gc");

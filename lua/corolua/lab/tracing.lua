@@ -35,7 +35,7 @@ local function explain(message)
   if has_failed then return message end
   has_failed = true
   local path, why, code = dump()
-  if code == "ECHILD" then return message end -- a child made by fork: the lab is its parent's
+  if code == "ECHILD" then return message end -- made by fork, it has no members
   if not path then return message .. "\nthe flight recorder was not written: " .. why end
   return message .. "\nwhat the members saw until then: " .. path
 end
