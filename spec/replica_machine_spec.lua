@@ -1,6 +1,6 @@
 -- What a replica keeps: its state beside its log, and its round beside both.
 local corolua = require("corolua")
-local machines = require("corolua.replica.state_machine")
+local state_machine = require("corolua.replica.state_machine")
 local memory = require("corolua.replica.memory")
 local log_entry = require("corolua.replica.log_entry")
 local round_file = require("corolua.replica.ballot_file")
@@ -17,7 +17,7 @@ end
 -- Counts commands; `slow` seconds of work for each.
 local function new_machine(slow)
   local journal = memory.new()
-  local one = machines.new({
+  local one = state_machine.new({
     apply = function(state)
       if slow.seconds then spin(slow.seconds) end
       state.n = state.n + 1
@@ -102,7 +102,7 @@ describe("replica.machine", function()
     end
     assert.is_true(one:install(500, "7", meta))
     assert.same({ 7, 500, 500 }, { one.state.n, one.last, journal.base.index })
-    assert.equal(100, one.origins:last(1, 1, 1))
+    assert.equal(100, one.sessions:last(1, 1, 1))
   end)
 
   it("says of a log of the version before that it is one", function()
@@ -111,9 +111,9 @@ describe("replica.machine", function()
     local given = { apply = print, snapshot = print, restore = tostring, initial = "" }
     assert.same({ nil,
       "the log is of version 1 of the replicas' format, and this program reads version 2",
-      "ERR_VERSION" }, { machines.new(given, old):build() })
+      "ERR_VERSION" }, { state_machine.new(given, old):build() })
     old:replace(9, "snapshot", "\2\0rest")
-    local one_of_old = machines.new(given, old)
+    local one_of_old = state_machine.new(given, old)
     assert.equal("ERR_VERSION", (select(3, one_of_old:build())))
   end)
 end)

@@ -1,6 +1,6 @@
--- corolua.replica.meeting: what counts of what members say, for one member whose
+-- corolua.replica.recovery: what counts of what members say, for one member whose
 -- ring, statuses and votes are given.
-local meeting = require("corolua.replica.recovery")
+local recovery = require("corolua.replica.recovery")
 local scheduler = require("corolua.task.scheduler")
 
 local function new_member(nodeid)
@@ -11,7 +11,7 @@ end
 
 local SEQ, LEAP = 9, 1 << 20
 
-describe("replica.meeting", function()
+describe("replica.recovery", function()
   local a, b, c, stranger = new_member(1), new_member(2), new_member(3), new_member(4)
   local everybody = { ["1/1"] = true, ["2/1"] = true, ["3/1"] = true }
   local self, calls
@@ -29,7 +29,7 @@ describe("replica.meeting", function()
       machine = {
         last = 50, term = function() return { seq = 8, round = 1, nonce = 7 } end,
       },
-      rounds = { may_decide = function() return true end },
+      ballot = { may_decide = function() return true end },
       post = noted("post"), tell_soon = noted("tell_soon"), meet_again = noted("meet_again"),
       begin_term = noted("begin_term"), stop_fetching = noted("stop_fetching"),
       take_ack = noted("take_ack"), want = noted("want"),
@@ -49,7 +49,7 @@ describe("replica.meeting", function()
 
   local function tell_all(changes)
     for _, member in ipairs({ a, b, c }) do
-      assert.is_nil(meeting.status(self, member, status(changes)))
+      assert.is_nil(recovery.status(self, member, status(changes)))
     end
     calls = {}
   end
@@ -65,17 +65,17 @@ describe("replica.meeting", function()
 
   it("begins the term that members decide on who have told what it says", function()
     tell_all()
-    assert.is_nil(meeting.decision(self, b, decision()))
+    assert.is_nil(recovery.decision(self, b, decision()))
     assert.same({ { "begin_term", 99 } }, calls)
   end)
 
   it("takes no decision of one who is not named in it, or that names who is not there", function()
     tell_all()
-    assert.matches("not among those", meeting.decision(self, stranger, decision()))
+    assert.matches("not among those", recovery.decision(self, stranger, decision()))
     local more = { ["1/1"] = true, ["2/1"] = true, ["3/1"] = true, ["8/8"] = true }
-    assert.matches("not there", meeting.decision(self, b, decision({ members = more })))
+    assert.matches("not there", recovery.decision(self, b, decision({ members = more })))
     assert.same({ 0, 3, {} }, { self.closed, self.round, calls })
-    assert.is_nil(meeting.decision(self, b, decision()))
+    assert.is_nil(recovery.decision(self, b, decision()))
     assert.same({ { "begin_term", 99 } }, calls)
   end)
 
@@ -87,10 +87,10 @@ describe("replica.meeting", function()
     for i, changes in ipairs(wrong) do
       self.closed = 0
       tell_all()
-      assert.is_string(meeting.decision(self, b, decision(changes)), i)
+      assert.is_string(recovery.decision(self, b, decision(changes)), i)
       assert.same({ { "meet_again", 4 } }, calls)
       calls = {}
-      assert.is_nil(meeting.decision(self, c, decision()))
+      assert.is_nil(recovery.decision(self, c, decision()))
       assert.same({}, calls)
     end
   end)
@@ -101,7 +101,7 @@ describe("replica.meeting", function()
       self.closed = 0
       tell_all()
       self.statuses[c] = status(changes)
-      assert.is_string(meeting.decision(self, b, decision()))
+      assert.is_string(recovery.decision(self, b, decision()))
       assert.same({ { "meet_again", 4 } }, calls)
     end
   end)
@@ -110,7 +110,7 @@ describe("replica.meeting", function()
     self.phase = "synced"
     self.nonce = 5
     for _, round in ipairs({ 3, 4, 1000, LEAP }) do
-      assert.is_string(meeting.decision(self, stranger, decision({
+      assert.is_string(recovery.decision(self, stranger, decision({
         round = round, members = { ["4/1"] = true },
       })))
     end
@@ -119,25 +119,25 @@ describe("replica.meeting", function()
 
   it("takes no round that is far above all others", function()
     local highest = self.highest
-    assert.matches("too far above 3", meeting.status(self, stranger, status({ round = 1 << 62 })))
+    assert.matches("too far above 3", recovery.status(self, stranger, status({ round = 1 << 62 })))
     assert.is_nil(self.statuses[stranger])
     assert.equal(highest + LEAP, self.highest)
     assert.same({ { "tell_soon" } }, calls)
-    assert.is_nil(meeting.status(self, b, status({ round = LEAP })))
+    assert.is_nil(recovery.status(self, b, status({ round = LEAP })))
     assert.same({ "meet_again", LEAP }, calls[2])
   end)
 
   it("takes no term of this ring that is far above all others", function()
-    assert.is_string(meeting.status(self, stranger, status({ last_seq = SEQ,
+    assert.is_string(recovery.status(self, stranger, status({ last_seq = SEQ,
       last_round = 1 << 40 })))
-    assert.is_nil(meeting.status(self, stranger, status({ last_seq = SEQ - 1,
+    assert.is_nil(recovery.status(self, stranger, status({ last_seq = SEQ - 1,
       last_round = 1 << 40 })))
   end)
 
   -- Whoever comes late has not heard how the others got there.
   it("gets to a high round that members tell of again and again", function()
     local high, told = LEAP * 40, 0
-    while meeting.status(self, b, status({ round = high })) do
+    while recovery.status(self, b, status({ round = high })) do
       told = told + 1
       assert(told < 100)
     end
@@ -151,10 +151,10 @@ describe("replica.meeting", function()
         last_nonce = nonce })
     end
     self.phase, self.nonce = "synced", 5
-    meeting.status(self, b, synced(6))
-    meeting.status(self, c, synced(6))
+    recovery.status(self, b, synced(6))
+    recovery.status(self, c, synced(6))
     assert.same({}, calls)
-    meeting.status(self, stranger, synced(6))
+    recovery.status(self, stranger, synced(6))
     assert.same({ { "meet_again", 4 } }, calls)
   end)
 
@@ -162,7 +162,7 @@ describe("replica.meeting", function()
     tell_all()
     local now = scheduler.now
     scheduler.now = function() error("the clock was read") end
-    local ok, why = pcall(meeting.decision, self, b, decision())
+    local ok, why = pcall(recovery.decision, self, b, decision())
     scheduler.now = now
     assert(ok, why)
     assert.same({ { "begin_term", 99 } }, calls)

@@ -2,12 +2,12 @@
 -- What corolua.replica is made of, where no cluster is needed.
 local catch_up = require("corolua.replica.catch_up")
 local corolua = require("corolua")
-local durability = require("corolua.replica.commit_rule")
+local commit_rule = require("corolua.replica.commit_rule")
 local dispatch = require("corolua.replica.dispatch")
-local origins = require("corolua.replica.sessions")
-local rounds = require("corolua.replica.ballot")
+local sessions = require("corolua.replica.sessions")
+local ballot = require("corolua.replica.ballot")
 local seal = require("corolua.service.seal")
-local segments = require("corolua.replica.term_history")
+local term_history = require("corolua.replica.term_history")
 local pending = require("corolua.replica.pending")
 local wire = require("corolua.replica.wire")
 
@@ -17,7 +17,7 @@ local function member(nodeid, pid)
   })
 end
 
-describe("replica.segments", function()
+describe("replica.term_history", function()
   local function term(first, nonce)
     return { first = first, seq = nonce, round = 1, nonce = nonce }
   end
@@ -37,20 +37,20 @@ describe("replica.segments", function()
     }
     for i, case in ipairs(cases) do
       local a, a_last, b, b_last, expected = table.unpack(case, 1, 5)
-      assert.equal(expected, segments.common(a, a_last, b, b_last), i)
-      assert.equal(expected, segments.common(b, b_last, a, a_last), i)
+      assert.equal(expected, term_history.common(a, a_last, b, b_last), i)
+      assert.equal(expected, term_history.common(b, b_last, a, a_last), i)
     end
   end)
 
   it("keeps the newest terms", function()
     local list = {}
-    for i = 1, segments.KEPT + 10 do segments.add(list, term(i, i)) end
-    assert.equal(segments.KEPT, #list)
-    assert.equal(segments.KEPT + 10, list[#list].first)
+    for i = 1, term_history.KEPT + 10 do term_history.add(list, term(i, i)) end
+    assert.equal(term_history.KEPT, #list)
+    assert.equal(term_history.KEPT + 10, list[#list].first)
   end)
 end)
 
-describe("replica.durability", function()
+describe("replica.commit_rule", function()
   local a, b, c, twin = member(1), member(2), member(3), member(1, 2)
 
   local function votes(by_nodeid, expected) return { votes = by_nodeid, expected = expected } end
@@ -72,40 +72,40 @@ describe("replica.durability", function()
     }
     for i, case in ipairs(cases) do
       local level, of, members, written, expected = table.unpack(case)
-      assert.equal(expected, durability.reached(level, of, members, written), i)
+      assert.equal(expected, commit_rule.reached(level, of, members, written), i)
     end
   end)
 
   it("takes half of the votes for no majority", function()
-    assert.is_false(durability.is_majority(votes({ 1, 1 }, 4), { a, b }, { a, b }))
-    assert.is_true(durability.is_majority(votes({ 2, 1 }, 4), { a, b }, { a, b }))
-    assert.is_false(durability.is_majority(votes({ 1, 1 }, 3), { a, twin }, { a, twin }))
+    assert.is_false(commit_rule.is_majority(votes({ 1, 1 }, 4), { a, b }, { a, b }))
+    assert.is_true(commit_rule.is_majority(votes({ 2, 1 }, 4), { a, b }, { a, b }))
+    assert.is_false(commit_rule.is_majority(votes({ 1, 1 }, 3), { a, twin }, { a, twin }))
   end)
 
   it("counts a node only with all of its members", function()
     local three = votes({ 1, 1, 1 }, 3)
-    assert.is_true(durability.is_majority(three, { a, twin, b, c }, { a, twin, b }))
-    assert.is_false(durability.is_majority(three, { a, twin, b, c }, { a, b }))
+    assert.is_true(commit_rule.is_majority(three, { a, twin, b, c }, { a, twin, b }))
+    assert.is_false(commit_rule.is_majority(three, { a, twin, b, c }, { a, b }))
   end)
 end)
 
-describe("replica.origins", function()
+describe("replica.sessions", function()
   it("refuses what was applied already, and survives being packed", function()
-    local one = origins.new()
+    local one = sessions.new()
     assert.is_true(one:note(7, 1, 10, 1, 100))
     assert.is_true(one:note(-8, 5, 11, 2, 100))
     assert.is_false(one:note(7, 1, 12, 1, 100))
     assert.is_true(one:note(7, 3, 13, 1, 100))
-    local other, at = origins.unpack("head" .. one:pack() .. "tail", 5)
+    local other, at = sessions.unpack("head" .. one:pack() .. "tail", 5)
     assert.equal(#("head" .. one:pack()) + 1, at)
     assert.same({ 3, 5, 0 },
       { other:last(7, 1, 100), other:last(-8, 2, 100), other:last(9, 1, 100) })
     assert.is_false(other:note(7, 2, 14, 1, 100))
-    assert.equal(one:pack(), origins.unpack(one:pack(), 1):pack())
+    assert.equal(one:pack(), sessions.unpack(one:pack(), 1):pack())
   end)
 
   it("lets no member use up the numbers of another one", function()
-    local one = origins.new()
+    local one = sessions.new()
     assert.is_true(one:note(7, 1, 10, 1, 100))
     assert.is_true(one:note(7, 1000, 11, 2, 100))
     for origin = 1, 1000 do one:note(origin, 1, 11 + origin, 2, 100) end
@@ -114,9 +114,9 @@ describe("replica.origins", function()
   end)
 
   it("forgets the ones that were silent for longest, wherever it was unpacked", function()
-    local one = origins.new()
+    local one = sessions.new()
     for pid = 1, 400 do one:note(5, 1, pid, 1, pid) end
-    local other = origins.unpack(one:pack(), 1)
+    local other = sessions.unpack(one:pack(), 1)
     for pid = 401, 700 do
       one:note(5, 1, pid, 1, pid)
       other:note(5, 1, pid, 1, pid)
@@ -127,32 +127,32 @@ describe("replica.origins", function()
   end)
 end)
 
-describe("replica.rounds", function()
+describe("replica.ballot", function()
   it("gives each life of a ring another round, and saves it first", function()
     local saved
     local function save(round)
       saved = round
       return true
     end
-    local one = rounds.new(nil, save)
+    local one = ballot.new(nil, save)
     assert.equal(1, one:enter(5))
     assert.equal(2, one:enter(5))
     assert.equal(4, one:enter(5, 4))
     assert.equal(1, one:enter(9))
     assert.same({ seq = 9, round = 1 }, saved)
-    assert.equal(2, rounds.new(saved, save):enter(9))
+    assert.equal(2, ballot.new(saved, save):enter(9))
     assert.equal("ERR_NO_SPACE", (select(3,
-      rounds.new(nil, function() return nil, "full", "ERR_NO_SPACE" end):enter(1))))
+      ballot.new(nil, function() return nil, "full", "ERR_NO_SPACE" end):enter(1))))
   end)
 
   it("has no round above the highest, and says so", function()
-    local one = rounds.new({ seq = 5, round = wire.MAX }, function() error("saved") end)
+    local one = ballot.new({ seq = 5, round = wire.MAX }, function() error("saved") end)
     assert.equal("ERR_OVERLOAD", (select(3, one:enter(5))))
   end)
 
   it("decides nothing in the ring in which it has lost count", function()
     local saved = 0
-    local one = rounds.new(nil, function()
+    local one = ballot.new(nil, function()
       saved = saved + 1
       return true
     end, "the checksum is wrong")
@@ -164,7 +164,7 @@ describe("replica.rounds", function()
   end)
 end)
 
-describe("replica.submits", function()
+describe("replica.pending", function()
   it("says what became of commands when quorum goes", function()
     local list = pending.new()
     local waiting, passed, of_old_life, applied = list:begin(1, 1), list:begin(1, 1),
@@ -252,9 +252,9 @@ describe("replica.wire", function()
     assert.same({ nonce, 3, 4 }, { wire.read_command(command) })
     assert.equal("x", wire.command_bytes(command))
     local _, want = wire.read(wire.want(b, 9, a, 5, {
-      base = 1, last = 2, segments = { { first = 1, seq = 2, round = 3, nonce = nonce } },
+      base = 1, last = 2, terms = { { first = 1, seq = 2, round = 3, nonce = nonce } },
     }), b)
-    assert.same({ first = 1, seq = 2, round = 3, nonce = nonce }, want.segments[1])
+    assert.same({ first = 1, seq = 2, round = 3, nonce = nonce }, want.terms[1])
     local _, piece = wire.read(wire.piece(a, 9, a, 5, 6, "last", "bytes"), a)
     assert.equal("bytes", wire.piece_bytes(piece))
     assert.is_true(piece.is_last)
@@ -269,7 +269,7 @@ describe("replica.wire", function()
       seq = 9, round = 2, last_seq = 8, last_round = 1, last_nonce = 6, last = 100, nonce = 1,
       members = { a, b },
     }),
-    wire.want(a, 9, a, 5, { base = 1, last = 2, segments = { { first = 1, seq = 2,
+    wire.want(a, 9, a, 5, { base = 1, last = 2, terms = { { first = 1, seq = 2,
       round = 3, nonce = 4 } } }),
     wire.piece(a, 9, a, 5, 6, "more", ""), wire.got(a, 9, a, 5, 6), wire.ack(a, 9, 1, 2, 3),
     wire.mark(a, 9, 1), wire.digest(a, 9, 1, 2, "sum"),
@@ -309,11 +309,11 @@ describe("replica.wire", function()
   it("takes no more members than a group has, nor more terms than a log keeps", function()
     local members, terms = {}, {}
     for i = 1, 129 do members[i] = member(i) end
-    for i = 1, segments.KEPT + 1 do terms[i] = { first = i, seq = i, round = 1, nonce = i } end
-    local log = { base = 0, last = 1000, segments = terms }
+    for i = 1, term_history.KEPT + 1 do terms[i] = { first = i, seq = i, round = 1, nonce = i } end
+    local log = { base = 0, last = 1000, terms = terms }
     assert.is_nil((wire.read(wire.status(a, status({ heard = members })), a)))
     assert.is_nil((wire.read(wire.want(a, 9, a, 5, log), a)))
-    members[129], terms[segments.KEPT + 1] = nil, nil
+    members[129], terms[term_history.KEPT + 1] = nil, nil
     assert.equal("status", (wire.read(wire.status(a, status({ heard = members })), a)))
     assert.equal("want", (wire.read(wire.want(a, 9, a, 5, log), a)))
   end)
@@ -351,10 +351,10 @@ describe("replica.catch_up", function()
     end
     self = {
       phase = "fetching", seq = 9, round = 1, room = { me = me }, origin = 1,
-      submits = pending.new(),
+      pending = pending.new(),
       heard = { [host] = true }, statuses = { [host] = { nonce = 7 } }, max_queue = 1000,
       machine = {
-        last = 100, segments = {}, journal = { base = { index = 0 } },
+        last = 100, terms = {}, journal = { base = { index = 0 } },
         term = function() return { seq = 9, nonce = 7 } end,
         go_back = function() return false end,
         append = function(one, bytes)
@@ -401,9 +401,9 @@ describe("replica.catch_up", function()
   end)
 
   it("does not forget that an own command waits behind the request", function()
-    local entry = self.submits:begin(9, 1)
+    local entry = self.pending:begin(9, 1)
     dispatch.message(self, wire.command(me, 7, 1, entry.number, "a"), me)
-    self.submits:lose_quorum(10, 1) -- what waits here is gone, and the host has applied it
+    self.pending:lose_quorum(10, 1) -- what waits here is gone, and the host has applied it
     assert.equal("unknown", entry.results[4])
   end)
 

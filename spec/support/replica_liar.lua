@@ -60,7 +60,7 @@ end
 function says.want(me, ring, like)
   local last = like.machine.last
   return wire.want(me, ring.seq, like.room.me, random(9), {
-    base = 0, last = last, segments = random(2) == 1 and like.machine.segments or {},
+    base = 0, last = last, terms = random(2) == 1 and like.machine.terms or {},
   })
 end
 

@@ -8,11 +8,11 @@
 local clock = require("spec.support.replica_clock")
 local disks = require("spec.support.replica_disk")
 local lists = require("corolua.base.lists")
-local machines = require("corolua.replica.state_machine")
+local state_machine = require("corolua.replica.state_machine")
 local opening = require("corolua.replica.opening")
 local quorum = require("corolua.daemon.quorum")
 local replica = require("corolua.replica")
-local rounds = require("corolua.replica.ballot")
+local ballot = require("corolua.replica.ballot")
 local scheduler = require("corolua.task.scheduler")
 local service = require("corolua.service")
 
@@ -127,7 +127,7 @@ local function played_log(process)
     local disk = process.node.disk
     local log = disks.journal(disk)
     process.journal = log
-    local machine = machines.new(given, log)
+    local machine = state_machine.new(given, log)
     local function save(saved)
       if process.is_saving then error("two rounds are saved at once", 0) end
       process.is_saving = true
@@ -137,7 +137,7 @@ local function played_log(process)
       return true
     end
     assert(machine:build())
-    return machine, rounds.new(disk.round, save)
+    return machine, ballot.new(disk.round, save)
   end
 end
 

@@ -7,13 +7,13 @@ local wire = require("corolua.replica.wire")
 
 local ballot = {}
 
----@class corolua.replica.Rounds
+---@class corolua.replica.Ballot
 ---@field seq integer of the ring
 ---@field round integer
 ---@field lost string? why what was saved cannot be read
 ---@field barred integer? seq of the ring in which this member decides nothing
 local methods = {}
-local rounds_mt = { __index = methods }
+local ballot_mt = { __index = methods }
 
 local NO_MORE = "there is no round above the highest"
 
@@ -21,10 +21,10 @@ local NO_MORE = "there is no round above the highest"
 ---@param saved { seq: integer, round: integer }?
 ---@param save (fun(saved: table): boolean?, string?, string?)?
 ---@param lost string? why what was saved cannot be read
----@return corolua.replica.Rounds
+---@return corolua.replica.Ballot
 function ballot.new(saved, save, lost)
   saved = saved or { seq = 0, round = 0 }
-  return setmetatable({ seq = saved.seq, round = saved.round, save = save, lost = lost }, rounds_mt)
+  return setmetatable({ seq = saved.seq, round = saved.round, save = save, lost = lost }, ballot_mt)
 end
 
 -- Where the last life of this member got to is not known. That was in no ring

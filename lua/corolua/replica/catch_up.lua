@@ -32,7 +32,7 @@ function catch_up.new(replica, host)
   }, catch_up_mt)
   local machine = self.machine
   replica:post(wire.want(replica.room.me, replica.seq, host, self.id, {
-    base = machine.journal.base.index, last = machine.last, segments = machine.segments,
+    base = machine.journal.base.index, last = machine.last, terms = machine.terms,
   }))
   return self
 end

@@ -56,7 +56,7 @@ local function on_command(self, from, payload)
   local is_own = origin == self.origin and from == self.room.me
   if self.phase == "synced" then
     if of ~= self.nonce then
-      if is_own then self.submits:miss(number, self.seq) end
+      if is_own then self.pending:miss(number, self.seq) end
       return
     end
     if not self.heard[from] then return self:meet_again(self.round + 1) end
@@ -66,7 +66,7 @@ local function on_command(self, from, payload)
     return compact_soon(self)
   end
   if self.phase == "fetching" then self.catch_up:keep(payload, from) end
-  if is_own then self.submits:pass(number, self.seq, self.is_quorate) end
+  if is_own then self.pending:pass(number, self.seq, self.is_quorate) end
 end
 
 -- Work that may take longer than a handler has: a task of its own does it.
@@ -179,7 +179,7 @@ function dispatch.inquorate(self, payload, from)
   if not kind then return why end
   if kind ~= "command" or from ~= self.room.me then return end
   local _, origin, number = wire.read_command(payload)
-  if origin == self.origin then self.submits:pass(number, self.seq, false) end
+  if origin == self.origin then self.pending:pass(number, self.seq, false) end
 end
 
 --- Messages of a member did not come here. Before its first one in this ring

@@ -5,12 +5,12 @@ local catch_up = require("corolua.replica.catch_up")
 local digests = require("corolua.replica.digests")
 local commit_rule = require("corolua.replica.commit_rule")
 local lists = require("corolua.base.lists")
-local meeting = require("corolua.replica.recovery")
-local outbox = require("corolua.replica.send_queue")
+local recovery = require("corolua.replica.recovery")
+local send_queue = require("corolua.replica.send_queue")
 local quorum = require("corolua.daemon.quorum")
 local log_entry = require("corolua.replica.log_entry")
 local scheduler = require("corolua.task.scheduler")
-local submits = require("corolua.replica.pending")
+local pending = require("corolua.replica.pending")
 local wire = require("corolua.replica.wire")
 
 ---@class corolua.replica.Member
@@ -48,34 +48,34 @@ end
 
 ---@param room corolua.Group
 ---@param given corolua.ReplicaOptions as checked
----@param machine corolua.replica.Machine
----@param rounds corolua.replica.Rounds
+---@param machine corolua.replica.StateMachine
+---@param ballot corolua.replica.Ballot
 ---@param events corolua.Events
 ---@return corolua.replica.Member
-function member.new(room, given, machine, rounds, events)
+function member.new(room, given, machine, ballot, events)
   local self = setmetatable({
-    room = room, machine = machine, journal = machine.journal, rounds = rounds, events = events,
+    room = room, machine = machine, journal = machine.journal, ballot = ballot, events = events,
     level = given.durable, is_strict = commit_rule.is_strict[given.durable],
     is_on_disk = given.dir ~= nil, snapshot_after = given.snapshot_after, max_queue = MAX_QUEUE,
-    origin = scheduler.nonce(), submits = submits.new(), outbox = outbox.new(room),
+    origin = scheduler.nonce(), pending = pending.new(), send_queue = send_queue.new(room),
     phase = "joining", visit = 0, proven = machine.last, life = 1, attempts = 0, round = 0,
     closed = 0, highest = 0, least = 1, told_written = 0, members = {}, statuses = {},
     heard = {}, acks = {}, transfers = {}, waiting = {}, last_waiting = 0, told_at = 0,
     votes = { votes = {}, expected = 0 },
   }, member_mt)
   self.digests = digests.new(self, given)
-  self.submits.on_closed = function() wake(self) end
+  self.pending.on_closed = function() wake(self) end
   machine.on_applied = function(origin, number, index, result, meta)
     local me = room.me
     if origin ~= self.origin or meta.nodeid ~= me.nodeid or meta.pid ~= me.pid then return end
-    self.submits:take(number, index, result)
+    self.pending:take(number, index, result)
   end
   return self
 end
 
 --- Says something to all members.
 ---@param bytes string
-function methods:post(bytes) self.outbox:post(bytes) end
+function methods:post(bytes) self.send_queue:post(bytes) end
 
 -- Tells what this member has, unless it has done so just now.
 local function tell(self)
@@ -83,7 +83,7 @@ local function tell(self)
   local left = self.told_at + pause - scheduler.now()
   local goes_on = left <= 0 or scheduler.sleep(left)
   self.is_to_tell = false
-  if goes_on and (self.phase == "meeting" or self.phase == "synced") then meeting.tell(self) end
+  if goes_on and (self.phase == "meeting" or self.phase == "synced") then recovery.tell(self) end
 end
 
 --- Tells what this member has, once for all who ask before it comes to that.
@@ -135,8 +135,8 @@ local function tick(self)
     self:wait_from_now()
   end
   if self.phase ~= "meeting" then return end
-  meeting.tell(self)
-  meeting.consider(self)
+  recovery.tell(self)
+  recovery.consider(self)
 end
 
 local function set_ticking(self, is_ticking)
@@ -159,7 +159,7 @@ end
 -- log goes back at once, the state once it was built.
 local function drop_unproven(self)
   if self.proven >= self.machine.last then return end
-  self.submits:take_back(self.proven)
+  self.pending:take_back(self.proven)
   local done, message, code = self.machine:cut(self.proven)
   if not done then
     return self:fail(message or "the log cannot go back", code or "ERR_CORRUPT")
@@ -186,8 +186,8 @@ function methods:finish(message, code)
   step_out(self, "over")
   self.ending = { message, code }
   set_ticking(self, false)
-  self.outbox:clear()
-  self.submits:fail(message, code)
+  self.send_queue:clear()
+  self.pending:fail(message, code)
   wake(self)
 end
 
@@ -222,13 +222,13 @@ local function prepare(self, visit)
   local votes = ask_votes(self, visit)
   if self.visit ~= visit or not votes then return end
   local round, message, code =
-    self.rounds:enter(self.seq, math.max(self.least, meeting.least_round(self)))
+    self.ballot:enter(self.seq, math.max(self.least, recovery.least_round(self)))
   if self.phase == "over" then return end
   if not round then return self:fail(message, code) end
   if self.visit ~= visit then return end
   self.votes, self.round, self.phase = votes, round, "meeting"
   self:wait_from_now()
-  meeting.tell(self)
+  recovery.tell(self)
 end
 
 -- One at a time is prepared for, so that the rounds come to the disk in their order
@@ -256,7 +256,7 @@ end
 local function lose_quorum(self)
   if not step_out(self, "inquorate") then return end
   set_ticking(self, false)
-  self.submits:lose_quorum(self.seq, self.life)
+  self.pending:lose_quorum(self.seq, self.life)
   wake(self)
 end
 
@@ -265,7 +265,7 @@ local function enter_ring(self, view)
   self.statuses, self.heard, self.acks = {}, {}, {}
   self.decided, self.round, self.closed, self.highest = nil, 0, 0, 0
   self.votes = { votes = {}, expected = 0 }
-  self.outbox:clear()
+  self.send_queue:clear()
   if view.quorate then return self:meet_again() end
   lose_quorum(self)
 end
@@ -299,7 +299,7 @@ local function change_members(self, view)
   end
   self:advance()
   if self.phase == "meeting" then self:tell_soon() end
-  meeting.consider(self)
+  recovery.consider(self)
 end
 
 --- Looks whether the view that is being handled is another one than before.
@@ -319,7 +319,7 @@ function methods:down()
   if self.phase == "over" or not step_out(self, "down") then return end
   self.seq, self.life = nil, self.life + 1
   set_ticking(self, false)
-  self.outbox:clear()
+  self.send_queue:clear()
   wake(self)
 end
 
@@ -363,8 +363,8 @@ end
 --- Answers those whose commands have become as durable as was asked, and those of
 --- terms before once it is sure what became of them.
 function methods:advance()
-  if self.submits:is_waiting() then self.submits:advance(reached(self, self.level)) end
-  if self.submits:is_open() and is_sure(self) then self.submits:conclude(self.life) end
+  if self.pending:is_waiting() then self.pending:advance(reached(self, self.level)) end
+  if self.pending:is_open() and is_sure(self) then self.pending:conclude(self.life) end
 end
 
 local function acknowledge(self)
@@ -431,8 +431,8 @@ function methods:become_synced()
   set_ticking(self, false)
   self.is_proving, self.told_written = false, 0
   self:prove_soon()
-  self.submits:settle(self:own_last())
-  meeting.tell(self)
+  self.pending:settle(self:own_last())
+  recovery.tell(self)
   self:advance()
   wake(self)
   self.events:tell("synced", self:status())
@@ -457,17 +457,17 @@ end
 
 --- The records after an index are dropped.
 ---@param index integer
-function methods:log_cut(index) self.submits:take_back(index) end
+function methods:log_cut(index) self.pending:take_back(index) end
 
 --- The number of the last command of this replica that is in the log.
 ---@return integer
 function methods:own_last()
   local me = self.room.me
-  return self.machine.origins:last(self.origin, me.nodeid, me.pid)
+  return self.machine.sessions:last(self.origin, me.nodeid, me.pid)
 end
 
 --- The log is another one.
-function methods:log_replaced() self.submits:replaced(self:own_last()) end
+function methods:log_replaced() self.pending:replaced(self:own_last()) end
 
 --- How things stand.
 ---@return table

@@ -1,11 +1,11 @@
 --- What a replica starts from: its log, and the state that the log makes.
 
 local journal = require("corolua.journal")
-local machines = require("corolua.replica.state_machine")
+local state_machine = require("corolua.replica.state_machine")
 local memory = require("corolua.replica.memory")
 local quorum = require("corolua.daemon.quorum")
 local ballot_file = require("corolua.replica.ballot_file")
-local rounds = require("corolua.replica.ballot")
+local ballot = require("corolua.replica.ballot")
 
 local opening = {}
 
@@ -20,19 +20,19 @@ local function open_on_disk(dir, retry)
   end
   local lost = saved and saved.lost
   local function save(round) return ballot_file.save(dir, round) end
-  return log, rounds.new(saved and not lost and saved or nil, save, lost)
+  return log, ballot.new(saved and not lost and saved or nil, save, lost)
 end
 
 --- Opens the log and builds the state.
 ---@param given table options as checked
----@return corolua.replica.Machine? machine
----@return corolua.replica.Rounds? rounds
+---@return corolua.replica.StateMachine? machine
+---@return corolua.replica.Ballot? ballot
 ---@return string? message, string? code
 function opening.log(given)
-  local log, found, message, code = memory.new(), rounds.new(), nil, nil
+  local log, found, message, code = memory.new(), ballot.new(), nil, nil
   if given.dir then log, found, message, code = open_on_disk(given.dir, given.retry) end
   if not log then return nil, nil, message, code end
-  local machine = machines.new(given, log)
+  local machine = state_machine.new(given, log)
   local done
   done, message, code = machine:build()
   if done then return machine, found end

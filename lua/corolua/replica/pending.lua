@@ -16,29 +16,29 @@
 ---@field results table? what its submit returns
 ---@field resume function?
 
----@class corolua.replica.Submits
+---@class corolua.replica.Pending
 ---@field sent table<integer, corolua.replica.Entry>
 ---@field open table<integer, corolua.replica.Entry> those of `sent` of a term before
 ---@field is_sure boolean? the log of the present term stays
 ---@field on_closed fun() none is open any more
 local methods = {}
-local submits_mt = { __index = methods }
+local pending_mt = { __index = methods }
 
-local submits = {}
+local pending = {}
 
 --- What an answer of a submit is where the command is surely in no log.
-submits.AGAIN = {}
+pending.AGAIN = {}
 
 local NOT_APPLIED = "not quorate: the command was not applied"
 local MAYBE_APPLIED = "not quorate: the others may have applied the command or not"
 local NO_QUORUM = "ERR_NOT_QUORATE"
 
----@return corolua.replica.Submits
-function submits.new()
+---@return corolua.replica.Pending
+function pending.new()
   return setmetatable({
     number = 0, sent = {}, open = {}, applied = {}, first = 1, last = 0,
     on_closed = function() end,
-  }, submits_mt)
+  }, pending_mt)
 end
 
 --- A command is about to be sent.
@@ -144,7 +144,7 @@ function methods:pass(number, seq, is_quorate)
   if not entry then return end
   entry.has_passed = true
   if entry.seq == seq then return end -- others may have applied it
-  if is_quorate then return answer(self, entry, submits.AGAIN) end
+  if is_quorate then return answer(self, entry, pending.AGAIN) end
   answer(self, entry, nil, NOT_APPLIED, NO_QUORUM, "never")
 end
 
@@ -157,7 +157,7 @@ function methods:miss(number, seq)
   local entry = self.sent[number]
   if not entry then return end
   entry.has_passed = true
-  if entry.seq ~= seq or self.is_sure then answer(self, entry, submits.AGAIN) end
+  if entry.seq ~= seq or self.is_sure then answer(self, entry, pending.AGAIN) end
 end
 
 --- There is no quorum any more. What was sent in a ring before, by a connection
@@ -197,7 +197,7 @@ function methods:conclude(life)
       answer(self, entry, nil, "the command was applied, and its result is not known here",
         "ERR_NO_RESULT", "applied")
     elseif entry.has_passed or entry.life ~= life then
-      answer(self, entry, submits.AGAIN)
+      answer(self, entry, pending.AGAIN)
     end
   end
 end
@@ -210,4 +210,4 @@ function methods:fail(message, code)
   lose_applied(self, message, code, "unknown")
 end
 
-return submits
+return pending

@@ -29,7 +29,7 @@ function recovery.tell(self)
     if self.heard[member] then heard[#heard + 1] = member end
   end
   local is_synced = self.phase == "synced"
-  local has_part = self.closed < self.round and self.rounds:may_decide(self.seq)
+  local has_part = self.closed < self.round and self.ballot:may_decide(self.seq)
   self:post(wire.status(self.room.me, {
     seq = self.seq, is_synced = is_synced, is_strict = self.is_strict,
     round = self.round, nonce = is_synced and self.nonce or 0, has_accepted = not has_part,

@@ -3,16 +3,16 @@
 
 local scheduler = require("corolua.task.scheduler")
 
----@class corolua.replica.Outbox
+---@class corolua.replica.SendQueue
 local methods = {}
-local outbox_mt = { __index = methods }
+local send_queue_mt = { __index = methods }
 
 local send_queue = {}
 
 ---@param room corolua.Group
----@return corolua.replica.Outbox
+---@return corolua.replica.SendQueue
 function send_queue.new(room)
-  return setmetatable({ room = room, list = {}, first = 1, last = 0 }, outbox_mt)
+  return setmetatable({ room = room, list = {}, first = 1, last = 0 }, send_queue_mt)
 end
 
 -- A window that is full for long is no reason to say less.

@@ -6,10 +6,10 @@
 
 local sessions = {}
 
----@class corolua.replica.Origins
+---@class corolua.replica.Sessions
 ---@field entries table<integer, { origin: integer, number: integer, index: integer }>
 local methods = {}
-local origins_mt = { __index = methods }
+local sessions_mt = { __index = methods }
 
 -- A process that is started anew is another member.
 local KEPT, MAX = 256, 512
@@ -18,8 +18,8 @@ local ENTRY = "<I4I4i8i8i8"
 
 local function key_of(nodeid, pid) return nodeid << 32 | pid end
 
----@return corolua.replica.Origins
-function sessions.new() return setmetatable({ entries = {}, count = 0 }, origins_mt) end
+---@return corolua.replica.Sessions
+function sessions.new() return setmetatable({ entries = {}, count = 0 }, sessions_mt) end
 
 -- The keys, the one that was heard of last before the others.
 local function by_index(self)
@@ -78,7 +78,7 @@ end
 --- Raises where the bytes are too few.
 ---@param bytes string
 ---@param at integer
----@return corolua.replica.Origins, integer at
+---@return corolua.replica.Sessions, integer at
 function sessions.unpack(bytes, at)
   local self = sessions.new()
   self.count, at = string.unpack("<I4", bytes, at)

@@ -3,21 +3,21 @@
 --- built anew beside the one there is, from the snapshot before them, and put in
 --- its place at once.
 
-local origins = require("corolua.replica.sessions")
+local sessions = require("corolua.replica.sessions")
 local log_entry = require("corolua.replica.log_entry")
 local scheduler = require("corolua.task.scheduler")
 local term_history = require("corolua.replica.term_history")
 local wire = require("corolua.replica.wire")
 
----@class corolua.replica.Machine
+---@class corolua.replica.StateMachine
 ---@field state any
 ---@field journal corolua.Journal
----@field segments corolua.replica.Segment[]
+---@field terms corolua.replica.Term[]
 ---@field last integer index of the last record that the state has
 ---@field is_stale boolean? the log has gone back behind the state
 ---@field on_applied fun(origin: integer, number: integer, index: integer, result: any, key: table)
 local methods = {}
-local machine_mt = { __index = methods }
+local state_machine_mt = { __index = methods }
 
 local state_machine = {}
 
@@ -36,21 +36,21 @@ local function nothing() end
 
 ---@param given corolua.ReplicaOptions as checked
 ---@param journal corolua.Journal
----@return corolua.replica.Machine
+---@return corolua.replica.StateMachine
 function state_machine.new(given, journal)
   local base = journal.base
   return setmetatable({
     kept = { { index = base.index, snapshot = base.snapshot } },
     apply = given.apply, to_bytes = given.snapshot, from_bytes = given.restore,
     codec = given.codec, initial = given.initial, journal = journal, size = 0, weight = 0,
-    segments = {}, origins = origins.new(), last = 0, on_applied = nothing,
+    terms = {}, sessions = sessions.new(), last = 0, on_applied = nothing,
     is_stale = true, edition = 0,
-  }, machine_mt)
+  }, state_machine_mt)
 end
 
 --- The term of the last record.
----@return corolua.replica.Segment
-function methods:term() return self.segments[#self.segments] or NO_TERM end
+---@return corolua.replica.Term
+function methods:term() return self.terms[#self.terms] or NO_TERM end
 
 -- The snapshot of the journal's base. While a compaction ends, the base is the
 -- old or the new one.
@@ -63,13 +63,13 @@ end
 
 local function take_marker(self, bytes)
   local seq, round, nonce = log_entry.read_marker(bytes)
-  term_history.add(self.segments, { first = self.last, seq = seq, round = round, nonce = nonce })
+  term_history.add(self.terms, { first = self.last, seq = seq, round = round, nonce = nonce })
 end
 
 -- A command that cannot be decoded is in the log of all alike, and does nothing.
 local function take_command(self, bytes)
   local seq, origin, number, nodeid, pid, command = log_entry.read_command(bytes)
-  if not self.origins:note(origin, number, self.last, nodeid, pid) then return end
+  if not self.sessions:note(origin, number, self.last, nodeid, pid) then return end
   local meta = { index = self.last, seq = seq, nodeid = nodeid, pid = pid }
   if self.codec then command = self.codec.decode(command) end
   if command == nil then return self.on_applied(origin, number, self.last, nil, meta) end
@@ -115,17 +115,17 @@ end
 local function beside(self, index, state)
   return setmetatable({
     apply = self.apply, codec = self.codec, on_applied = nothing,
-    state = state, segments = {}, origins = origins.new(), last = index, size = 0,
-  }, machine_mt)
+    state = state, terms = {}, sessions = sessions.new(), last = index, size = 0,
+  }, state_machine_mt)
 end
 
 -- What goes with a snapshot; raises where it cannot be read.
 local function read_meta(self, meta)
   local at
   if meta:sub(1, #META_MARK) ~= META_MARK then error("it is of another version", 0) end
-  self.segments, at = wire.read_segments(meta, #META_MARK + 1)
-  self.origins, at = origins.unpack(meta, at)
-  if at ~= #meta + 1 or not wire.are_segments(self.segments, self.last) then
+  self.terms, at = wire.read_terms(meta, #META_MARK + 1)
+  self.sessions, at = sessions.unpack(meta, at)
+  if at ~= #meta + 1 or not wire.are_terms(self.terms, self.last) then
     error("its terms cannot be", 0)
   end
 end
@@ -170,7 +170,7 @@ end
 
 -- Puts what was built in the place of what there is.
 local function put_in_place(self, made)
-  self.state, self.segments, self.origins = made.state, made.segments, made.origins
+  self.state, self.terms, self.sessions = made.state, made.terms, made.sessions
   self.last, self.size, self.is_stale = made.last, made.size, false
 end
 
@@ -243,7 +243,7 @@ function methods:take_snapshot()
   if type(bytes) ~= "string" then
     error(("snapshot must return a string, got %s"):format(type(bytes)), 0)
   end
-  return bytes, META_MARK .. wire.segments(self.segments) .. self.origins:pack()
+  return bytes, META_MARK .. wire.terms(self.terms) .. self.sessions:pack()
 end
 
 local function install(self, index, snapshot, meta)

@@ -37,7 +37,7 @@ end
 -- The records behind what both logs have in common, if they are here, and if
 -- the other one can go back so far.
 local function begin_records(machine, want)
-  local common = term_history.common(machine.segments, machine.last, want.segments, want.last) or 0
+  local common = term_history.common(machine.terms, machine.last, want.terms, want.last) or 0
   if common < want.base or common < machine.journal.base.index then return nil end
   return string.pack(HEAD, "r", common, machine.last, 0), machine:stream(common + 1, machine.last)
 end

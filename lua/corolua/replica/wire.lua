@@ -6,7 +6,7 @@
 --- look at nothing but the message, so that all members judge alike.
 
 local seal = require("corolua.service.seal")
-local segments = require("corolua.replica.term_history")
+local term_history = require("corolua.replica.term_history")
 
 local wire = {}
 
@@ -22,7 +22,7 @@ local GOT = "<Bc1i8I4I4i8i8"
 local ACK = "<Bc1i8i8i8i8"
 local MARK = "<Bc1i8i8"
 local DIGEST = "<Bc1i8i8i8s1"
-local PAIR, SEGMENT = "<I4I4", "<i8i8i8i8"
+local PAIR, TERM = "<I4I4", "<i8i8i8i8"
 
 local IS_SYNCED, IS_STRICT, HAS_ACCEPTED = 1, 2, 4
 local ENDINGS = { more = 0, last = 1, broken = 2 }
@@ -159,23 +159,23 @@ end
 --- The stretches of a log, as bytes.
 ---@param list { first: integer, seq: integer, round: integer, nonce: integer }[]
 ---@return string
-function wire.segments(list)
+function wire.terms(list)
   local parts = { pack("<I2", #list) }
-  for i, segment in ipairs(list) do
-    parts[i + 1] = pack(SEGMENT, segment.first, segment.seq, segment.round, segment.nonce)
+  for i, term in ipairs(list) do
+    parts[i + 1] = pack(TERM, term.first, term.seq, term.round, term.nonce)
   end
   return table.concat(parts)
 end
 
 --- Raises where the bytes are too few, or more than a log keeps.
----@return table segments, integer at
-function wire.read_segments(bytes, at)
+---@return table terms, integer at
+function wire.read_terms(bytes, at)
   local list = {}
   local count, next_at = unpack("<I2", bytes, at)
-  if count > segments.KEPT then error("too many terms", 0) end
+  if count > term_history.KEPT then error("too many terms", 0) end
   for i = 1, count do
     local first, seq, round, nonce
-    first, seq, round, nonce, next_at = unpack(SEGMENT, bytes, next_at)
+    first, seq, round, nonce, next_at = unpack(TERM, bytes, next_at)
     list[i] = { first = first, seq = seq, round = round, nonce = nonce }
   end
   return list, next_at
@@ -185,12 +185,12 @@ end
 ---@param list table
 ---@param last integer
 ---@return boolean
-function wire.are_segments(list, last)
+function wire.are_terms(list, last)
   local before = 0
-  for _, segment in ipairs(list) do
-    if segment.first <= before or segment.first > last then return false end
-    if not is_number(segment.seq) or not is_number(segment.round) then return false end
-    before = segment.first
+  for _, term in ipairs(list) do
+    if term.first <= before or term.first > last then return false end
+    if not is_number(term.seq) or not is_number(term.round) then return false end
+    before = term.first
   end
   return true
 end
@@ -200,18 +200,18 @@ end
 ---@param seq integer of the ring
 ---@param to userdata the member
 ---@param id integer of this request
----@param log { base: integer, last: integer, segments: table } what there is
+---@param log { base: integer, last: integer, terms: table } what there is
 ---@return string
 function wire.want(me, seq, to, id, log)
   return seal.close(pack(WANT, VERSION, "w", seq, to.nodeid, to.pid, id, log.base, log.last)
-    .. wire.segments(log.segments), me)
+    .. wire.terms(log.terms), me)
 end
 
 function readers.w(message)
   local _, _, seq, nodeid, pid, id, base, last, at = unpack(WANT, message)
-  local list, behind = wire.read_segments(message, at)
+  local list, behind = wire.read_terms(message, at)
   return {
-    seq = seq, nodeid = nodeid, pid = pid, id = id, base = base, last = last, segments = list,
+    seq = seq, nodeid = nodeid, pid = pid, id = id, base = base, last = last, terms = list,
   }, behind
 end
 
@@ -319,7 +319,7 @@ end
 
 function checks.w(want)
   return want.base >= 0 and want.base <= want.last and is_number(want.last)
-    and wire.are_segments(want.segments, want.last)
+    and wire.are_terms(want.terms, want.last)
 end
 
 function checks.p(piece) return piece.number >= 1 and piece.ending <= ENDINGS.broken end
