@@ -1,15 +1,17 @@
 -- Not sanitized: Lua alone.
 -- What corolua.replica is made of, where no cluster is needed.
-local catch_up = require("corolua.replica.catch_up")
 local corolua = require("corolua")
 local commit_rule = require("corolua.replica.commit_rule")
 local dispatch = require("corolua.replica.dispatch")
-local sessions = require("corolua.replica.sessions")
 local ballot = require("corolua.replica.ballot")
 local seal = require("corolua.service.seal")
+local state_machine = require("corolua.replica.state_machine")
+local state_transfer = require("corolua.replica.state_transfer")
 local term_history = require("corolua.replica.term_history")
 local pending = require("corolua.replica.pending")
 local wire = require("corolua.replica.wire")
+
+local sessions = state_machine.sessions
 
 local function member(nodeid, pid)
   return setmetatable({ nodeid = nodeid, pid = pid or 1 }, {
@@ -152,10 +154,10 @@ describe("replica.ballot", function()
 
   it("decides nothing in the ring in which it has lost count", function()
     local saved = 0
-    local one = ballot.new(nil, function()
+    local one = ballot.new({ lost = "the checksum is wrong" }, function()
       saved = saved + 1
       return true
-    end, "the checksum is wrong")
+    end)
     assert.equal(1, one:enter(5))
     assert.equal(2, one:enter(5))
     assert.same({ false, 0 }, { one:may_decide(5), saved })
@@ -166,7 +168,7 @@ end)
 
 describe("replica.pending", function()
   it("says what became of commands when quorum goes", function()
-    local list = pending.new()
+    local list = pending.new(function() end)
     local waiting, passed, of_old_life, applied = list:begin(1, 1), list:begin(1, 1),
       list:begin(1, 0), list:begin(1, 1)
     list:pass(passed.number, 1, true)
@@ -178,7 +180,7 @@ describe("replica.pending", function()
   end)
 
   it("answers in order as records become durable", function()
-    local list = pending.new()
+    local list = pending.new(function() end)
     local one, two = list:begin(1, 1), list:begin(1, 1)
     list:take(one.number, 5, "a")
     list:take(two.number, 6, "b")
@@ -188,8 +190,8 @@ describe("replica.pending", function()
   end)
 
   it("sends again what came back in another ring, and knows what a snapshot has", function()
-    local list, closed = pending.new(), 0
-    list.on_closed = function() closed = closed + 1 end
+    local closed = 0
+    local list = pending.new(function() closed = closed + 1 end)
     local one, two, three, four, five = list:begin(1, 1), list:begin(1, 1), list:begin(1, 1),
       list:begin(1, 2), list:begin(1, 2)
     list:pass(one.number, 2, true)
@@ -207,7 +209,7 @@ describe("replica.pending", function()
   end)
 
   it("says nothing of what a term lacks before that is sure to stay", function()
-    local list = pending.new()
+    local list = pending.new(function() end)
     local lost, missed, dropped, there = list:begin(1, 1), list:begin(1, 2), list:begin(1, 2),
       list:begin(1, 2)
     list:take(dropped.number, 5, "a")
@@ -340,7 +342,7 @@ describe("replica.wire", function()
   end)
 end)
 
-describe("replica.catch_up", function()
+describe("replica.state_transfer", function()
   local me, host, calls = member(1), member(2), nil
   local self
 
@@ -350,9 +352,10 @@ describe("replica.catch_up", function()
       return function(_, value) table.insert(calls, { name, value }) end
     end
     self = {
-      phase = "fetching", seq = 9, round = 1, room = { me = me }, origin = 1,
-      pending = pending.new(),
-      heard = { [host] = true }, statuses = { [host] = { nonce = 7 } }, max_queue = 1000,
+      phase = "fetching", seq = 9, room = { me = me }, origin = 1,
+      pending = pending.new(function() end),
+      recovery = { round = 1, heard = { [host] = true }, statuses = { [host] = { nonce = 7 } } },
+      commit = { prove_all = function() end },
       machine = {
         last = 100, terms = {}, journal = { base = { index = 0 } },
         term = function() return { seq = 9, nonce = 7 } end,
@@ -367,13 +370,13 @@ describe("replica.catch_up", function()
       stop_fetching = noted("stop_fetching"), become_synced = noted("become_synced"),
       follow = function() end,
     }
-    self.catch_up = catch_up.new(self, host)
-    self.catch_up:begin()
+    self.fetching = state_transfer.fetch(self, host)
+    self.fetching:begin()
     calls = {}
   end)
 
   local function last_piece(bytes)
-    local piece = wire.piece(host, 9, me, self.catch_up.id, 1, "last", bytes)
+    local piece = wire.piece(host, 9, me, self.fetching.id, 1, "last", bytes)
     local why
     corolua.run(function() why = dispatch.message(self, piece, host) end)
     return why
@@ -388,11 +391,11 @@ describe("replica.catch_up", function()
 
   it("goes on in no replica that is closed between the last piece and what is behind", function()
     self.machine.go_back = function() return true end
-    local one, fetching, looks = self, self.catch_up, 0
+    local one, fetching, looks = self, self.fetching, 0
     local is_over = fetching.is_over
     function fetching.is_over() -- at first once the head was read, then behind the piece
       looks = looks + 1
-      if looks == 2 then corolua.spawn(function() one.catch_up = nil end) end
+      if looks == 2 then corolua.spawn(function() one.fetching = nil end) end
       return is_over(fetching)
     end
     last_piece(head(100, 100))
@@ -409,9 +412,10 @@ describe("replica.catch_up", function()
 
   it("applies no command of one who was not heard, for others before it may be lost", function()
     self.machine.go_back = function() return true end
-    assert.is_true(self.catch_up:keep(wire.command(host, 7, 5, 1, "a"), host))
+    self.fetching:keep(wire.command(host, 7, 5, 1, "a"), host)
     local stranger = member(3)
-    assert.is_true(self.catch_up:keep(wire.command(stranger, 7, 6, 2, "b"), stranger))
+    self.fetching:keep(wire.command(stranger, 7, 6, 2, "b"), stranger)
+    assert.equal(2, #self.fetching.queue)
     assert.is_nil(last_piece(head(100, 100)))
     assert.same({ "log_cut", "append", "meet_again" }, { calls[1][1], calls[2][1], calls[3][1] })
     assert.equal(3, #calls)

@@ -198,7 +198,7 @@ describe("replica in trouble", function()
       for _, one in ipairs({ list[1], list[3], equal[1], equal[3] }) do
         if one.member.journal.base.index == 0 then return false end
       end
-      return equal[1].member.digests.own ~= nil
+      return equal[1].member.marks.own ~= nil
     end)
     for _, load in ipairs(loads) do load.stop() end
     assert.same({}, told)

@@ -2,14 +2,15 @@
 --- all of them, in one order, and survive what the members survive.
 
 local args = require("corolua.base.args")
-local member = require("corolua.replica.member")
-local opening = require("corolua.replica.opening")
-local options = require("corolua.replica.options")
 local dispatch = require("corolua.replica.dispatch")
+local log = require("corolua.replica.log")
+local member = require("corolua.replica.member")
+local options = require("corolua.replica.options")
+local pending = require("corolua.replica.pending")
+local quorum = require("corolua.daemon.quorum")
 local scheduler = require("corolua.task.scheduler")
 local service = require("corolua.service")
 local strangers = require("corolua.service.strangers")
-local pending = require("corolua.replica.pending")
 local wire = require("corolua.replica.wire")
 
 ---@class corolua.ReplicaHandlers
@@ -61,8 +62,17 @@ local function listen(self)
     one:down()
   end
   local journal = one.journal
-  journal.on.written = function() one:has_written() end
+  journal.on.written = function() one.commit:has_written() end
   journal.on.failed = function(message, code) one:fail(message, code) end
+end
+
+-- On a node of a lab a replica is closed with its cluster.
+local function close_with_cluster(self)
+  local place = self.room.place
+  if place == quorum.HERE then return end
+  place.key:at_close(function()
+    if self.member.phase ~= "over" then self:leave() end
+  end)
 end
 
 --- Opens a replica: joins the group, which it owns, and comes into sync with the
@@ -77,7 +87,7 @@ function replica.open(given, opts)
   local checked = options.check(opts, 2)
   local room = service.room(given, "replica.open", GROUP, 2)
   options.check_group(room, 2)
-  local machine, ballot, message, code = opening.log(checked)
+  local machine, ballot, message, code = log.open(checked)
   if not machine then return nil, message, code end
   local events = service.events(("replica '%s'"):format(room.name), EVENTS)
   local self = setmetatable({
@@ -94,7 +104,7 @@ function replica.open(given, opts)
     machine.journal:close()
     return nil, message, code
   end
-  opening.close_with(self)
+  close_with_cluster(self)
   events:begin()
   return self
 end

@@ -35,7 +35,7 @@ local says = {}
 
 function says.status(me, ring, like)
   local is_synced = random(3) == 1
-  local round, nonce = math.max(1, number(like.round)), like.nonce or random(99)
+  local round, nonce = math.max(1, number(like.recovery.round)), like.nonce or random(99)
   local last, term = like.machine.last, like.machine:term()
   return wire.status(me, {
     seq = ring.seq, is_synced = is_synced, is_strict = random(2) == 1, round = round,
@@ -51,7 +51,7 @@ function says.decision(me, ring, like)
   local members, term = some(ring), like.machine:term()
   if random(2) == 1 then members[#members + 1] = me end
   return wire.decision(me, {
-    seq = ring.seq, round = math.max(1, number(like.round)), last_seq = number(term.seq),
+    seq = ring.seq, round = math.max(1, number(like.recovery.round)), last_seq = number(term.seq),
     last_round = number(term.round), last_nonce = term.nonce, last = number(like.machine.last),
     nonce = random(99), members = members,
   })

@@ -13,12 +13,17 @@
 ---@field has_passed boolean? it came back where this member could not apply it
 ---@field is_there boolean? the log of the present term has it, while it is open
 ---@field index integer? of its record
+---@field result any of its apply
 ---@field results table? what its submit returns
 ---@field resume function?
 
 ---@class corolua.replica.Pending
+---@field number integer of the last command
 ---@field sent table<integer, corolua.replica.Entry>
 ---@field open table<integer, corolua.replica.Entry> those of `sent` of a term before
+---@field applied table<integer, corolua.replica.Entry> from `first` to `last`
+---@field first integer
+---@field last integer
 ---@field is_sure boolean? the log of the present term stays
 ---@field on_closed fun() none is open any more
 local methods = {}
@@ -33,11 +38,11 @@ local NOT_APPLIED = "not quorate: the command was not applied"
 local MAYBE_APPLIED = "not quorate: the others may have applied the command or not"
 local NO_QUORUM = "ERR_NOT_QUORATE"
 
+---@param on_closed fun() none is open any more
 ---@return corolua.replica.Pending
-function pending.new()
+function pending.new(on_closed)
   return setmetatable({
-    number = 0, sent = {}, open = {}, applied = {}, first = 1, last = 0,
-    on_closed = function() end,
+    number = 0, sent = {}, open = {}, applied = {}, first = 1, last = 0, on_closed = on_closed,
   }, pending_mt)
 end
 

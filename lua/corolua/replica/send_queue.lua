@@ -4,6 +4,11 @@
 local scheduler = require("corolua.task.scheduler")
 
 ---@class corolua.replica.SendQueue
+---@field room corolua.Group
+---@field list table<integer, string> from `first` to `last`
+---@field first integer
+---@field last integer
+---@field is_running boolean? a task sends what waits
 local methods = {}
 local send_queue_mt = { __index = methods }
 

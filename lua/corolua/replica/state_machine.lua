@@ -3,23 +3,139 @@
 --- built anew beside the one there is, from the snapshot before them, and put in
 --- its place at once.
 
-local sessions = require("corolua.replica.sessions")
 local log_entry = require("corolua.replica.log_entry")
 local scheduler = require("corolua.task.scheduler")
 local term_history = require("corolua.replica.term_history")
 local wire = require("corolua.replica.wire")
 
+local state_machine = {}
+
+--- The number of the last command that was applied, by the member it came from
+--- and the replica that the member had then. It is part of the state: it goes
+--- with every snapshot, and what is forgotten of it depends on nothing but the
+--- log. A member counts as what corosync says it is: no other one can use up its
+--- numbers.
+---@class corolua.replica.Sessions
+---@field entries table<integer, corolua.replica.Session> by nodeid and pid in one
+---@field count integer of them
+local session_methods = {}
+local sessions_mt = { __index = session_methods }
+
+local sessions = {}
+
+---@class corolua.replica.Session
+---@field origin integer which replica the member had
+---@field number integer of its last command
+---@field index integer of that one's record
+
+-- A process that is started anew is another member.
+local KEPT, MAX = 256, 512
+
+local ENTRY = "<I4I4i8i8i8"
+
+local function key_of(nodeid, pid) return nodeid << 32 | pid end
+
+---@return corolua.replica.Sessions
+function sessions.new() return setmetatable({ entries = {}, count = 0 }, sessions_mt) end
+
+-- The keys, the one that was heard of last before the others.
+local function by_index(self)
+  local list, entries = {}, self.entries
+  for key in pairs(entries) do list[#list + 1] = key end
+  table.sort(list, function(a, b) return entries[a].index > entries[b].index end)
+  return list
+end
+
+local function forget_oldest(self)
+  local list = by_index(self)
+  for i = KEPT + 1, #list do self.entries[list[i]] = nil end
+  self.count = KEPT
+end
+
+--- Takes note of a command; false if it, or a later one of that origin, has been
+--- applied already.
+---@param origin integer
+---@param number integer
+---@param index integer of its record
+---@param nodeid integer
+---@param pid integer
+---@return boolean
+function session_methods:note(origin, number, index, nodeid, pid)
+  local key = key_of(nodeid, pid)
+  local entry = self.entries[key]
+  if entry and entry.origin == origin and number <= entry.number then return false end
+  self.entries[key] = { origin = origin, number = number, index = index }
+  if not entry then
+    self.count = self.count + 1
+    if self.count > MAX then forget_oldest(self) end
+  end
+  return true
+end
+
+--- The number of the last command of an origin that was applied; 0 if none.
+---@param origin integer
+---@param nodeid integer
+---@param pid integer
+---@return integer
+function session_methods:last(origin, nodeid, pid)
+  local entry = self.entries[key_of(nodeid, pid)]
+  return entry and entry.origin == origin and entry.number or 0
+end
+
+---@return string
+function session_methods:pack()
+  local parts = {}
+  for i, key in ipairs(by_index(self)) do
+    local entry = self.entries[key]
+    parts[i] = ENTRY:pack(key >> 32, key & 0xffffffff, entry.origin, entry.number, entry.index)
+  end
+  return string.pack("<I4", #parts) .. table.concat(parts)
+end
+
+--- Raises where the bytes are too few.
+---@param bytes string
+---@param at integer
+---@return corolua.replica.Sessions, integer at
+function sessions.unpack(bytes, at)
+  local self = sessions.new()
+  self.count, at = string.unpack("<I4", bytes, at)
+  for _ = 1, self.count do
+    local nodeid, pid, origin, number, index
+    nodeid, pid, origin, number, index, at = ENTRY:unpack(bytes, at)
+    self.entries[key_of(nodeid, pid)] = { origin = origin, number = number, index = index }
+  end
+  return self, at
+end
+
+state_machine.sessions = sessions
+
+---@class corolua.replica.Kept a snapshot that is the journal's base, or may become it
+---@field index integer of the last record it stands for
+---@field snapshot string
+
 ---@class corolua.replica.StateMachine
+---@field apply fun(state: any, command: any, meta: corolua.ReplicaMeta): any
+---@field to_bytes fun(state: any): string
+---@field from_bytes fun(bytes: string): any
+---@field codec corolua.CustomCodec|false|nil of commands
+---@field initial string the state before the first command
+---@field journal corolua.Journal|corolua.replica.Memory
+---@field on_applied fun(origin: integer, number: integer, index: integer, result: any,
+---  meta: corolua.ReplicaMeta)
 ---@field state any
----@field journal corolua.Journal
----@field terms corolua.replica.Term[]
 ---@field last integer index of the last record that the state has
----@field is_stale boolean? the log has gone back behind the state
----@field on_applied fun(origin: integer, number: integer, index: integer, result: any, key: table)
+---@field terms corolua.replica.Term[]
+---@field sessions corolua.replica.Sessions
+---@field size integer bytes of the records behind the base
+---@field weight integer bytes of the snapshot before them
+---@field kept corolua.replica.Kept[]
+---@field edition integer how often the log has gone back
+---@field is_stale boolean the log has gone back behind the state
+---@field is_applying boolean? a command is being applied, or has raised an error
+---@field is_building boolean?
+---@field is_compacting boolean? the journal is
 local methods = {}
 local state_machine_mt = { __index = methods }
-
-local state_machine = {}
 
 -- Seconds of work after which others get their turn.
 local SLICE = 0.02
@@ -47,6 +163,11 @@ function state_machine.new(given, journal)
     is_stale = true, edition = 0,
   }, state_machine_mt)
 end
+
+--- Has a function told of each command that is applied here from now on.
+---@param fn fun(origin: integer, number: integer, index: integer, result: any,
+---  meta: corolua.ReplicaMeta)
+function methods:tell_applied(fn) self.on_applied = fn end
 
 --- The term of the last record.
 ---@return corolua.replica.Term
