@@ -149,9 +149,8 @@ local function attempt(self, bytes, deadline)
   local sent, message, code, fate = send(self, entry, bytes, deadline)
   if not sent then return nil, message, code, fate end
   if not entry.results then
-    local left = math.max(0, deadline - scheduler.now())
     local _
-    _, message, code = scheduler.await(function(resume) entry.resume = resume end, left)
+    _, message, code = one.pending:await(entry, math.max(0, deadline - scheduler.now()))
     if not entry.results then
       one.pending:drop(entry)
       return nil, code == "ERR_TIMEOUT" and UNKNOWN or message, code, "unknown"

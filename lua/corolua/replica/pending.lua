@@ -6,6 +6,8 @@
 --- of them holds once it is sure to stay, and no sooner. Until then it may still
 --- have to give way to a log that says something else.
 
+local scheduler = require("corolua.task.scheduler")
+
 ---@class corolua.replica.Entry
 ---@field number integer
 ---@field seq integer of the ring it was sent in
@@ -14,7 +16,7 @@
 ---@field is_there boolean? the log of the present term has it, while it is open
 ---@field index integer? of its record
 ---@field result any of its apply
----@field results table? what its submit returns
+---@field results any[]? what its submit returns
 ---@field resume function?
 
 ---@class corolua.replica.Pending
@@ -55,6 +57,14 @@ function methods:begin(seq, life)
   local entry = { number = self.number, seq = seq, life = life }
   self.sent[entry.number] = entry
   return entry
+end
+
+--- Waits until it is answered.
+---@param entry corolua.replica.Entry
+---@param timeout number in seconds
+---@return boolean? answered, string? message, string? code
+function methods:await(entry, timeout) -- luacheck: ignore self
+  return scheduler.await(function(resume) entry.resume = resume end, timeout)
 end
 
 local function close(self, entry)
