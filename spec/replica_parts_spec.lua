@@ -179,6 +179,19 @@ describe("replica.pending", function()
     assert.is_false(list:is_waiting())
   end)
 
+  it("answers in the order in which they were sent", function()
+    local list, all, order = pending.new(function() end), {}, {}
+    for i = 1, 999 do all[i] = list:begin(1, 1) end
+    for i, entry in ipairs(all) do
+      if i % 37 ~= 0 then list:drop(entry) end
+      function entry.resume() order[#order + 1] = i end
+    end
+    list:settle(0)
+    list:conclude(2)
+    assert.equal(27, #order)
+    for i, number in ipairs(order) do assert.equal(37 * i, number) end
+  end)
+
   it("answers in order as records become durable", function()
     local list = pending.new(function() end)
     local one, two = list:begin(1, 1), list:begin(1, 1)

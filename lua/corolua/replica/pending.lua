@@ -6,6 +6,7 @@
 --- of them holds once it is sure to stay, and no sooner. Until then it may still
 --- have to give way to a log that says something else.
 
+local lists = require("corolua.base.lists")
 local scheduler = require("corolua.task.scheduler")
 
 ---@class corolua.replica.Entry
@@ -57,6 +58,13 @@ function methods:begin(seq, life)
   local entry = { number = self.number, seq = seq, life = life }
   self.sent[entry.number] = entry
   return entry
+end
+
+-- Those of a list in the order in which they were sent.
+local function in_order(entries)
+  local list = lists.keys(entries)
+  for i, number in ipairs(list) do list[i] = entries[number] end
+  return list
 end
 
 --- Waits until it is answered.
@@ -181,7 +189,7 @@ end
 ---@param seq integer of the ring without quorum
 ---@param life integer
 function methods:lose_quorum(seq, life)
-  for _, entry in pairs(self.sent) do
+  for _, entry in ipairs(in_order(self.sent)) do
     if entry.seq ~= seq and entry.life == life and not entry.has_passed then
       answer(self, entry, nil, NOT_APPLIED, NO_QUORUM, "never")
     else
@@ -207,7 +215,7 @@ end
 ---@param life integer of the connection
 function methods:conclude(life)
   self.is_sure = true
-  for _, entry in pairs(self.open) do
+  for _, entry in ipairs(in_order(self.open)) do
     if entry.is_there then
       answer(self, entry, nil, "the command was applied, and its result is not known here",
         "ERR_NO_RESULT", "applied")
@@ -221,7 +229,7 @@ end
 ---@param message string
 ---@param code string
 function methods:fail(message, code)
-  for _, entry in pairs(self.sent) do answer(self, entry, nil, message, code, "unknown") end
+  for _, entry in ipairs(in_order(self.sent)) do answer(self, entry, nil, message, code, "unknown") end
   lose_applied(self, message, code, "unknown")
 end
 
