@@ -47,8 +47,8 @@ end
 local function targets(line)
   local list = {}
   local code = line:gsub("%-%-.*", "")
-  for _, before in ipairs({ "^.*%f[%w]then%f[%W]", "^.*%f[%w]do%f[%W]", "^.*function[^()]*%b()" }) do
-    code = code:gsub(before, "")
+  for _, before in ipairs({ "%f[%w]then%f[%W]", "%f[%w]do%f[%W]", "function[^()]*%b()" }) do
+    code = code:gsub("^.*" .. before, "")
   end
   local left = code:match("^%s*([%w_.%[%]:, ]-)%s=%s") or ""
   if left:match("^local ") then return list end

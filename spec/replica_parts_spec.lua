@@ -259,35 +259,44 @@ describe("replica.wire", function()
   end
 
   it("reads what it writes", function()
-    local kind, fields = wire.read(wire.status(a, status()), a)
+    local kind, fields = wire.read(wire.write(a, "status", status()), a)
     assert.equal("status", kind)
     assert.same(status({ heard = { ["1/7"] = true, ["2/8"] = true } }), fields)
     local command = wire.command(a, nonce, 3, 4, "x")
     assert.equal("command", (wire.read(command, a)))
     assert.same({ nonce, 3, 4 }, { wire.read_command(command) })
     assert.equal("x", wire.command_bytes(command))
-    local _, want = wire.read(wire.want(b, 9, a, 5, {
-      base = 1, last = 2, terms = { { first = 1, seq = 2, round = 3, nonce = nonce } },
+    local _, want = wire.read(wire.write(b, "want", {
+      seq = 9, to = a, id = 5, base = 1, last = 2,
+      terms = { { first = 1, seq = 2, round = 3, nonce = nonce } },
     }), b)
     assert.same({ first = 1, seq = 2, round = 3, nonce = nonce }, want.terms[1])
-    local _, piece = wire.read(wire.piece(a, 9, a, 5, 6, "last", "bytes"), a)
-    assert.equal("bytes", wire.piece_bytes(piece))
+    local _, piece = wire.read(wire.write(a, "piece", {
+      seq = 9, to = a, id = 5, number = 6, ending = "last", bytes = "bytes",
+    }), a)
+    assert.equal("bytes", piece.bytes())
     assert.is_true(piece.is_last)
-    local _, digest = wire.read(wire.digest(a, 9, nonce, 7, "sum"), a)
+    local _, digest = wire.read(wire.write(a, "digest", {
+      seq = 9, nonce = nonce, index = 7, digest = "sum",
+    }), a)
     assert.same({ seq = 9, nonce = nonce, index = 7, digest = "sum" }, digest)
-    assert.same({ "mark", { seq = 9, nonce = nonce } }, { wire.read(wire.mark(a, 9, nonce), a) })
+    assert.same({ "mark", { seq = 9, nonce = nonce } },
+      { wire.read(wire.write(a, "mark", { seq = 9, nonce = nonce }), a) })
   end)
 
   local whole = {
-    wire.status(a, status()), wire.command(a, 1, 2, 3, "bytes"),
-    wire.decision(a, {
+    wire.write(a, "status", status()), wire.command(a, 1, 2, 3, "bytes"),
+    wire.write(a, "decision", {
       seq = 9, round = 2, last_seq = 8, last_round = 1, last_nonce = 6, last = 100, nonce = 1,
       members = { a, b },
     }),
-    wire.want(a, 9, a, 5, { base = 1, last = 2, terms = { { first = 1, seq = 2,
-      round = 3, nonce = 4 } } }),
-    wire.piece(a, 9, a, 5, 6, "more", ""), wire.got(a, 9, a, 5, 6), wire.ack(a, 9, 1, 2, 3),
-    wire.mark(a, 9, 1), wire.digest(a, 9, 1, 2, "sum"),
+    wire.write(a, "want", { seq = 9, to = a, id = 5, base = 1, last = 2,
+      terms = { { first = 1, seq = 2, round = 3, nonce = 4 } } }),
+    wire.write(a, "piece", { seq = 9, to = a, id = 5, number = 6, ending = "more", bytes = "" }),
+    wire.write(a, "got", { seq = 9, to = a, id = 5, count = 6 }),
+    wire.write(a, "ack", { seq = 9, nonce = 1, written = 2, last = 3 }),
+    wire.write(a, "mark", { seq = 9, nonce = 1 }),
+    wire.write(a, "digest", { seq = 9, nonce = 1, index = 2, digest = "sum" }),
   }
 
   it("takes nothing that is cut short, changed, or sent by another", function()
@@ -325,12 +334,12 @@ describe("replica.wire", function()
     local members, terms = {}, {}
     for i = 1, 129 do members[i] = member(i) end
     for i = 1, term_history.KEPT + 1 do terms[i] = { first = i, seq = i, round = 1, nonce = i } end
-    local log = { base = 0, last = 1000, terms = terms }
-    assert.is_nil((wire.read(wire.status(a, status({ heard = members })), a)))
-    assert.is_nil((wire.read(wire.want(a, 9, a, 5, log), a)))
+    local log = { seq = 9, to = a, id = 5, base = 0, last = 1000, terms = terms }
+    assert.is_nil((wire.read(wire.write(a, "status", status({ heard = members })), a)))
+    assert.is_nil((wire.read(wire.write(a, "want", log), a)))
     members[129], terms[term_history.KEPT + 1] = nil, nil
-    assert.equal("status", (wire.read(wire.status(a, status({ heard = members })), a)))
-    assert.equal("want", (wire.read(wire.want(a, 9, a, 5, log), a)))
+    assert.equal("status", (wire.read(wire.write(a, "status", status({ heard = members })), a)))
+    assert.equal("want", (wire.read(wire.write(a, "want", log), a)))
   end)
 
   it("refuses numbers that cannot be", function()
@@ -340,11 +349,11 @@ describe("replica.wire", function()
       { last_seq = 8 }, { last_round = 1 }, { seq = -1 },
     }
     for i, changes in ipairs(wrong) do
-      local kind, why = wire.read(wire.status(a, status(changes)), a)
+      local kind, why = wire.read(wire.write(a, "status", status(changes)), a)
       assert.is_nil(kind, i)
       assert.equal("a status cannot have these numbers", why)
     end
-    assert.equal("status", (wire.read(wire.status(a, status({ round = wire.MAX,
+    assert.equal("status", (wire.read(wire.write(a, "status", status({ round = wire.MAX,
       last_round = wire.MAX })), a)))
   end)
 
@@ -379,7 +388,7 @@ describe("replica.state_transfer", function()
           return true
         end,
       },
-      post = noted("post"), log_cut = noted("log_cut"), meet_again = noted("meet_again"),
+      say = noted("say"), log_cut = noted("log_cut"), meet_again = noted("meet_again"),
       stop_fetching = noted("stop_fetching"), become_synced = noted("become_synced"),
       follow = function() end,
     }
@@ -389,7 +398,9 @@ describe("replica.state_transfer", function()
   end)
 
   local function last_piece(bytes)
-    local piece = wire.piece(host, 9, me, self.fetching.id, 1, "last", bytes)
+    local piece = wire.write(host, "piece", {
+      seq = 9, to = me, id = self.fetching.id, number = 1, ending = "last", bytes = bytes,
+    })
     local why
     corolua.run(function() why = dispatch.message(self, piece, host) end)
     return why

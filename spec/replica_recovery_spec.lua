@@ -29,7 +29,7 @@ describe("replica.recovery", function()
       },
       ballot = { may_decide = function() return true end },
       commit = { is_strict = true, take = noted("take") },
-      post = noted("post"), meet_again = noted("meet_again"), begin_term = noted("begin_term"),
+      say = noted("say"), meet_again = noted("meet_again"), begin_term = noted("begin_term"),
       stop_fetching = noted("stop_fetching"), fetch = noted("fetch"),
     }
     self = recovery.new(member)

@@ -41,15 +41,13 @@ local function sum_of(bytes) return string.pack("<I4", file.crc32(bytes)) end
 
 local function is_whole(bytes) return sum_of(bytes:sub(1, -5)) == bytes:sub(-4) end
 
-local function is_number(value) return value >= 0 and value <= wire.MAX end
-
 -- What cannot be read is no reason to give up: it says so, and is lost.
 local function parse(bytes)
   if #bytes == OLD_LENGTH and is_whole(bytes) then return nil, OLD, "ERR_VERSION" end
   if #bytes ~= LENGTH or not is_whole(bytes) then return { lost = "the checksum is wrong" } end
   local mark, seq, round = string.unpack(FORM, bytes)
   if mark ~= MARK then return { lost = "it is none of a replica" } end
-  if is_number(seq) and is_number(round) then return { seq = seq, round = round } end
+  if wire.is_number(seq) and wire.is_number(round) then return { seq = seq, round = round } end
   return { lost = ("round %d of ring %d cannot be"):format(round, seq) }
 end
 

@@ -4,9 +4,6 @@
 --- of those that are there, as the own votequorum has them: no member can tell
 --- another what a node counts.
 
-local lists = require("corolua.base.lists")
-local wire = require("corolua.replica.wire")
-
 local commit_rule = {}
 
 ---@class corolua.replica.Commit
@@ -17,7 +14,7 @@ local commit_rule = {}
 ---@field proven integer index of the last record before which no message is missing
 ---@field is_proving boolean? an own message is under way that will prove more
 ---@field told_written integer what the others were told to be on the disk here
----@field acks table<userdata, corolua.replica.Written> what others have told in this ring
+---@field acks table<corosync.Member, corolua.replica.Written> what others have told in this ring
 local methods = {}
 local commit_mt = { __index = methods }
 
@@ -46,35 +43,6 @@ local function expected(votes, everybody)
   return sum
 end
 
--- The nodes all of whose members are among these.
-local function whole_nodes(everybody, members)
-  local nodes, list = {}, {}
-  for _, member in ipairs(everybody) do
-    local nodeid = member.nodeid
-    if nodes[nodeid] == nil then
-      nodes[nodeid] = true
-      list[#list + 1] = nodeid
-    end
-    if not lists.contains(members, member) then nodes[nodeid] = false end
-  end
-  return nodes, list
-end
-
---- Whether the nodes of these members have more than half of the votes. A node
---- counts if all of its members are among them: any other one may have more.
----@param votes corolua.replica.Votes
----@param everybody userdata[] of the view
----@param members userdata[] these
----@return boolean
-function commit_rule.is_majority(votes, everybody, members)
-  local nodes, list = whole_nodes(everybody, members)
-  local sum = 0
-  for _, nodeid in ipairs(list) do
-    if nodes[nodeid] then sum = sum + votes_of(votes, nodeid) end
-  end
-  return 2 * sum > expected(votes, everybody)
-end
-
 -- What each node has written: the least of its members.
 local function by_node(members, written)
   local nodes = {}
@@ -100,21 +68,29 @@ local function majority(votes, members, written)
   return 0
 end
 
-local function all(members, written)
-  local least = math.maxinteger
-  for _, member in ipairs(members) do least = math.min(least, written[member] or 0) end
-  return least
+--- Whether the nodes of these members have more than half of the votes. A node
+--- counts if all of its members are among them: any other one may have more.
+---@param votes corolua.replica.Votes
+---@param everybody corosync.Member[] of the view
+---@param members corosync.Member[] these
+---@return boolean
+function commit_rule.is_majority(votes, everybody, members)
+  local is_among = {}
+  for _, member in ipairs(members) do is_among[member] = 1 end
+  return majority(votes, everybody, is_among) == 1
 end
 
 --- The last record that is durable.
 ---@param level "majority"|"all"
 ---@param votes corolua.replica.Votes
----@param members userdata[] of the view
----@param written table<userdata, integer> in this term
+---@param members corosync.Member[] of the view
+---@param written table<corosync.Member, integer> in this term
 ---@return integer
 function commit_rule.reached(level, votes, members, written)
   local index = majority(votes, members, written)
-  if level == "all" then index = math.min(index, all(members, written)) end
+  for _, member in ipairs(level == "all" and members or {}) do
+    index = math.min(index, written[member] or 0)
+  end
   return index
 end
 
@@ -133,7 +109,7 @@ end
 function methods:enter_ring() self.acks = {} end
 
 --- A member is gone.
----@param gone userdata
+---@param gone corosync.Member
 function methods:forget(gone) self.acks[gone] = nil end
 
 --- How far the log is on the disk in this term, and will stay there: what is not
@@ -187,8 +163,9 @@ end
 local function acknowledge(self)
   local member = self.member
   self.told_written = self:written()
-  member:post(wire.ack(member.room.me, member.seq, member.nonce, self.told_written,
-    member.machine.last))
+  member:say("ack", {
+    nonce = member.nonce, written = self.told_written, last = member.machine.last,
+  })
 end
 
 --- Has what is in the log proven: a message of this member that comes back in the
@@ -229,7 +206,7 @@ end
 local TOO_FAR = "it tells of record %d, and there are %d in this term"
 
 --- A member has told how far its log is on its disk.
----@param from userdata
+---@param from corosync.Member
 ---@param told corolua.replica.Ack|corolua.replica.Status
 ---@return string? why it cannot be right
 function methods:take(from, told)
@@ -242,7 +219,7 @@ function methods:take(from, told)
 end
 
 --- It has told that by a message for nothing else; an own one proves the log.
----@param from userdata
+---@param from corosync.Member
 ---@param ack corolua.replica.Ack
 ---@return string? why it cannot be right
 function methods:take_ack(from, ack)

@@ -112,7 +112,7 @@ end
 local TOO_MANY = "it has got more pieces than were sent"
 
 local function take_got(self, from, got)
-  local running = self:transfer_to(from)
+  local running = self.transfers[from]
   if not running or not is_for_me(self, got) or running.id ~= got.id then return end
   if not running:take_got(got.count) then return TOO_MANY end
 end
@@ -129,8 +129,12 @@ local function by(part, method)
   end
 end
 
-local note, close = by("recovery", "note"), by("recovery", "close")
-local decide = by("recovery", "decide_meeting")
+-- What is told in a ring is known in each later phase of it.
+local NOTES = {
+  status = by("recovery", "note"), decision = by("recovery", "close"), want = ignore,
+  piece = ignore, got = ignore, ack = ignore, mark = ignore, digest = ignore, command = pass,
+  gap = ignore, inquorate = pass,
+}
 
 local NOTHING = {
   status = ignore, decision = ignore, want = ignore, piece = ignore, got = ignore,
@@ -140,29 +144,22 @@ local NOTHING = {
 
 --- What is done in a phase with a message: of a kind of `wire.kinds`, a `gap` in
 --- those of a member, or a command that has come `inquorate`.
----@type table<string, table<string, fun(self: corolua.replica.Member, from: userdata, fields: any):
----  string?>>
+---@alias corolua.replica.Taker
+---| fun(self: corolua.replica.Member, from: corosync.Member, fields: any): string?
+---@type table<string, table<string, corolua.replica.Taker>>
 dispatch.phases = {
   joining = NOTHING,
-  inquorate = {
-    status = note, decision = close, want = ignore, piece = ignore, got = ignore,
-    ack = ignore, mark = ignore, digest = ignore, command = pass, gap = ignore,
-    inquorate = pass,
-  },
-  entering = {
-    status = note, decision = close, want = ignore, piece = ignore, got = ignore,
-    ack = ignore, mark = ignore, digest = ignore, command = pass, gap = ignore,
-    inquorate = pass,
-  },
+  inquorate = NOTES,
+  entering = NOTES,
   meeting = {
-    status = by("recovery", "hear_meeting"), decision = decide, want = ignore, piece = ignore,
-    got = ignore, ack = ignore, mark = ignore, digest = ignore, command = pass, gap = ignore,
-    inquorate = pass,
+    status = by("recovery", "hear_meeting"), decision = by("recovery", "decide_meeting"),
+    want = ignore, piece = ignore, got = ignore, ack = ignore, mark = ignore,
+    digest = ignore, command = pass, gap = ignore, inquorate = pass,
   },
   fetching = {
-    status = note, decision = decide, want = begin_fetching, piece = take_piece, got = ignore,
-    ack = ignore, mark = ignore, digest = ignore, command = keep, gap = fall_behind,
-    inquorate = pass,
+    status = by("recovery", "note"), decision = by("recovery", "decide_meeting"),
+    want = begin_fetching, piece = take_piece, got = ignore, ack = ignore, mark = ignore,
+    digest = ignore, command = keep, gap = fall_behind, inquorate = pass,
   },
   synced = {
     status = by("recovery", "hear_synced"), decision = by("recovery", "decide_synced"),
@@ -179,7 +176,7 @@ local phases = dispatch.phases
 --- A message of the group.
 ---@param self corolua.replica.Member
 ---@param payload string
----@param from userdata
+---@param from corosync.Member
 ---@return string? why it cannot be right
 function dispatch.message(self, payload, from)
   self:follow()
@@ -197,7 +194,7 @@ end
 --- A message that came without quorum: nobody applies it.
 ---@param self corolua.replica.Member
 ---@param payload string
----@param from userdata
+---@param from corosync.Member
 ---@return string? why it cannot be right
 function dispatch.inquorate(self, payload, from)
   self:follow()
@@ -208,7 +205,7 @@ end
 
 --- Messages of a member did not come here.
 ---@param self corolua.replica.Member
----@param from userdata
+---@param from corosync.Member
 function dispatch.gap(self, from)
   self:follow()
   return phases[self.phase].gap(self, from)

@@ -6,8 +6,8 @@
 --- of another one.
 
 local file = require("corolua.file")
+local lists = require("corolua.base.lists")
 local scheduler = require("corolua.task.scheduler")
-local wire = require("corolua.replica.wire")
 
 local marks = {}
 
@@ -21,7 +21,7 @@ local marks = {}
 ---@field marked_at number when the last mark came, in seconds
 ---@field index integer? of the record at which the own digest was made
 ---@field own string? the digest
----@field told table<userdata, corolua.replica.Told> by others
+---@field told table<corosync.Member, corolua.replica.Told> by others
 ---@field told_at number when the own one was told, in seconds
 ---@field due_at number when the next one may be made, in seconds
 ---@field is_compacting boolean? a snapshot is being put in the place of records
@@ -49,17 +49,9 @@ end
 
 local add
 
-local function by_type_and_value(a, b)
-  if type(a) ~= type(b) then return type(a) < type(b) end
-  return a < b
-end
-
 local function add_table(parts, value)
-  local keys = {}
-  for key in next, value do keys[#keys + 1] = key end
-  table.sort(keys, by_type_and_value)
   parts[#parts + 1] = "{"
-  for _, key in ipairs(keys) do
+  for _, key in ipairs(lists.keys(value)) do
     add(parts, key)
     add(parts, value[key])
   end
@@ -99,10 +91,9 @@ function marks.new(member, given)
 end
 
 local function mark_soon(self)
-  local member = self.member
   if self.is_marking then return end
   self.is_marking, self.marked_at = true, scheduler.now()
-  member:post(wire.mark(member.room.me, member.seq, member.nonce))
+  self.member:say("mark", { nonce = self.member.nonce })
 end
 
 --- A term begins for this member.
@@ -112,14 +103,14 @@ function methods:begin()
 end
 
 --- A member is gone.
----@param member userdata
+---@param member corosync.Member
 function methods:forget(member) self.told[member] = nil end
 
 -- Whether a snapshot may be made, and the log is long enough: `part` is 2 where
 -- half of it will do.
 local function is_snapshot_due(self, part)
   local member = self.member
-  return not self.is_compacting and #member.transfers == 0
+  return not self.is_compacting and not next(member.transfers)
     and member.machine:is_long(self.snapshot_after, part)
 end
 
@@ -168,10 +159,9 @@ local function compare_all(self)
 end
 
 local function tell(self, now)
-  local member = self.member
   if now - self.told_at < TELL_PAUSE then return end
   self.told_at = now
-  member:post(wire.digest(member.room.me, member.seq, member.nonce, self.index, self.own))
+  self.member:say("digest", { nonce = self.member.nonce, index = self.index, digest = self.own })
 end
 
 -- The own digest at this mark, and with it a snapshot if one was due.
@@ -191,7 +181,7 @@ local function make(self, snapshot)
 end
 
 --- A mark has come. Who is half of the way to a snapshot makes it now.
----@param from userdata
+---@param from corosync.Member
 function methods:take_mark(from)
   local member = self.member
   local snapshot, meta
@@ -207,7 +197,7 @@ end
 local TOO_FAR = "it tells of record %d, and there are %d in this term"
 
 --- A member has told its digest.
----@param from userdata
+---@param from corosync.Member
 ---@param told corolua.replica.Digest
 ---@return string? why it cannot be right
 function methods:take_digest(from, told)

@@ -12,6 +12,7 @@ local recovery = require("corolua.replica.recovery")
 local scheduler = require("corolua.task.scheduler")
 local send_queue = require("corolua.replica.send_queue")
 local state_transfer = require("corolua.replica.state_transfer")
+local wire = require("corolua.replica.wire")
 
 ---@class corolua.replica.Member
 ---@field room corolua.Group
@@ -30,11 +31,11 @@ local state_transfer = require("corolua.replica.state_transfer")
 ---@field life integer of the connection to the daemon, from 1
 ---@field seq integer? of the ring
 ---@field is_quorate boolean? the ring is
----@field members userdata[] of the view
+---@field members corosync.Member[] of the view
 ---@field nonce integer? of the term, while it is synced
 ---@field fetching corolua.replica.Fetching? while it is fetching
 ---@field attempts integer to fetch
----@field transfers corolua.replica.Transfer[] from here
+---@field transfers table<corosync.Member, corolua.replica.Transfer> from here, by whom to
 ---@field least integer of the round that is entered
 ---@field is_preparing boolean? a task prepares for a round
 ---@field ticking corolua.Timer? while there is something to come into sync with
@@ -84,9 +85,13 @@ function member.new(room, given, machine, ballot, events)
   return self
 end
 
---- Says something to all members.
----@param bytes string
-function methods:post(bytes) self.send_queue:post(bytes) end
+--- Says something to all members of the ring.
+---@param kind string as in `wire.write`
+---@param fields table those of that kind, but for the seq of the ring
+function methods:say(kind, fields)
+  fields.seq = self.seq
+  self.send_queue:post(wire.write(self.room.me, kind, fields))
+end
 
 --- Waits until something has changed for those who wait for sync.
 ---@param timeout number in seconds
@@ -100,38 +105,28 @@ function methods:wait_change(timeout)
   end, timeout)
 end
 
---- The transfer from here to a member that is under way.
----@param to userdata
----@return corolua.replica.Transfer?
-function methods:transfer_to(to)
-  for _, running in ipairs(self.transfers) do
-    if running.to == to then return running end
-  end
-end
-
---- One has begun.
+--- A transfer from here has begun.
 ---@param running corolua.replica.Transfer
-function methods:transfer_begun(running) table.insert(self.transfers, running) end
+function methods:transfer_begun(running) self.transfers[running.to] = running end
 
 --- One is over.
 ---@param ended corolua.replica.Transfer
-function methods:transfer_ended(ended) lists.remove(self.transfers, ended) end
+function methods:transfer_ended(ended)
+  if self.transfers[ended.to] == ended then self.transfers[ended.to] = nil end
+end
 
 --- What is under way to a member is not wanted any more.
----@param to userdata
+---@param to corosync.Member
 function methods:stop_transfer(to)
-  local running = self:transfer_to(to)
-  if running then running:stop() end
+  if self.transfers[to] then self.transfers[to]:stop() end
 end
 
 local function stop_transfers(self)
-  local list = self.transfers
-  self.transfers = {}
-  for _, running in ipairs(list) do running:stop() end
+  for _, to in ipairs(lists.keys(self.transfers)) do self:stop_transfer(to) end
 end
 
 --- Asks a member for what is missing here.
----@param host userdata
+---@param host corosync.Member
 function methods:fetch(host)
   self.phase, self.attempts = "fetching", self.attempts + 1
   self.fetching = state_transfer.fetch(self, host)

@@ -229,7 +229,9 @@ end
 ---@param message string
 ---@param code string
 function methods:fail(message, code)
-  for _, entry in ipairs(in_order(self.sent)) do answer(self, entry, nil, message, code, "unknown") end
+  for _, entry in ipairs(in_order(self.sent)) do
+    answer(self, entry, nil, message, code, "unknown")
+  end
   lose_applied(self, message, code, "unknown")
 end
 

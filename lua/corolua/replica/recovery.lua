@@ -11,7 +11,6 @@
 local commit_rule = require("corolua.replica.commit_rule")
 local lists = require("corolua.base.lists")
 local scheduler = require("corolua.task.scheduler")
-local wire = require("corolua.replica.wire")
 
 local recovery = {}
 
@@ -22,8 +21,8 @@ local recovery = {}
 ---@field closed integer the highest round of the ring in which a decision has come
 ---@field highest integer the highest round that was told in the ring, as far as it can be
 ---@field decided integer? a round in which an own decision is under way
----@field statuses table<userdata, corolua.replica.Status> what members have told in this ring
----@field heard table<userdata, true> whom this member has heard in this ring
+---@field statuses table<corosync.Member, corolua.replica.Status> what was told in this ring
+---@field heard table<corosync.Member, true> whom this member has heard in this ring
 ---@field waits_since number since when it waits for what it waits for now, in seconds
 ---@field told_at number when it has told what it has, in seconds
 ---@field is_to_tell boolean? it will
@@ -56,7 +55,7 @@ function methods:enter_ring()
 end
 
 --- A member is gone.
----@param gone userdata
+---@param gone corosync.Member
 function methods:forget(gone) self.statuses[gone], self.heard[gone] = nil, nil end
 
 --- Tells the others what this member has.
@@ -67,13 +66,13 @@ function methods:tell()
     if self.heard[one] then heard[#heard + 1] = one end
   end
   local has_part = self.closed < self.round and member.ballot:may_decide(member.seq)
-  member:post(wire.status(member.room.me, {
-    seq = member.seq, is_synced = is_synced, is_strict = member.commit.is_strict,
+  member:say("status", {
+    is_synced = is_synced, is_strict = member.commit.is_strict,
     round = self.round, nonce = is_synced and member.nonce or 0, has_accepted = not has_part,
     last_seq = term.seq, last_round = term.round, last_nonce = term.nonce,
     last = member.machine.last, written = is_synced and member.commit:written() or 0,
     heard = heard,
-  }))
+  })
   self.told_at = scheduler.now()
 end
 
@@ -192,11 +191,11 @@ local function may_decide(self, list)
 end
 
 local function decide(self, list)
-  local base, member = find_base(self, list), self.member
-  member:post(wire.decision(member.room.me, {
-    seq = member.seq, round = self.round, last_seq = base.last_seq, last_round = base.last_round,
+  local base = find_base(self, list)
+  self.member:say("decision", {
+    round = self.round, last_seq = base.last_seq, last_round = base.last_round,
     last_nonce = base.last_nonce, last = base.last, nonce = scheduler.nonce(), members = list,
-  }))
+  })
   self.decided = self.round
 end
 
@@ -259,7 +258,7 @@ local TOO_HIGH = "round %d is too far above %d, the highest one told in this rin
 
 --- A member has told what it has. Everybody whom this member has heard is named in
 --- its status: it is told again when there is somebody new.
----@param from userdata
+---@param from corosync.Member
 ---@param status corolua.replica.Status
 ---@return string? why it cannot be right
 ---@return boolean? is_new nothing was heard of it before
@@ -275,7 +274,7 @@ end
 
 --- The same, while this member is in sync. Where members with a majority go on in
 --- another term, that of this one is over.
----@param from userdata
+---@param from corosync.Member
 ---@param status corolua.replica.Status
 ---@return string? why it cannot be right
 function methods:hear_synced(from, status)
@@ -291,7 +290,7 @@ function methods:hear_synced(from, status)
 end
 
 --- The same, while this member meets the others.
----@param from userdata
+---@param from corosync.Member
 ---@param status corolua.replica.Status
 ---@return string? why it cannot be right
 function methods:hear_meeting(from, status)
@@ -363,7 +362,7 @@ end
 
 --- A log was named as the base, while this member is in sync: if that was done by
 --- those who may, it is so no more.
----@param from userdata
+---@param from corosync.Member
 ---@param decision corolua.replica.Decision
 ---@return string? why it cannot be right
 function methods:decide_synced(from, decision)
@@ -374,7 +373,7 @@ function methods:decide_synced(from, decision)
 end
 
 --- The same, while this member has no part in a round.
----@param from userdata
+---@param from corosync.Member
 ---@param decision corolua.replica.Decision
 ---@return string? why it cannot be right
 ---@return "right"|"wrong"|nil found where the decision has closed its round
@@ -387,7 +386,7 @@ function methods:close(from, decision)
 end
 
 --- The same, while this member meets the others, or fetches what it misses.
----@param from userdata
+---@param from corosync.Member
 ---@param decision corolua.replica.Decision
 ---@return string? why it cannot be right
 function methods:decide_meeting(from, decision)

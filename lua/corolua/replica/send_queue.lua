@@ -5,9 +5,7 @@ local scheduler = require("corolua.task.scheduler")
 
 ---@class corolua.replica.SendQueue
 ---@field room corolua.Group
----@field list table<integer, string> from `first` to `last`
----@field first integer
----@field last integer
+---@field list string[]
 ---@field is_running boolean? a task sends what waits
 local methods = {}
 local send_queue_mt = { __index = methods }
@@ -17,7 +15,7 @@ local send_queue = {}
 ---@param room corolua.Group
 ---@return corolua.replica.SendQueue
 function send_queue.new(room)
-  return setmetatable({ room = room, list = {}, first = 1, last = 0 }, send_queue_mt)
+  return setmetatable({ room = room, list = {} }, send_queue_mt)
 end
 
 -- A window that is full for long is no reason to say less.
@@ -28,17 +26,14 @@ local function send(self, bytes)
 end
 
 local function run(self)
-  while self.first <= self.last do
-    local bytes = self.list[self.first]
-    self.list[self.first] = nil
-    self.first = self.first + 1
-    if not send(self, bytes) then self:clear() end
+  while self.list[1] do
+    if not send(self, table.remove(self.list, 1)) then self:clear() end
   end
   self.is_running = false
 end
 
 --- What waits is not said any more.
-function methods:clear() self.list, self.first, self.last = {}, 1, 0 end
+function methods:clear() self.list = {} end
 
 ---@param bytes string
 function methods:post(bytes)
@@ -46,8 +41,7 @@ function methods:post(bytes)
     local _, _, code = self.room:try_send(bytes)
     if code ~= "ERR_TRY_AGAIN" then return end
   end
-  self.last = self.last + 1
-  self.list[self.last] = bytes
+  table.insert(self.list, bytes)
   if self.is_running then return end
   self.is_running = true
   scheduler.spawn(run, self)

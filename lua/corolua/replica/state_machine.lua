@@ -3,6 +3,7 @@
 --- built anew beside the one there is, from the snapshot before them, and put in
 --- its place at once.
 
+local lists = require("corolua.base.lists")
 local log_entry = require("corolua.replica.log_entry")
 local scheduler = require("corolua.task.scheduler")
 local term_history = require("corolua.replica.term_history")
@@ -40,8 +41,7 @@ function sessions.new() return setmetatable({ entries = {}, count = 0 }, session
 
 -- The keys, the one that was heard of last before the others.
 local function by_index(self)
-  local list, entries = {}, self.entries
-  for key in pairs(entries) do list[#list + 1] = key end
+  local list, entries = lists.keys(self.entries), self.entries
   table.sort(list, function(a, b) return entries[a].index > entries[b].index end)
   return list
 end
@@ -297,10 +297,9 @@ end
 
 -- One at a time builds, and not while the journal's base changes.
 local function wait_for_turn(self)
-  while self.is_compacting or self.is_building do
-    local _, message, code = scheduler.wait(function()
-      return not self.is_compacting and not self.is_building
-    end)
+  local function is_free() return not self.is_compacting and not self.is_building end
+  while not is_free() do
+    local _, message, code = scheduler.wait(is_free)
     if code then return nil, message, code end
   end
   if self.journal.is_closed then return nil, CLOSED, "ERR_NOT_EXIST" end

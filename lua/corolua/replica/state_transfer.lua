@@ -14,7 +14,7 @@ local state_transfer = {}
 ---@class corolua.replica.Transfer to a member
 ---@field member corolua.replica.Member this one
 ---@field seq integer of the ring
----@field to userdata
+---@field to corosync.Member
 ---@field id integer of the request
 ---@field head string
 ---@field next_part fun(): string?, boolean?
@@ -27,14 +27,14 @@ local transfer_mt = { __index = methods }
 
 ---@class corolua.replica.Fetching from a member
 ---@field member corolua.replica.Member this one
----@field host userdata
+---@field host corosync.Member
 ---@field id integer of the request
 ---@field number integer of the last piece
 ---@field heard_at number when there was news, in seconds
 ---@field is_begun boolean? the request has come back
 ---@field is_busy boolean? a piece is being taken
 ---@field is_overrun boolean? too many commands wait
----@field queue { [1]: string, [2]: userdata, [3]: boolean? }[] what waits, from whom, and
+---@field queue { [1]: string, [2]: corosync.Member, [3]: boolean? }[] what waits, from whom, and
 ---  whether that one was heard before
 ---@field bytes integer of those commands
 ---@field kind "r"|"s"|nil what comes, as soon as its head has
@@ -116,7 +116,10 @@ end
 local function send(self, ending, bytes)
   self.number = self.number + 1
   local room = self.member.room
-  return room:send(wire.piece(room.me, self.seq, self.to, self.id, self.number, ending, bytes))
+  return room:send(wire.write(room.me, "piece", {
+    seq = self.seq, to = self.to, id = self.id, number = self.number, ending = ending,
+    bytes = bytes,
+  }))
 end
 
 -- Where the log was compacted under our hands, the member has to ask again.
@@ -133,7 +136,7 @@ end
 
 --- Begins to send a member what it wants, as it is now.
 ---@param member corolua.replica.Member
----@param to userdata
+---@param to corosync.Member
 ---@param want corolua.replica.Want
 ---@return corolua.replica.Transfer
 function state_transfer.send(member, to, want)
@@ -167,7 +170,7 @@ end
 
 --- Asks a member. Its answer begins where the request is in the order.
 ---@param member corolua.replica.Member
----@param host userdata
+---@param host corosync.Member
 ---@return corolua.replica.Fetching
 function state_transfer.fetch(member, host)
   local machine = member.machine
@@ -175,9 +178,10 @@ function state_transfer.fetch(member, host)
     member = member, host = host, id = scheduler.nonce(), number = 0, queue = {}, bytes = 0,
     heard_at = scheduler.now(),
   }, fetching_mt)
-  member:post(wire.want(member.room.me, member.seq, host, self.id, {
-    base = machine.journal.base.index, last = machine.last, terms = machine.terms,
-  }))
+  member:say("want", {
+    to = host, id = self.id, base = machine.journal.base.index, last = machine.last,
+    terms = machine.terms,
+  })
   return self
 end
 
@@ -197,7 +201,7 @@ function fetching:is_over() return self.member.fetching ~= self end
 --- A command that is behind the request. Too many of them are let go, and asked
 --- for again.
 ---@param payload string
----@param from userdata
+---@param from corosync.Member
 function fetching:keep(payload, from)
   if not self.is_begun or self.is_overrun then return end
   self.bytes = self.bytes + #payload
@@ -252,14 +256,12 @@ local function begin_records(self)
   return done, message, code
 end
 
-local function is_in(value, low, high) return value >= low and value <= high end
-
 -- Reads the head of what comes: where it ends, or nil if it cannot be right.
 local function read_head(self, bytes)
   if #bytes < string.packsize(HEAD) then return nil end
   local kind, from, to, length, at = string.unpack(HEAD, bytes)
-  local is_good = (kind == "r" or kind == "s") and is_in(to, 0, wire.MAX)
-    and is_in(from, 0, to) and is_in(length, 0, wire.MAX)
+  local is_good = (kind == "r" or kind == "s") and wire.is_number(to) and wire.is_number(length)
+    and from >= 0 and from <= to
   if not is_good then return nil end
   self.kind, self.from, self.to, self.length, self.rest, self.parts = kind, from, to, length, "", {}
   return at
@@ -295,7 +297,7 @@ local function finish(self)
 end
 
 --- Whether a piece is the next one of what was asked for.
----@param from userdata
+---@param from corosync.Member
 ---@param piece corolua.replica.Piece
 ---@return boolean
 function fetching:is_next(from, piece)
@@ -308,13 +310,12 @@ end
 ---@return boolean? taken, string? message, string? code
 function fetching:take(piece)
   self.number, self.is_busy = piece.number, true
-  local done, message, code = take(self, wire.piece_bytes(piece))
+  local done, message, code = take(self, piece.bytes())
   if done and piece.is_last then done, message, code = finish(self) end
   self.heard_at, self.is_busy = scheduler.now(), false
   if not done then return done, message, code end
   if not piece.is_last and self.number % TELL_EVERY == 0 and not self:is_over() then
-    local member = self.member
-    member:post(wire.got(member.room.me, member.seq, self.host, self.id, self.number))
+    self.member:say("got", { to = self.host, id = self.id, count = self.number })
   end
   return true
 end

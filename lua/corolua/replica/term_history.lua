@@ -21,18 +21,6 @@ function term_history.add(list, term)
   if #list > term_history.KEPT then table.remove(list, 1) end
 end
 
---- The terms of the log up to an index.
----@param list corolua.replica.Term[]
----@param index integer
----@return corolua.replica.Term[]
-function term_history.up_to(list, index)
-  local kept = {}
-  for _, term in ipairs(list) do
-    if term.first <= index then kept[#kept + 1] = term end
-  end
-  return kept
-end
-
 local function is_same(a, b)
   return a.first == b.first and a.seq == b.seq and a.nonce == b.nonce
 end
