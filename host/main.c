@@ -13,9 +13,11 @@
 #include <limits.h>
 #include <lualib.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 /* A Lua file that is in the program, compiled. */
@@ -100,15 +102,31 @@ static int use_own_folders(lua_State *L)
 	return 0;
 }
 
+/* What has been read of the scripts takes memory until it is given back. */
+static void let_scripts_go(void)
+{
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	uintptr_t start = ((uintptr_t)script_bytes + page - 1) / page * page;
+	uintptr_t end = (uintptr_t)(script_bytes + sizeof script_bytes);
+
+	if (start < end)
+		madvise((void *)start, (end - start) / page * page,
+			MADV_DONTNEED);
+}
+
 static int run_script(lua_State *L)
 {
+	static unsigned int depth;
 	const struct script *script = lua_touserdata(L, lua_upvalueindex(1));
 
 	if (luaL_loadbufferx(L, (const char *)script->bytes, script->size,
 			     script->module, "b") != LUA_OK)
 		return lua_error(L);
 	lua_insert(L, 1);
+	depth++;
 	lua_call(L, lua_gettop(L) - 1, 1);
+	if (--depth == 0)
+		let_scripts_go();
 	return 1;
 }
 

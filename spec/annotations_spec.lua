@@ -10,6 +10,7 @@ local PUBLIC = {
   "task/scheduler", "task/timers", "task/waits", "task/condition",
   "check/linearizable", "check/total_order", "check/virtual_synchrony",
   "lab/faults", "lab/node", "lab/node_faults", "lab/thin_handles", "lab/process", "lab/nemesis",
+  "lab/groups",
 }
 
 local function comment_above(lines, index)
@@ -96,7 +97,7 @@ end
 -- Where the handlers are that scripts set: their class, and what stands before
 -- the list of the events that there are.
 local HANDLERS = {
-  { file = "group/handling", class = "corolua.GroupHandlers", list = "handling.kinds =" },
+  { file = "group/inbox", class = "corolua.GroupHandlers", list = "inbox.kinds =" },
   { file = "election", class = "corolua.ElectionHandlers", list = "service.events%(name," },
   { file = "rpc", class = "corolua.RpcHandlers", list = "KINDS =" },
   { file = "replica", class = "corolua.ReplicaHandlers", list = "EVENTS =" },
@@ -129,6 +130,18 @@ describe("annotations", function()
       assert.same(events, fields(path, one.class))
     end)
   end
+
+  it("say in one place what a class has", function()
+    local places, twice = {}, {}
+    for _, path in ipairs(files.below("lua")) do
+      local text = files.read("lua/" .. path)
+      for class in text:gmatch("%-%-%-@class ([%w_.]+)[^\n]*\n%-%-%-@field") do
+        if places[class] then twice[class] = path .. " and " .. places[class] end
+        places[class] = path
+      end
+    end
+    assert.same({}, twice)
+  end)
 
   it("name only classes that there are", function()
     local defined, used = {}, {}

@@ -1,11 +1,10 @@
 --- Whether a run kept what a group communication service must keep, judged from
 --- its trace: docs/check.md has the properties, docs/trace.md the format.
 
+local args = require("corolua.base.args")
 local files = require("corolua.check.files")
 local history = require("corolua.check.history")
 local lines = require("corolua.check.lines")
-local names = require("corolua.base.names")
-local shown = require("corolua.base.shown")
 local slice = require("corolua.check.slice")
 local verdict = require("corolua.check.verdict")
 local witness = require("corolua.check.witness")
@@ -16,21 +15,7 @@ local check = {}
 ---@field strict boolean? corosync's two known losses are violations; false unless told
 ---@field slice string? of `check.file`: where to write the smallest trace that shows the findings
 
-local OPTIONS = { strict = "boolean", slice = "string" }
-
-local function check_options(options, level)
-  if options == nil then return {} end
-  if type(options) ~= "table" then
-    error(("options must be a table, got a %s"):format(type(options)), level + 1)
-  end
-  names.check_keys(options, OPTIONS, "option", level + 1)
-  for key, kind in pairs(OPTIONS) do
-    if options[key] ~= nil and type(options[key]) ~= kind then
-      error(("option '%s' must be a %s, got %s"):format(key, kind, shown(options[key])), level + 1)
-    end
-  end
-  return options
-end
+local OPTIONS = { { "strict", args.boolean, false }, { "slice", args.string } }
 
 local function split(...)
   local paths = table.pack(...)
@@ -43,7 +28,7 @@ local function split(...)
     end
   end
   paths.n = nil
-  return paths, check_options(options, 3)
+  return paths, args.check(options, OPTIONS, "check.file", 3)
 end
 
 local function judge(past, problems, options)
@@ -103,10 +88,10 @@ function check.events(next_event, options)
     error(("bad argument #1 to 'events' (a function was expected, got a %s)")
       :format(type(next_event)), 2)
   end
-  options = check_options(options, 2)
+  local checked = args.check(options, OPTIONS, "check.events", 2)
   local past = history.new()
   local problems = read_events(past, next_event)
-  return witness.fill(judge(past, problems, options), { "event" })
+  return witness.fill(judge(past, problems, checked), { "event" })
 end
 
 return check

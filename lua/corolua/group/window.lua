@@ -12,7 +12,7 @@ local scheduler = require("corolua.task.scheduler")
 ---@field size integer messages
 ---@field bytes integer of the messages in it
 ---@field handle userdata|false of corosync.cpg; false before `open` and after `stop`
----@field on_empty fun()|false called when the last message has come back; set by who waits for that
+---@field on_empty fun()|false called when the last message has come back
 local methods = {}
 
 -- What a window of plain messages has beside, or in place of, the methods of all.
@@ -229,24 +229,33 @@ function methods:wait_and_offer(payload, timeout)
   return nil, message, code
 end
 
---- The first message that was sent has been read back.
-function methods:confirm()
+--- So many messages, the first that were sent, have been read back.
+---@param count integer
+function methods:confirm(count)
   local first = self.first
-  if first > self.last then return end
-  local payloads = self.payloads
-  self.bytes = self.bytes - #payloads[first]
-  payloads[first] = nil
-  if first == self.last then
+  local stop = math.min(first + count - 1, self.last)
+  if stop < first then return end
+  local payloads, bytes = self.payloads, self.bytes
+  for i = first, stop do
+    bytes = bytes - #payloads[i]
+    payloads[i] = nil
+  end
+  self.bytes = bytes
+  if stop == self.last then
     self.first, self.last, self.unsent = 1, 0, 1
     if self.on_empty then self.on_empty() end
   else
-    self.first = first + 1
+    self.first = stop + 1
   end
   if self.first_waiter <= self.last_waiter then self:serve() end
 end
 
 ---@return integer
 function methods:count() return self.last - self.first + 1 end
+
+--- Has a function called when the last message has come back.
+---@param fn fun()
+function methods:when_empty(fn) self.on_empty = fn end
 
 --- How many senders wait.
 ---@return integer

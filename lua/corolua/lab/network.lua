@@ -31,6 +31,11 @@ function network.interface(link) return "eth" .. link end
 ---@return string
 function network.port(link, id) return ("v%d_%d"):format(link, id) end
 
+--- What the thin handles on a node tell a trace of where they are.
+---@param space userdata
+---@return integer
+function network.number(space) return space:inode() end
+
 local function attempt(ok, why, code)
   if not ok then error({ why, code }, 0) end
   return ok

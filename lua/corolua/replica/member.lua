@@ -1,6 +1,7 @@
 --- A member of a replicated state machine: follows the rings of its group, comes
 --- into sync with the others in each of them, and applies what they all apply. What
---- it is at is its phase; `dispatch` says what a message means in each of them.
+--- it is at is its phase; `dispatch` says what a message means in each of them. Its
+--- fields are written here alone, those of its parts where these are.
 
 local commit_rule = require("corolua.replica.commit_rule")
 local lists = require("corolua.base.lists")

@@ -1,11 +1,12 @@
 --- What a member says to the others, in order, without waiting: what the send
 --- window has no room for goes out later.
 
+local fifo = require("corolua.base.fifo")
 local scheduler = require("corolua.task.scheduler")
 
 ---@class corolua.replica.SendQueue
 ---@field room corolua.Group
----@field list string[]
+---@field queue corolua.Fifo
 ---@field is_running boolean? a task sends what waits
 local methods = {}
 local send_queue_mt = { __index = methods }
@@ -15,7 +16,7 @@ local send_queue = {}
 ---@param room corolua.Group
 ---@return corolua.replica.SendQueue
 function send_queue.new(room)
-  return setmetatable({ room = room, list = {} }, send_queue_mt)
+  return setmetatable({ room = room, queue = fifo.new() }, send_queue_mt)
 end
 
 -- A window that is full for long is no reason to say less.
@@ -26,14 +27,15 @@ local function send(self, bytes)
 end
 
 local function run(self)
-  while self.list[1] do
-    if not send(self, table.remove(self.list, 1)) then self:clear() end
+  while self.queue:peek() do
+    local bytes = self.queue:take()
+    if not send(self, bytes) then self:clear() end
   end
   self.is_running = false
 end
 
 --- What waits is not said any more.
-function methods:clear() self.list = {} end
+function methods:clear() self.queue = fifo.new() end
 
 ---@param bytes string
 function methods:post(bytes)
@@ -41,7 +43,7 @@ function methods:post(bytes)
     local _, _, code = self.room:try_send(bytes)
     if code ~= "ERR_TRY_AGAIN" then return end
   end
-  table.insert(self.list, bytes)
+  self.queue:add(bytes)
   if self.is_running then return end
   self.is_running = true
   scheduler.spawn(run, self)
