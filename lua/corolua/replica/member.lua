@@ -88,7 +88,7 @@ end
 
 --- Says something to all members of the ring.
 ---@param kind string as in `wire.write`
----@param fields table those of that kind, but for the seq of the ring
+---@param fields corolua.replica.Fields of that kind, but for the seq of the ring
 function methods:say(kind, fields)
   fields.seq = self.seq
   self.send_queue:post(wire.write(self.room.me, kind, fields))

@@ -96,6 +96,12 @@ wire.kinds = {
 ---@field index integer
 ---@field digest string of 255 bytes at most
 
+---@alias corolua.replica.Fields
+---| corolua.replica.Status | corolua.replica.Decision | corolua.replica.Want
+---| corolua.replica.Piece | corolua.replica.Ack | corolua.replica.Digest
+---| { seq: integer, nodeid: integer, pid: integer, id: integer, count: integer } # of a got
+---| { seq: integer, nonce: integer } # of a mark
+
 -- What each kind but commands has behind version and letter, and `tail` behind that.
 -- `got` says that so many pieces have come; `mark` is a place of the order at which
 -- states are compared.
@@ -227,7 +233,7 @@ local tails = {
 --- A message of another kind than a command.
 ---@param me corosync.Member who sends it
 ---@param kind "status"|"decision"|"want"|"piece"|"got"|"ack"|"mark"|"digest"
----@param fields table those of the class of that kind
+---@param fields corolua.replica.Fields of that kind
 ---@return string
 function wire.write(me, kind, fields)
   local form, values = forms[kind], {}
@@ -320,7 +326,7 @@ end
 ---@param message string
 ---@param from corosync.Member who sent it
 ---@return string? kind nil if it cannot be right
----@return table|string fields or why it cannot
+---@return corolua.replica.Fields|string? fields or why it cannot
 function wire.read(message, from)
   if byte(message, 1) ~= VERSION or not seal.is_of(message, from) then
     return nil, why_not(message)
