@@ -41,8 +41,9 @@ end
 
 local function command_of(row, side)
   local command = {}
+  local reference = row.tracks_quorum and REFERENCE .. "_quorum" or REFERENCE
   if row.from_exec then command = { REFERENCE, "exec" } end
-  command[#command + 1] = side == "twin" and build .. "/corolua" or REFERENCE
+  command[#command + 1] = side == "twin" and build .. "/corolua" or reference
   if side == "twin" then command[#command + 1] = folder .. "/" .. row.twin end
   local arguments = side == "reference" and row.reference or row.arguments
   table.move(arguments, 1, #arguments, #command + 1, command)
@@ -124,7 +125,7 @@ local function is_wanted(row)
 end
 
 local function measure_all(nodes, results)
-  local cluster <close> = assert(lab.start({ nodes = nodes, network = "bridge" }))
+  local cluster <close> = assert(lab.start({ nodes = nodes, network = "bridge", recorder = false }))
   for _, row in ipairs(rows) do
     if (row.nodes or 1) == nodes and is_wanted(row) then
       io.stderr:write("bench: ", row.twin, " ", table.concat(row.arguments, " "), "\n")

@@ -5,6 +5,7 @@
 #include "host.h"
 
 #include "common/forked.h"
+#include "common/handles.h"
 #include "modules.h"
 
 #include <errno.h>
@@ -158,25 +159,7 @@ static int host_ignore_environment(lua_State *L)
 /* host.handles() -> the open handles of the thin modules, in no order */
 static int host_handles(lua_State *L)
 {
-	lua_Integer count = 0;
-
-	lua_newtable(L);
-	if (lua_getfield(L, LUA_REGISTRYINDEX, "corosync.handles") !=
-	    LUA_TTABLE) {
-		lua_pop(L, 1);
-		return 1;
-	}
-	lua_pushnil(L);
-	while (lua_next(L, -2)) {
-		bool open = lua_toboolean(L, -1);
-
-		lua_pop(L, 1);
-		if (!open)
-			continue;
-		lua_pushvalue(L, -1);
-		lua_rawseti(L, -4, ++count);
-	}
-	lua_pop(L, 1);
+	push_open_handles(L);
 	return 1;
 }
 
@@ -208,9 +191,6 @@ static const luaL_Reg functions[] = {
 	{"signal", signals_first},
 	{"log_open", log_open},
 	{"log", log_line},
-#if FAIL_ALLOC
-	{"fail_allocation", allocator_fail},
-#endif
 	{NULL, NULL},
 };
 

@@ -6,7 +6,7 @@ local files = require("spec.support.files")
 -- Where the functions are that scripts call: modules, and methods of what these
 -- make. Those in C are in lua/meta, and spec/meta_spec.lua sees to them.
 local PUBLIC = {
-  "init", "group", "rpc", "election", "replica", "journal", "lab",
+  "init", "group", "rpc", "election", "replica", "journal", "lab", "trace",
   "task/scheduler", "task/timers", "task/waits", "task/condition",
   "check/linearizable", "check/total_order", "check/virtual_synchrony",
   "lab/faults", "lab/node", "lab/node_faults", "lab/thin_handles", "lab/process", "lab/nemesis",
@@ -130,6 +130,36 @@ describe("annotations", function()
       assert.same(events, fields(path, one.class))
     end)
   end
+
+  local FIGURES = { stats = true, status = true, state = true }
+
+  it("have a class for figures, for how things stand, and for handlers", function()
+    local count = 0
+    for _, name in ipairs(PUBLIC) do
+      local path = ("lua/corolua/%s.lua"):format(name)
+      for _, one in ipairs(functions(path)) do
+        if FIGURES[one.name:match("methods:(%l+)$")] then
+          assert.matches("%-%-%-@return corolua%.[%w_.]+", one.comment, nil, nil, one.name)
+          count = count + 1
+        end
+      end
+      for class in files.read(path):gmatch("%-%-%-@field on ([^\n]+)") do
+        assert.matches("^corolua%.[%w_.]+", class, nil, nil, path)
+        count = count + 1
+      end
+    end
+    assert.is_true(count > 8)
+  end)
+
+  it("have each event of corolua.Handlers", function()
+    local events = {}
+    local list = files.read("lua/corolua/init.lua"):match("setters = {(.-)\n}")
+    for event in list:gmatch("\n  (%l+) =") do
+      table.insert(events, event)
+    end
+    table.sort(events)
+    assert.same(events, fields("lua/corolua/init.lua", "corolua.Handlers"))
+  end)
 
   it("say in one place what a class has", function()
     local places, twice = {}, {}

@@ -47,6 +47,31 @@ describe("a connection of a group", function()
     assert.is_true(room:leave())
   end)
 
+  it("tells of things that print as they are", function()
+    local room = daemon:group("tea")
+    local why
+    function room.on.down(given) why = given end
+    assert(room:join({ timeout = 5 }))
+    assert(room:send("first"))
+    assert(room:send("second"))
+    local info = select(3, room:next("message", 5))
+    assert.matches("^{ ring = .*seq = 4.* }$", tostring(info))
+    for event in room:events() do
+      if event.kind == "message" then
+        assert.matches('^{.*kind = "message".*payload = "second".*}$', tostring(event))
+        break
+      end
+    end
+    assert.matches('^{.*in_flight = 0,.*state = "joined",.*}$', tostring(room:stats()))
+    daemon.echoes = false
+    assert(room:send("third"))
+    daemon:die()
+    comes(function() return why end)
+    assert.matches('^{.*code = "ERR_LIBRARY",.*{ { payload = "third", sent = true } }.*}$',
+      tostring(why))
+    assert(room:leave())
+  end)
+
   describe("window", function()
     it("is empty where it begins, though the leave before has failed", function()
       local room = open({ window = 3 })
@@ -99,7 +124,7 @@ describe("a connection of a group", function()
       assert(room:send("first"))
       local sending = corolua.spawn(function() return room:send("second") end)
       corolua.sleep(0)
-      local task = room.window.waiters[room.window.first_waiter].task
+      local task = room.window.waiters:peek().task
       -- As a stop does: the wait is over, and the task has not run yet.
       assert.is_true(scheduler.unpark(task, nil, "stopping", "ERR_INTERRUPT"))
       room.window:confirm(1) -- "first" is back: there is room for the second
@@ -122,6 +147,23 @@ describe("a connection of a group", function()
       assert.same({ nil, "ERR_LIBRARY", { "order" } }, { left, code, payloads(unconfirmed) })
       assert.same({}, told)
       assert.equal("left", room:stats().state)
+    end)
+
+    it("names nothing that came back in the read in which it is noticed", function()
+      local room, told = open()
+      daemon:freeze()
+      assert(room:send("order"))
+      daemon:deliver("another's")
+      local reads = 0
+      function daemon.strike(_, what)
+        if what ~= "dispatch" then return end
+        reads = reads + 1
+        if reads == 2 then daemon:die() end
+      end
+      daemon:thaw()
+      comes(function() return told[#told] == "up" end)
+      assert.same({ "order", "down ERR_LIBRARY", "up" }, told)
+      assert.is_true(room:leave())
     end)
 
     it("at the end of a block is told by `down`, as nobody sees what close gives", function()

@@ -87,10 +87,12 @@ describe("corolua lab", function()
 
   it("stops all as soon as one has failed, if it is asked to", function()
     local script = write("fast.lua", WHO .. [[
-      local room = require("corolua").group("fast")
+      local wait, room, ready = require("corolua").wait, require("corolua").group("fast"), 0
+      function room.on.message() ready = ready + 1 end
       assert(room:join())
-      assert(require("corolua").wait(function() return #room.members == 3 end, 20))
-      if id == 2 then os.exit(3) end
+      assert(wait(function() return #room.members == 3 end, 20))
+      assert(room:send("ready"))
+      if id == 2 and wait(function() return ready == 3 end, 20) then os.exit(3) end
     ]] .. PATIENT)
     local output, status = command("-n 3 --fail-fast " .. script)
     assert.same({ "1| stopped", "2| (exit status 3)", "3| stopped" }, sorted_lines(output))

@@ -10,6 +10,7 @@ local connections = require("corolua.group.connection")
 local guard = require("corolua.base.guard")
 local handlers = require("corolua.base.handlers")
 local inbox = require("corolua.group.inbox")
+local inspect = require("corolua.base.inspect")
 local names = require("corolua.base.names")
 local options = require("corolua.group.options")
 local packed = require("corolua.group.packed")
@@ -378,7 +379,7 @@ function methods:wait_members(n, timeout)
 end
 
 local function as_event(kind, ...)
-  local event = { kind = kind }
+  local event = inspect.readable({ kind = kind })
   for i, field in ipairs(fields[kind]) do event[field] = (select(i, ...)) end
   return event
 end
@@ -400,7 +401,7 @@ function methods:stats()
   check_self(self, "stats")
   local connection, window, kept = self.connection, self.window, self.unhandled
   local held, held_bytes = self.inbox:held()
-  return {
+  return inspect.readable({
     state = self.state,
     in_flight = window and window:count() or 0, in_flight_bytes = window and window.bytes or 0,
     waiting = window and window:waiting() or 0,
@@ -408,7 +409,7 @@ function methods:stats()
     backlog = kept:count(), backlog_bytes = kept.bytes, dropped = kept.dropped,
     fenced = not group.is_unfenced(self),
     skipped_rings = connection and connection.fence and connection.fence.skipped or 0,
-  }
+  })
 end
 
 --- For services, and whatever else owns a group: what they may know and do

@@ -5,7 +5,7 @@ local command_line = require("corolua.cli.command_line")
 local lab_options = require("corolua.lab.options")
 local lists = require("corolua.base.lists")
 
----@class corolua.lab.Words
+---@class corolua.cli.LabCommandLine
 ---@field lab table options of `lab.start`
 ---@field actions string[] options of corolua, for every node
 ---@field script string? "-" is standard input
@@ -131,7 +131,7 @@ end
 
 --- Reads the words. Bad ones raise a table with the sentence in `usage`.
 ---@param list string[]
----@return corolua.lab.Words
+---@return corolua.cli.LabCommandLine
 function lab_command_line.parse(list)
   local parsed = { lab = {}, actions = {} }
   local first = command_line.read(list, OPTIONS, parsed, 1)

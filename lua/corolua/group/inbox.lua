@@ -10,6 +10,7 @@
 local condition = require("corolua.task.condition")
 local describe = require("corolua.base.describe")
 local forgiving = require("corolua.task.forgiving")
+local inspect = require("corolua.base.inspect")
 local limit = require("corolua.limit")
 local lists = require("corolua.base.lists")
 local packed = require("corolua.group.packed")
@@ -137,7 +138,7 @@ local function info_of(connection, sent_in)
   local ring = info.ring
   if sent_in.seq == ring.seq and sent_in.nodeid == ring.nodeid then sent_in = ring end
   if sent_in ~= info.sent_in then
-    info = { ring = ring, sent_in = sent_in }
+    info = inspect.readable({ ring = ring, sent_in = sent_in })
     connection.info = info
   end
   return info
@@ -162,7 +163,7 @@ local function enter_view(connection, view)
   local room, info = connection.room, connection.info
   room.view, room.members = view, view.members
   if not info or info.ring ~= view.ring then
-    connection.info = { ring = view.ring }
+    connection.info = inspect.readable({ ring = view.ring })
     packed.set_ring(connection, view.ring)
   end
   connection.message_kind = (view.quorate or not room.requires_quorum) and "message" or "inquorate"

@@ -2,6 +2,7 @@
 --- looks for a daemon to join again.
 
 local inbox = require("corolua.group.inbox")
+local inspect = require("corolua.base.inspect")
 local scheduler = require("corolua.task.scheduler")
 local state = require("corolua.group.state")
 
@@ -17,7 +18,8 @@ local ATTEMPT_TIMEOUT = 30
 ---@param code string
 ---@param unconfirmed corolua.Unconfirmed[]
 function reconnect.tell_down(ended, message, code, unconfirmed)
-  inbox.add(ended.held, "down", { message = message, code = code, unconfirmed = unconfirmed })
+  local why = inspect.readable({ message = message, code = code, unconfirmed = unconfirmed })
+  inbox.add(ended.held, "down", why)
   ended.room.inbox:wake(ended)
 end
 

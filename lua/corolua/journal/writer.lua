@@ -29,7 +29,7 @@ local mt = { __index = methods }
 
 --- A writer into the log. Its owner has `settle(items)`, called when records are
 --- on the disk, and `fail(problem)`, when it gives up; both must not wait.
----@param log corolua.journal.Log
+---@param log corolua.journal.LogFile
 ---@param events corolua.Events
 ---@param retry number seconds
 ---@param owner table

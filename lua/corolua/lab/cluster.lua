@@ -18,7 +18,7 @@ local world = require("corolua.lab.world")
 ---@class corolua.lab.Cluster
 ---@field closed boolean
 ---@field [integer] corolua.lab.Node by nodeid
----@field private config table the options, with what holds otherwise
+---@field private config corolua.lab.Options the options, with what holds otherwise
 ---@field private network corolua.lab.Network|false until it is built
 ---@field private folder string|false until it is made
 ---@field private has_formed boolean it was handed out
@@ -39,7 +39,7 @@ local cluster = {}
 local is_seconds = args.seconds()
 
 --- A cluster without nodes and network, which is closed at the end of the program.
----@param config table the options of `lab.start`
+---@param config corolua.lab.Options the options of `lab.start`
 ---@return corolua.lab.Cluster
 function cluster.new(config)
   local self = setmetatable({

@@ -171,7 +171,7 @@ end
 --- What would end a fault that is in force, as entries; each has to be handed
 --- to `mended` when it is taken.
 ---@param broken corolua.lab.Broken
----@return table[]
+---@return corolua.lab.ScheduleEntry[]
 function fault_kinds.ends(broken)
   local list = {}
   if broken.network then list[1] = { fault = "heal" } end
@@ -182,8 +182,8 @@ end
 
 --- Notes that this entry has mended something, and returns it as it stands in a list.
 ---@param broken corolua.lab.Broken
----@param entry table one that `ends` gave
----@return table
+---@param entry corolua.lab.ScheduleEntry one that `ends` gave
+---@return corolua.lab.ScheduleEntry
 function fault_kinds.mended(broken, entry)
   if entry.fault == "heal" then
     broken.network, broken.unplugged = false, {}

@@ -131,7 +131,7 @@ local function build_spaces(self, config)
 end
 
 --- Builds the namespaces and the cables between them.
----@param config table
+---@param config corolua.lab.Options as completed
 ---@return corolua.lab.Network? network, string? message, string? code
 function network.build(config)
   local self = setmetatable({ spaces = {}, switch = false, links = config.links }, network_mt)

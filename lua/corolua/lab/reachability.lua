@@ -10,7 +10,7 @@ local lists = require("corolua.base.lists")
 ---@class corolua.lab.Reachability
 ---@field nodes integer
 ---@field links integer
----@field shape { text: string, since: number, hears: fun(from: integer, to: integer): boolean }?
+---@field shape corolua.lab.Shape?
 ---@field isolated table<integer, number> since when
 ---@field blocked table<integer, table<integer, number>> since when, by from and to
 ---@field faulty table<integer, table<integer, table>> by from and to: a fault per link
@@ -62,7 +62,7 @@ local function fault_of(self, from, to, link)
 end
 
 --- What the switch is to do with frames in one direction.
----@return table faults as `switch:apply` takes them
+---@return corolua.switch.Faults faults as `switch:apply` takes them
 function methods:cell(from, to, link)
   local fault = fault_of(self, from, to, link)
   local cell = fault and copy_of(fault.faults) or {}

@@ -144,7 +144,7 @@ function schedule.call(given, seed)
 end
 
 --- One entry as Lua source.
----@param entry table
+---@param entry corolua.lab.ScheduleEntry
 ---@return string
 function schedule.line(entry)
   local words = { ("at = %g"):format(entry.at), ("fault = %q"):format(entry.fault) }
@@ -187,7 +187,7 @@ local function load_list(path, level)
 end
 
 --- A schedule that was written by hand, or is in a file.
----@param given table|string the list, or the path of a file that returns it
+---@param given corolua.lab.Schedule|string the list, or the path of a file that returns it
 ---@param level integer as in `error`
 ---@return corolua.lab.Schedule
 function schedule.read(given, level)

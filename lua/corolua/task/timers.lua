@@ -124,7 +124,7 @@ function timers.add_to(scheduler)
   function scheduler.every(seconds, fn)
     check_seconds(seconds, "every")
     check_function(fn, "every")
-    if seconds == 0 then error("every: seconds must be more than 0", 2) end
+    if seconds == 0 then error("every: the time must be a number of seconds above 0, got 0", 2) end
     return repeated(scheduler, seconds, fn)
   end
 end
