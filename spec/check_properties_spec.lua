@@ -156,6 +156,37 @@ describe("corolua.check", function()
     assert.equal("kept", judge(run.events).status)
   end)
 
+  -- What clients did to a register, as { type, f, value, id }.
+  local function with_operations(list)
+    local events = played.split_and_heal().events
+    local stop = table.remove(events)
+    for i, one in ipairs(list) do
+      table.insert(events, { k = "op", t = stop.t + i, n = one[4], id = one[4], type = one[1],
+        f = one[2], value = one[3] })
+    end
+    stop.t = stop.t + #list + 1
+    table.insert(events, stop)
+    return judge(events)
+  end
+
+  it("judges the operations on registers", function()
+    assert.equal("kept", with_operations({
+      { "invoke", "write", { "x", 1 }, 1 }, { "invoke", "read", { "x" }, 2 },
+      { "ok", "read", { "x", 1 }, 2 }, { "info", "write", { "x", 1 }, 1 },
+      { "invoke", "read", { "y" }, 2 }, { "ok", "read", { "y" }, 2 },
+      { "invoke", "write", { "x", 2 }, 3 }, { "fail", "write", { "x", 2 }, 3 },
+      { "invoke", "transfer", 5, 3 }, { "ok", "transfer", 6, 3 },
+    }).status)
+    local verdict = with_operations({
+      { "invoke", "write", 1, 1 }, { "ok", "write", 1, 1 },
+      { "invoke", "write", "1", 1 }, { "ok", "write", "1", 1 },
+      { "invoke", "read", nil, 2 }, { "ok", "read", 1, 2 },
+    })
+    assert.same({ "Linearizability" }, violated(verdict))
+    assert.is_truthy(verdict.sentence:find("3 operations are not linearizable: node 2's read", 1,
+      true), verdict.sentence)
+  end)
+
   for _, case in ipairs(lost) do
     local property, name, make = table.unpack(case)
     it("names " .. property .. ": " .. name, function()

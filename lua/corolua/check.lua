@@ -1,11 +1,10 @@
 --- Whether a run kept what a group communication service must keep, judged from
 --- its trace: docs/check.md has the properties, docs/trace.md the format.
 
+local args = require("corolua.base.args")
 local files = require("corolua.check.files")
 local history = require("corolua.check.history")
 local lines = require("corolua.check.lines")
-local names = require("corolua.base.names")
-local shown = require("corolua.base.shown")
 local slice = require("corolua.check.slice")
 local verdict = require("corolua.check.verdict")
 local witness = require("corolua.check.witness")
@@ -16,34 +15,19 @@ local check = {}
 ---@field strict boolean? corosync's two known losses are violations; false unless told
 ---@field slice string? of `check.file`: where to write the smallest trace that shows the findings
 
-local OPTIONS = { strict = "boolean", slice = "string" }
-
-local function check_options(options, level)
-  if options == nil then return {} end
-  if type(options) ~= "table" then
-    error(("options must be a table, got a %s"):format(type(options)), level + 1)
-  end
-  names.check_keys(options, OPTIONS, "option", level + 1)
-  for key, kind in pairs(OPTIONS) do
-    if options[key] ~= nil and type(options[key]) ~= kind then
-      error(("option '%s' must be a %s, got %s"):format(key, kind, shown(options[key])), level + 1)
-    end
-  end
-  return options
-end
+local STRICT = { "strict", args.boolean, false }
+local OPTIONS = { STRICT, { "slice", args.string } }
 
 local function split(...)
   local paths = table.pack(...)
   local last = paths[paths.n]
   local options = type(last) == "table" and table.remove(paths, paths.n) or nil
-  if #paths == 0 then error("a path of a trace was expected", 3) end
+  args.value(paths[1], args.string, "check.file", "the path of a trace", 3)
   for i, path in ipairs(paths) do
-    if type(path) ~= "string" then
-      error(("bad argument #%d to 'file' (a path was expected, got a %s)"):format(i, type(path)), 3)
-    end
+    args.value(path, args.string, "check.file", ("path %d"):format(i), 3)
   end
   paths.n = nil
-  return paths, check_options(options, 3)
+  return paths, args.check(options, OPTIONS, "check.file", 3)
 end
 
 local function judge(past, problems, options)
@@ -99,11 +83,8 @@ end
 ---@param options corolua.check.Options?
 ---@return corolua.check.Verdict
 function check.events(next_event, options)
-  if type(next_event) ~= "function" then
-    error(("bad argument #1 to 'events' (a function was expected, got a %s)")
-      :format(type(next_event)), 2)
-  end
-  options = check_options(options, 2)
+  args.value(next_event, args.callable, "check.events", "what gives the events", 2)
+  options = args.check(options, { STRICT }, "check.events", 2)
   local past = history.new()
   local problems = read_events(past, next_event)
   return witness.fill(judge(past, problems, options), { "event" })

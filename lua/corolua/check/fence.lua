@@ -65,7 +65,7 @@ local function is_last_of_lost(ruling)
 end
 
 --- Judges it.
----@param history corolua.check.History
+---@param history corolua.check.Past
 ---@param found corolua.check.Findings
 function fence.judge(history, found)
   local told, last = told_of(history), {}

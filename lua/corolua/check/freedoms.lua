@@ -44,9 +44,9 @@ local function has_any_of(history, epoch, sender)
 end
 
 --- Whether a sender came apart from a member, and that has heard nothing of it since.
----@param history corolua.check.History
+---@param history corolua.check.Past
 ---@param sender corolua.check.Life
----@param epoch corolua.check.Epoch the member's
+---@param epoch corolua.check.PastEpoch the member's
 ---@return boolean
 function freedoms.is_unheard(history, sender, epoch)
   if came_apart(sender, epoch) then return true end
@@ -129,9 +129,9 @@ end
 ---@field class "hidden ring"|"violated" of the others
 
 --- What explains that a member lacks messages of another one.
----@param history corolua.check.History
----@param has corolua.check.Epoch
----@param lacks corolua.check.Epoch
+---@param history corolua.check.Past
+---@param has corolua.check.PastEpoch
+---@param lacks corolua.check.PastEpoch
 ---@param missing integer[] their places in `has`
 ---@return corolua.check.Explained
 function freedoms.explain(history, has, lacks, missing)

@@ -125,7 +125,7 @@ local function name_ring(history, equal, epochs)
 end
 
 --- A message is this send of a life.
----@param history corolua.check.History
+---@param history corolua.check.Past
 ---@param id integer
 ---@param life corolua.check.Life
 ---@param place integer
@@ -210,7 +210,7 @@ end
 
 --- Gives each message a number of its own, and what was sent its sender. A
 --- message that was read more often than it was sent is in `excess`.
----@param history corolua.check.History
+---@param history corolua.check.Past
 ---@return integer how many messages have bytes that another one of their sender has
 function identity.resolve(history)
   local equal, count = find_equal(history)

@@ -11,7 +11,8 @@ local lines = {}
 ---@field file string
 ---@field line integer
 ---@field text string
----@field is_cut boolean the end is missing, and nothing else
+---@field is_cut boolean? the end is missing, and nothing else
+---@field has_gaps boolean? lines are missing anywhere
 
 -- The newest schema that is understood.
 local VERSION = 1
@@ -174,7 +175,7 @@ local function read_run(past, source, event, ref)
 end
 
 --- Takes one event as a table.
----@param past corolua.check.History
+---@param past corolua.check.Past
 ---@param source corolua.check.Source
 ---@param event any
 ---@return string? why it cannot be taken
@@ -227,7 +228,7 @@ end
 lines.read, lines.take_text = read, take_text
 
 --- Takes all lines that end in a text.
----@param past corolua.check.History
+---@param past corolua.check.Past
 ---@param source corolua.check.Source
 ---@param text string
 ---@param first integer where to begin

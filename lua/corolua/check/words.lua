@@ -15,7 +15,7 @@ local function several_on(history)
 end
 
 --- A member: its node, where that has no other process in the trace.
----@param history corolua.check.History
+---@param history corolua.check.Past
 ---@param address string "node/process"
 ---@return string
 function words.who(history, address)
@@ -26,7 +26,7 @@ function words.who(history, address)
 end
 
 --- A message: who sent it, and the how manieth it was.
----@param history corolua.check.History
+---@param history corolua.check.Past
 ---@param id integer
 ---@return string
 function words.message(history, id)
@@ -47,7 +47,7 @@ local function enumerate(list)
 end
 
 --- Several members: "nodes 1, 3 and 5".
----@param history corolua.check.History
+---@param history corolua.check.Past
 ---@param addresses table<string, any> its keys are the members
 ---@return string
 function words.all(history, addresses)

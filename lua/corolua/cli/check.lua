@@ -1,7 +1,7 @@
 --- The command `corolua check`: judges the trace of a run.
 
 local check = require("corolua.check")
-local command_line = require("corolua.cli.command_line")
+local names = require("corolua.base.names")
 local report = require("corolua.check.report")
 
 local command = {}
@@ -34,7 +34,7 @@ local function unknown(name)
   local known = {}
   for key in pairs(FLAGS) do known[key] = true end
   for key in pairs(PATHS) do known[key] = true end
-  bad("unknown option '--%s'%s", name, command_line.hint(name, known, "--"))
+  bad("unknown option '--%s'%s", name, names.hint(name, known, "--"))
 end
 
 -- Reads a long option, and returns how many words it took.
