@@ -166,6 +166,65 @@ describe("corolua.check", function()
       assert.equal(2, verdict.findings[1].count)
     end)
 
+    it("tells them on both sides, whatever else looks like them", support.draws(function()
+      for _ = 1, 200 do
+        local run_of, lost = played.run(4), 0
+        run_of:fault("partition", false)
+        run_of:form({ { 1, 2 }, { 3, 4 } })
+        run_of:form({ { 1, 2, 3, 4 } })
+        local left = { math.random(0, 3), math.random(0, 3), math.random(0, 3), math.random(0, 3) }
+        for _ = 1, 30 do
+          local node = math.random(4)
+          local side = node <= 2 and { 1, 2 } or { 3, 4 }
+          run_of:say(node, "tick", left[node] > 0 and side or nil)
+          if left[node] > 0 then lost = lost + 1 end
+          left[node] = left[node] - 1
+        end
+        for node = 1, 4 do run_of:say(node, "tick") end
+        run_of:stop(true)
+        local verdict = check.events(played.each(run_of.events))
+        assert.equal("kept", verdict.status, verdict.sentence)
+        local told = 0
+        for _, finding in ipairs(verdict.findings) do told = told + finding.count end
+        assert.equal(lost, told)
+      end
+    end))
+
+    it("finds nothing where each side had its own last ones", support.draws(function()
+      for _ = 1, 200 do
+        local run_of = played.run(5)
+        run_of:fault("partition", false)
+        for _ = 1, 10 do run_of:say(math.random(5), "tick") end
+        for _ = 1, 20 do
+          local node = math.random(5)
+          run_of:say(node, "tick", node <= 2 and { 1, 2 } or { 3, 4, 5 })
+        end
+        run_of:form({ { 1, 2 }, { 3, 4, 5 } })
+        run_of:stop(true)
+        local verdict = check.events(played.each(run_of.events))
+        assert.same({}, verdict.findings)
+      end
+    end))
+
+    it("tells those of hidden rings as such", support.draws(function()
+      for _ = 1, 200 do
+        local run_of, lost = played.run(4), 0
+        run_of:fault("pause", false)
+        for _ = 1, 10 do run_of:say(math.random(4), "tick") end
+        for _ = 1, 10 do
+          local node = math.random(4)
+          run_of:say(node, "tick", node == 2 and { 2 } or { 1, 3, 4 })
+          lost = lost + 1
+        end
+        run_of:form({ { 1, 2, 3, 4 } }, 12)
+        run_of:stop(true)
+        local verdict = check.events(played.each(run_of.events))
+        assert.equal("kept", verdict.status, verdict.sentence)
+        assert.same({ "Virtual Synchrony, hidden ring" }, shapes(verdict))
+        assert.equal(lost, verdict.findings[1].count)
+      end
+    end))
+
     it("sees one that came more often than it was sent", function()
       local run_of = played.run(2)
       run_of:fault("kill", false)

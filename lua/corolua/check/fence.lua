@@ -28,11 +28,12 @@ local function delivery(life, i)
 end
 
 -- A ring that it was told nothing of counts as one without quorum; one whose state
--- was told both ways may have been handled either way.
+-- was told both ways may have been handled either way. A group that ignores quorum
+-- handles messages as of any.
 local function is_wrong(ruling, told)
-  local state = told and told[ruling.ring]
-  if ruling.as == "message" then return not (state and state[true]) end
-  return state ~= nil and state[true] and not state[false]
+  local state = told[ruling.ring] or {}
+  if ruling.as == "message" then return not state[true] end
+  return ruling.as == "inquorate" and state[true] and not state[false]
 end
 
 local function report_quorum(history, found, ruling)

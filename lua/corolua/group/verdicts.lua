@@ -19,13 +19,13 @@ function verdicts.counted(handle)
 end
 
 --- Something else than a message comes now: what the messages since the last time
---- were handled as.
+--- were handled as. Where quorum is ignored they may be of any ring.
 ---@param life corolua.group.Life
 function verdicts.end_run(life)
   if life.seen == life.told_up_to then return end
   life.told_up_to = life.seen
-  tell.line("handled", life.h, "as", life.message_kind, "ring", ring_text(life.info.ring),
-    "i", life.seen)
+  local as = life.room.requires_quorum and life.message_kind or "any"
+  tell.line("handled", life.h, "as", as, "ring", ring_text(life.info.ring), "i", life.seen)
 end
 
 local lines = {
