@@ -477,6 +477,13 @@ describe("corolua.check", function()
     end)
   end)
 
+  it("judges the properties that its page has, in their order", function()
+    local list = {}
+    local page = read("docs/check.md"):match("\n## Properties\n(.-)\n## ")
+    for property in page:gmatch("\n| ([%u][%a ]+) |") do list[#list + 1] = property end
+    assert.same(require("corolua.check.findings").PROPERTIES, list)
+  end)
+
   describe("the command", function()
     it("prints nothing of a payload as it is", function()
       local events = played.split_and_heal().events

@@ -20,6 +20,7 @@ local SECTIONS = {
   { "One order", "corolua.check.total_order", "how/checks.md" },
   { "The same messages", "corolua.check.virtual_synchrony", "how/checks.md" },
   { "Linearizability", "corolua.check.linearizable", "how/checks.md" },
+  { "Verdicts on traces", "corolua.check", "check.md" },
   { "what the thin modules have in common", "corosync", "api.md" },
   { "Process groups, thin", "corosync.cpg", "api.md" },
   { "Quorum, thin", "corosync.quorum", "api.md" },

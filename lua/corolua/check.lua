@@ -79,7 +79,7 @@ end
 
 --- Judges events, tables with the fields of a line each. A witness is told by the
 --- number of its event. The tables may be changed.
----@param next_event fun(): table? such as an iterator, or the `next` of a queue
+---@param next_event fun(): table|nil such as an iterator, or the `next` of a queue
 ---@param options corolua.check.Options?
 ---@return corolua.check.Verdict
 function check.events(next_event, options)
