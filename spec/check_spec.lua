@@ -383,6 +383,7 @@ describe("corolua.check", function()
       if is_of or is_own or event.k == "run" or event.k == "stop" then
         local copy = {}
         for key, value in pairs(event) do copy[key] = value end
+        if copy.k == "run" and not nodes.faults then copy.nodes = nil end
         if copy.k == "run" then copy.mono = mono else copy.t = copy.t + 1000 - mono end
         if copy.h then copy.h = nodes[copy.h] end
         part[#part + 1] = copy
@@ -437,6 +438,15 @@ describe("corolua.check", function()
       assert.equal(two, verdict.problems[1].file)
       assert.is_truthy(verdict.problems[1].text:find("another boot", 1, true))
       assert.same({}, verdict.findings)
+    end)
+
+    it("but not those of another lab", function()
+      local one = halves(played.split_and_heal().events)
+      local two = write("two.jsonl", read(one))
+      local verdict = assert(check.file(one, two))
+      assert.equal("inconclusive", verdict.status)
+      assert.same({ two, 1 }, { verdict.problems[1].file, verdict.problems[1].line })
+      assert.is_truthy(verdict.problems[1].text:find("two runs", 1, true))
     end)
 
     it("and says which of them was cut", function()

@@ -152,8 +152,17 @@ local function fault_of(event)
   end
 end
 
+-- Programs on the nodes of a lab know nothing of its size: so two that do are two.
+local function is_other_lab(past, event)
+  for _, run in ipairs(past.runs) do
+    if is_integer(run.nodes) and is_integer(event.nodes) then return true end
+  end
+  return false
+end
+
 -- What is not of this schema is told, and nothing of it is used.
-local function check_run(source, event, known)
+local function check_run(past, source, event)
+  local known = past.runs[1]
   if math.type(event.v) ~= "integer" then return "has no version" end
   if event.v > VERSION then
     return ("is of version %d, which is newer than this program knows (%d)")
@@ -163,10 +172,11 @@ local function check_run(source, event, known)
   if known and known.boot ~= event.boot then
     return "is of another boot than the first file: their clocks cannot be compared"
   end
+  if is_other_lab(past, event) then return "is of another lab: these are two runs" end
 end
 
 local function read_run(past, source, event, ref)
-  local why = check_run(source, event, past.runs[1])
+  local why = check_run(past, source, event)
   if why then return why end
   event.t, event.ref, source.run = 0, ref, event
   if math.type(event.mono) ~= "integer" then event.mono = 0 end

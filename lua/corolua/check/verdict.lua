@@ -162,7 +162,6 @@ local function kept_text(counts)
   local text = ("kept: %s at %s in %s, one order, nothing twice, own messages back, the same "
     .. "messages in each view"):format(words.count(counts.deliveries, "delivery"),
       words.count(counts.members, "member"), words.count(counts.rings, "ring"))
-    :gsub("(%d) deliverys", "%1 deliveries")
   if counts.merge_prefix + counts.hidden_ring > 0 then
     text = text .. " but for " .. losses_text(counts)
   else

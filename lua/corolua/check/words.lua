@@ -68,8 +68,9 @@ end
 ---@param noun string
 ---@return string
 function words.count(number, noun)
-  local ending = noun:find("[sx]$") and "es" or "s"
-  return ("%d %s%s"):format(number, noun, number == 1 and "" or ending)
+  if number == 1 then return "1 " .. noun end
+  local stem = noun:gsub("y$", "ie"):gsub("ss$", "sse")
+  return ("%d %ss"):format(number, stem)
 end
 
 --- The nodes of a ring: "{1, 2}".
