@@ -41,8 +41,9 @@ end
 
 local function command_of(row, side)
   local command = {}
+  local reference = row.tracks_quorum and REFERENCE .. "_quorum" or REFERENCE
   if row.from_exec then command = { REFERENCE, "exec" } end
-  command[#command + 1] = side == "twin" and build .. "/corolua" or REFERENCE
+  command[#command + 1] = side == "twin" and build .. "/corolua" or reference
   if side == "twin" then command[#command + 1] = folder .. "/" .. row.twin end
   local arguments = side == "reference" and row.reference or row.arguments
   table.move(arguments, 1, #arguments, #command + 1, command)

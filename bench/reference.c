@@ -11,8 +11,14 @@
  *
  * Each prints one line of key=value words. "exec" becomes another program
  * after it has noted the time in BENCH_START, from which "join" counts.
+ *
+ * bench_reference_quorum is the same with a connection to quorum too, whose
+ * state it knows before it begins, as a group does.
  */
 #include <corosync/cpg.h>
+#if TRACKS_QUORUM
+#include <corosync/quorum.h>
+#endif
 #include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -167,6 +173,43 @@ static void open_group(void)
 		dispatch();
 }
 
+#if TRACKS_QUORUM
+static bool knows_quorum;
+
+static void on_quorum(quorum_handle_t id, uint32_t quorate,
+		      struct quorum_ring_id ring, uint32_t count,
+		      const uint32_t *nodes)
+{
+	(void)id;
+	(void)quorate;
+	(void)ring;
+	(void)count;
+	(void)nodes;
+	knows_quorum = true;
+}
+
+static void track_quorum(void)
+{
+	static quorum_handle_t quorum;
+	quorum_model_v1_data_t data = {
+		.model = QUORUM_MODEL_V1,
+		.quorum_notify_fn = on_quorum,
+	};
+	uint32_t type;
+	cs_error_t err = quorum_model_initialize(&quorum, QUORUM_MODEL_V1,
+						 (quorum_model_data_t *)&data,
+						 &type, NULL);
+
+	if (err != CS_OK)
+		fail("quorum_model_initialize", err);
+	err = quorum_trackstart(quorum, CS_TRACK_CHANGES);
+	while (err == CS_OK && !knows_quorum)
+		err = quorum_dispatch(quorum, CS_DISPATCH_ONE);
+	if (err != CS_OK)
+		fail("quorum_dispatch", err);
+}
+#endif
+
 /* False where the daemon wants the sender to come again. */
 static bool send_one(struct iovec *payload)
 {
@@ -288,7 +331,6 @@ static void request(char **arguments)
 	free(payload.iov_base);
 }
 
-/* Resident memory, in KiB. */
 /* One more group, of a name of its own, on a handle that is left alone. */
 static void join_another(int number)
 {
@@ -312,6 +354,7 @@ static void join_another(int number)
 	cpg_dispatch(another, CS_DISPATCH_ONE);
 }
 
+/* Resident memory, in KiB. */
 static void idle(int groups)
 {
 	FILE *status = fopen("/proc/self/status", "r");
@@ -396,6 +439,9 @@ int main(int argc, char **argv)
 		return become(argv + 2);
 	if (strcmp(argv[1], "request") == 0 && become_server())
 		return EXIT_SUCCESS;
+#if TRACKS_QUORUM
+	track_quorum();
+#endif
 	open_group();
 	if (!measure(argv[1], argc - 2, argv + 2))
 		return usage();

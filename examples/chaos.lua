@@ -1,6 +1,7 @@
 -- Members count messages while faults come and go, and check what corosync keeps: one order
 -- for all, nothing twice, one's own messages come back while one's daemon lives, and members
 -- that go on together have the same messages but for what corosync is known to lose.
+-- Longer than 25 lines: it is the soak of thin handles as well, and judges what it has seen.
 -- corolua examples/chaos.lua [nodes [seconds [seed [trace file]]]]
 local corolua = require("corolua")
 local lab = require("corolua.lab")

@@ -13,7 +13,7 @@ end
 
 assert(room:join())
 local nodes = #assert(corolua.quorum()).nodes
-assert(corolua.wait(function() return #room.members == nodes end, 10))
+assert(room:wait_members(nodes, 10))
 for _ = 1, 100 do assert(room:send(tostring(room.me.nodeid))) end
 assert(corolua.wait(function() return heard == 100 * nodes end, 10))
 print(("counter %d after %d messages, fingerprint %d"):format(counter, heard, fingerprint))

@@ -1,20 +1,20 @@
 -- A job queue: jobs go to whoever is free, and those of a worker that fails to another one.
+-- Longer than 25 lines: a queue, its workers, and an end that all wait for.
 -- corolua lab examples/jobs.lua [seconds that a job takes]
 local corolua = require("corolua")
 local rpc = require("corolua.rpc")
 
-local JOBS, seconds, is_over = 20, tonumber(arg[1] or 0), false
+local JOBS, seconds, over = 20, tonumber(arg[1] or 0), false
 local service <close> = assert(rpc.open("jobs", {
   square = function(n)
     print("works on", n)
     corolua.sleep(seconds)
     return n * n
   end,
-  stop = function() is_over = true end,
+  stop = function() over = true end,
 }))
-local nodes = #assert(corolua.quorum()).nodes
-assert(corolua.wait(function() return #service.group.members == nodes end, 10))
-
+local group, nodes = service.group, #assert(corolua.quorum()).nodes
+assert(group:wait_members(nodes, 10))
 local waiting, results, count = {}, {}, 0
 for n = 1, JOBS do waiting[n] = n end
 
@@ -27,10 +27,10 @@ local function feed(worker)
   end
 end
 
-if service.group.members[1] == service.group.me then -- the first one has the queue
-  for _, worker in ipairs(service.group.members) do corolua.spawn(feed, worker) end
+if group.members[1] == group.me then -- the first one has the queue
+  for _, worker in ipairs(group.members) do corolua.spawn(feed, worker) end
   assert(corolua.wait(function() return count == JOBS end, 60))
   print(table.concat(results, " "))
   assert(service:call("stop", nil, { to = "all" }))
 end
-assert(corolua.wait(function() return is_over end, 60))
+assert(corolua.wait(function() return over end, 60))

@@ -2,19 +2,17 @@
 local corolua = require("corolua")
 
 local is_first = arg[1] ~= "again"
-local other = is_first and assert(io.popen(("'%s' '%s' again"):format(arg[-1], arg[0])))
+local other = is_first and corolua.spawn(corolua.exec, arg[-1], { arg[0], "again" })
 local room, heard = corolua.group("processes"), 0
 
 function room.on.message() heard = heard + 1 end
 
 assert(room:join())
 local nodes = #assert(corolua.quorum()).nodes
-assert(corolua.wait(function() return #room.members == 2 * nodes end, 10))
-local list = {}
-for i, member in ipairs(room.members) do list[i] = tostring(member) end
-print(("%s of %s"):format(room.me, table.concat(list, " ")))
+assert(room:wait_members(2 * nodes, 10))
+print(room.me, "of " .. corolua.inspect(room.members))
 
 assert(room:send("seen")) -- all stay until all have seen all
 assert(corolua.wait(function() return heard == 2 * nodes end, 10))
 assert(room:leave())
-if other then io.write(other:read("a")) end
+if other then io.write(assert(other:wait()).output) end

@@ -2,7 +2,7 @@
  * For the build alone: compiles the Lua files that every script needs, so that
  * the program has them without a parser, and without a descriptor to open.
  *
- *   embed FOLDER MODULE...    writes the arrays of embedded.h
+ *   embed FOLDER FILE...    writes the arrays of embedded.h
  */
 #include <lauxlib.h>
 #include <lua.h>
@@ -14,7 +14,7 @@ enum { COLUMNS = 20 };
 static int print_bytes(lua_State *L, const void *bytes, size_t size, void *data)
 {
 	const unsigned char *byte = bytes;
-	unsigned int *printed = data;
+	size_t *printed = data;
 
 	(void)L;
 	for (size_t i = 0; i < size; i++) {
@@ -25,13 +25,12 @@ static int print_bytes(lua_State *L, const void *bytes, size_t size, void *data)
 	return 0;
 }
 
-/* "folder/corolua/cli/main.lua" of "corolua.cli.main", known to tracebacks as
- * "corolua/cli/main.lua"; the sources of files begin with another letter */
-static void load(lua_State *L, const char *folder, const char *module)
+/* A file is known to tracebacks by its path in the folder; the sources of files
+ * that are read begin with another letter. */
+static void load(lua_State *L, const char *folder, const char *path)
 {
-	const char *path = luaL_gsub(L, module, ".", LUA_DIRSEP);
-	const char *file = lua_pushfstring(L, "%s/%s.lua", folder, path);
-	const char *name = lua_pushfstring(L, "=%s.lua", path);
+	const char *file = lua_pushfstring(L, "%s/%s", folder, path);
+	const char *name = lua_pushfstring(L, "=%s", path);
 	luaL_Buffer text;
 	size_t size;
 	FILE *stream = fopen(file, "r");
@@ -52,24 +51,37 @@ static void load(lua_State *L, const char *folder, const char *module)
 		lua_error(L);
 }
 
+/* "corolua.cli.main" of "corolua/cli/main.lua", "corolua" of its init.lua */
+static const char *push_module(lua_State *L, const char *path)
+{
+	const char *module = luaL_gsub(L, path, ".lua", "");
+
+	return luaL_gsub(L, luaL_gsub(L, module, "/init", ""), "/", ".");
+}
+
+/* All are in one array, in the order given: compilers turn that of several
+ * round, and what is read at every start is to lie together. */
 static int embed(lua_State *L)
 {
 	const char *folder = lua_tostring(L, 1);
 	int top = lua_gettop(L);
+	size_t *ends = lua_newuserdata(L, ((size_t)top + 1) * sizeof *ends);
 
+	ends[1] = 0;
+	puts("static const unsigned char script_bytes[] = {");
 	for (int i = 2; i <= top; i++) {
-		unsigned int printed = 0;
-
+		ends[i] = ends[i - 1];
 		load(L, folder, lua_tostring(L, i));
-		printf("static const unsigned char script_%d[] = {\n", i - 1);
-		lua_dump(L, print_bytes, &printed, 0);
-		puts("};");
-		lua_settop(L, top);
+		lua_dump(L, print_bytes, &ends[i], 0);
+		lua_settop(L, top + 1);
 	}
-	puts("static const struct script scripts[] = {");
-	for (int i = 2; i <= top; i++)
-		printf("{\"%s\", script_%d, sizeof script_%d},\n",
-		       lua_tostring(L, i), i - 1, i - 1);
+	puts("};\nstatic const struct script scripts[] = {");
+	for (int i = 2; i <= top; i++) {
+		printf("{\"%s\", script_bytes + %zu, %zu},\n",
+		       push_module(L, lua_tostring(L, i)), ends[i - 1],
+		       ends[i] - ends[i - 1]);
+		lua_settop(L, top + 1);
+	}
 	puts("{NULL, NULL, 0}};");
 	return 0;
 }
@@ -82,7 +94,7 @@ int main(int argc, char *argv[])
 	if (L == NULL)
 		return EXIT_FAILURE;
 	lua_pushcfunction(L, embed);
-	luaL_checkstack(L, argc, NULL);
+	luaL_checkstack(L, argc + LUA_MINSTACK, NULL);
 	for (int i = 1; i < argc; i++)
 		lua_pushstring(L, argv[i]);
 	status = lua_pcall(L, argc - 1, 0, 0);

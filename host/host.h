@@ -2,7 +2,10 @@
 #define COROLUA_HOST_H
 
 #include <lua.h>
+#include <signal.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <time.h>
 
 /* corolua.host: what the command line in Lua needs of the program. */
 int luaopen_corolua_host(lua_State *L);
@@ -12,10 +15,6 @@ lua_State *limits_new_state(void);
 
 /* host.set_memory_limit(bytes): 0 is none */
 int limits_set_memory(lua_State *L);
-
-/* host.fail_allocation(n) -> integer: in a build for tests, the n-th request
- * for memory from now on fails, 0 for none; returns what was left before. */
-int allocator_fail(lua_State *L);
 
 /* host.set_handler_limit(seconds) -> true | nil, message, code; 0 is none */
 int limits_set_handler(lua_State *L);
@@ -30,6 +29,15 @@ void signals_end(void);
 
 /* host.signal() -> the number of the first signal, or nil */
 int signals_first(lua_State *L);
+
+/*
+ * A timer by that clock, not started yet, whose signal calls the handler in
+ * this thread; starts it, again and again where the interval is not 0. Times
+ * are nanoseconds. Both return 0, or -1 with errno.
+ */
+int ticker_make(timer_t *timer, clockid_t clock, int signum,
+		void (*handler)(int signum));
+int ticker_start(timer_t timer, int64_t first, int64_t interval);
 
 /* host.log_open(level, "stderr" | "syslog") */
 int log_open(lua_State *L);

@@ -9,18 +9,15 @@
  */
 #include "host.h"
 
+#include "common/clock.h"
 #include "common/limit.h"
 #include "common/status.h"
 
 #include <errno.h>
 #include <lauxlib.h>
 #include <signal.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <time.h>
-#include <unistd.h>
 
-enum { TICKS = 10, SECOND = 1000000000 };
+enum { TICKS = 10 };
 
 /* The CPU time of the handler that runs. */
 struct watched {
@@ -52,39 +49,22 @@ static void on_tick(int signum)
 	limit_interrupt(limit);
 }
 
-static int start_timer(double seconds)
-{
-	struct sigaction action = {.sa_handler = on_tick};
-	struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID,
-				 .sigev_signo = SIGVTALRM};
-	/* One more than the whole nanoseconds: never none, which is off. */
-	int64_t tick = (int64_t)(seconds / TICKS * SECOND) + 1;
-	struct itimerspec spec;
-
-	sigemptyset(&action.sa_mask);
-	action.sa_flags = SA_RESTART;
-	event._sigev_un._tid = gettid();
-	if (sigaction(SIGVTALRM, &action, NULL) != 0 ||
-	    timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &watched.timer) != 0)
-		return -1;
-	spec.it_interval.tv_sec = tick / SECOND;
-	spec.it_interval.tv_nsec = tick % SECOND;
-	spec.it_value = spec.it_interval;
-	return timer_settime(watched.timer, 0, &spec, NULL);
-}
-
 int limits_set_handler(lua_State *L)
 {
 	struct limit *limit = limit_of(L);
+	int64_t tick;
 
 	limit->seconds = luaL_checknumber(L, 1);
 	if (limit->seconds <= 0)
 		return 0;
 	watched.limit = limit;
-	if (start_timer(limit->seconds) != 0)
+	/* One more than the whole nanoseconds: never none, which is off. */
+	tick = (int64_t)(limit->seconds / TICKS * SECOND) + 1;
+	if (ticker_make(&watched.timer, CLOCK_THREAD_CPUTIME_ID, SIGVTALRM,
+			on_tick) != 0)
 		return push_errno(L, "timer_create", errno);
-	lua_pushboolean(L, true);
-	return 1;
+	return push_done(L, "timer_settime",
+			 ticker_start(watched.timer, tick, tick));
 }
 
 void limits_end(void)

@@ -5,6 +5,7 @@
 #include "host.h"
 
 #include "common/forked.h"
+#include "common/handles.h"
 #include "modules.h"
 
 #include <errno.h>
@@ -13,9 +14,11 @@
 #include <limits.h>
 #include <lualib.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 /* A Lua file that is in the program, compiled. */
@@ -100,15 +103,31 @@ static int use_own_folders(lua_State *L)
 	return 0;
 }
 
+/* What has been read of the scripts takes memory until it is given back. */
+static void let_scripts_go(void)
+{
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+	uintptr_t start = ((uintptr_t)script_bytes + page - 1) / page * page;
+	uintptr_t end = (uintptr_t)(script_bytes + sizeof script_bytes);
+
+	if (start < end)
+		madvise((void *)start, (end - start) / page * page,
+			MADV_DONTNEED);
+}
+
 static int run_script(lua_State *L)
 {
+	static unsigned int depth;
 	const struct script *script = lua_touserdata(L, lua_upvalueindex(1));
 
 	if (luaL_loadbufferx(L, (const char *)script->bytes, script->size,
 			     script->module, "b") != LUA_OK)
 		return lua_error(L);
 	lua_insert(L, 1);
+	depth++;
 	lua_call(L, lua_gettop(L) - 1, 1);
+	if (--depth == 0)
+		let_scripts_go();
 	return 1;
 }
 
@@ -140,25 +159,7 @@ static int host_ignore_environment(lua_State *L)
 /* host.handles() -> the open handles of the thin modules, in no order */
 static int host_handles(lua_State *L)
 {
-	lua_Integer count = 0;
-
-	lua_newtable(L);
-	if (lua_getfield(L, LUA_REGISTRYINDEX, "corosync.handles") !=
-	    LUA_TTABLE) {
-		lua_pop(L, 1);
-		return 1;
-	}
-	lua_pushnil(L);
-	while (lua_next(L, -2)) {
-		bool open = lua_toboolean(L, -1);
-
-		lua_pop(L, 1);
-		if (!open)
-			continue;
-		lua_pushvalue(L, -1);
-		lua_rawseti(L, -4, ++count);
-	}
-	lua_pop(L, 1);
+	push_open_handles(L);
 	return 1;
 }
 
@@ -190,9 +191,6 @@ static const luaL_Reg functions[] = {
 	{"signal", signals_first},
 	{"log_open", log_open},
 	{"log", log_line},
-#if FAIL_ALLOC
-	{"fail_allocation", allocator_fail},
-#endif
 	{NULL, NULL},
 };
 

@@ -9,22 +9,21 @@
  */
 #include "host.h"
 
+#include "common/clock.h"
 #include "common/forked.h"
 #include "common/limit.h"
 #include "common/status.h"
 
 #include <errno.h>
 #include <signal.h>
-#include <stdint.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { TICK_NANOSECONDS = 20000000, TELL_AFTER_NANOSECONDS = 500000000 };
 
 /* What a task that runs has from the stop, and then from one interruption to
  * all the others. */
-static const double GRACE = 1;
+enum { GRACE = 1 }; /* second */
 
 /*
  * It ticks by the CPU time of the thread, as a signal in the middle of
@@ -34,8 +33,8 @@ static const double GRACE = 1;
 struct clock {
 	struct limit *volatile limit; /* NULL once the state is closed */
 	timer_t timer;
-	double due;         /* when tasks are interrupted */
-	double since;       /* when the step was seen first, or interrupted */
+	uint64_t due;       /* when tasks are interrupted */
+	uint64_t since;     /* when the step was seen first, or interrupted */
 	unsigned long seen; /* the step that ran at the last tick */
 };
 
@@ -45,21 +44,10 @@ static timer_t tell_timer;
 static volatile sig_atomic_t first;
 static unsigned int forks; /* fork_depth() of the process that is told */
 
-static double seconds_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
-}
-
 static void watch_stop(double grace)
 {
-	struct itimerspec spec = {.it_interval.tv_nsec = TICK_NANOSECONDS,
-				  .it_value.tv_nsec = TICK_NANOSECONDS};
-
-	stop_clock.due = seconds_now() + grace;
-	timer_settime(stop_clock.timer, 0, &spec, NULL);
+	stop_clock.due = clock_now() + (uint64_t)(grace * SECOND);
+	ticker_start(stop_clock.timer, TICK_NANOSECONDS, TICK_NANOSECONDS);
 }
 
 /* A task that was told while it waited has a second as well. */
@@ -67,7 +55,7 @@ static void on_tick(int signum)
 {
 	struct clock *clock = &stop_clock;
 	struct limit *limit = clock->limit;
-	double now = seconds_now();
+	uint64_t now = clock_now();
 
 	(void)signum;
 	if (limit == NULL)
@@ -81,7 +69,7 @@ static void on_tick(int signum)
 	if (!limit_task_is_told(limit)) {
 		limit->stop = STOP_ONCE;
 		clock->since = now;
-	} else if (now >= clock->since + GRACE) {
+	} else if (now >= clock->since + (uint64_t)GRACE * SECOND) {
 		limit->stop = STOP_ALWAYS;
 	} else {
 		return;
@@ -101,26 +89,6 @@ static void on_late(int signum)
 	errno = saved;
 }
 
-static void tell_when_late(void)
-{
-	struct itimerspec late = {.it_value.tv_nsec = TELL_AFTER_NANOSECONDS};
-
-	timer_settime(tell_timer, 0, &late, NULL);
-}
-
-static int make_tell_timer(void)
-{
-	struct sigaction action = {.sa_handler = on_late,
-				   .sa_flags = SA_RESTART};
-	struct sigevent event = {.sigev_notify = SIGEV_SIGNAL,
-				 .sigev_signo = SIGALRM};
-
-	sigemptyset(&action.sa_mask);
-	if (sigaction(SIGALRM, &action, NULL) != 0)
-		return -1;
-	return timer_create(CLOCK_MONOTONIC, &event, &tell_timer);
-}
-
 static void on_stop_signal(int signum)
 {
 	uint64_t one = 1;
@@ -131,7 +99,7 @@ static void on_stop_signal(int signum)
 		_exit(128 + signum);
 	first = signum;
 	if (signum == SIGINT)
-		tell_when_late();
+		ticker_start(tell_timer, TELL_AFTER_NANOSECONDS, 0);
 	if (write(event_fd, &one, sizeof one) < 0)
 		_exit(128 + signum);
 	watch_stop(GRACE);
@@ -153,25 +121,12 @@ static int catch_signal(int signum)
 	return sigaction(signum, &action, NULL);
 }
 
-/* The clock ticks for the thread that runs the script. */
-static int make_clock(void)
-{
-	struct sigaction action = {.sa_handler = on_tick,
-				   .sa_flags = SA_RESTART};
-	struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID,
-				 .sigev_signo = SIGPROF};
-
-	event._sigev_un._tid = gettid();
-	sigemptyset(&action.sa_mask);
-	if (sigaction(SIGPROF, &action, NULL) != 0)
-		return -1;
-	return timer_create(CLOCK_THREAD_CPUTIME_ID, &event, &stop_clock.timer);
-}
-
 int signals_watch(lua_State *L)
 {
 	stop_clock.limit = limit_of(L);
-	if (make_clock() != 0 || make_tell_timer() != 0)
+	if (ticker_make(&stop_clock.timer, CLOCK_THREAD_CPUTIME_ID, SIGPROF,
+			on_tick) != 0 ||
+	    ticker_make(&tell_timer, CLOCK_MONOTONIC, SIGALRM, on_late) != 0)
 		return push_errno(L, "timer_create", errno);
 	stop_clock.limit->watch_stop = watch_stop;
 	event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

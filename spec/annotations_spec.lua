@@ -10,6 +10,7 @@ local PUBLIC = {
   "task/scheduler", "task/timers", "task/waits", "task/condition",
   "check/linearizable", "check/total_order", "check/virtual_synchrony",
   "lab/faults", "lab/node", "lab/node_faults", "lab/thin_handles", "lab/process", "lab/nemesis",
+  "lab/groups",
 }
 
 local function comment_above(lines, index)
@@ -96,7 +97,7 @@ end
 -- Where the handlers are that scripts set: their class, and what stands before
 -- the list of the events that there are.
 local HANDLERS = {
-  { file = "group/handling", class = "corolua.GroupHandlers", list = "handling.kinds =" },
+  { file = "group/inbox", class = "corolua.GroupHandlers", list = "inbox.kinds =" },
   { file = "election", class = "corolua.ElectionHandlers", list = "service.events%(name," },
   { file = "rpc", class = "corolua.RpcHandlers", list = "KINDS =" },
   { file = "replica", class = "corolua.ReplicaHandlers", list = "EVENTS =" },
@@ -129,6 +130,48 @@ describe("annotations", function()
       assert.same(events, fields(path, one.class))
     end)
   end
+
+  local FIGURES = { stats = true, status = true, state = true }
+
+  it("have a class for figures, for how things stand, and for handlers", function()
+    local count = 0
+    for _, name in ipairs(PUBLIC) do
+      local path = ("lua/corolua/%s.lua"):format(name)
+      for _, one in ipairs(functions(path)) do
+        if FIGURES[one.name:match("methods:(%l+)$")] then
+          assert.matches("%-%-%-@return corolua%.[%w_.]+", one.comment, nil, nil, one.name)
+          count = count + 1
+        end
+      end
+      for class in files.read(path):gmatch("%-%-%-@field on ([^\n]+)") do
+        assert.matches("^corolua%.[%w_.]+", class, nil, nil, path)
+        count = count + 1
+      end
+    end
+    assert.is_true(count > 8)
+  end)
+
+  it("have each event of corolua.Handlers", function()
+    local events = {}
+    local list = files.read("lua/corolua/init.lua"):match("setters = {(.-)\n}")
+    for event in list:gmatch("\n  (%l+) =") do
+      table.insert(events, event)
+    end
+    table.sort(events)
+    assert.same(events, fields("lua/corolua/init.lua", "corolua.Handlers"))
+  end)
+
+  it("say in one place what a class has", function()
+    local places, twice = {}, {}
+    for _, path in ipairs(files.below("lua")) do
+      local text = files.read("lua/" .. path)
+      for class in text:gmatch("%-%-%-@class ([%w_.]+)[^\n]*\n%-%-%-@field") do
+        if places[class] then twice[class] = path .. " and " .. places[class] end
+        places[class] = path
+      end
+    end
+    assert.same({}, twice)
+  end)
 
   it("name only classes that there are", function()
     local defined, used = {}, {}

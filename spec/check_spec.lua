@@ -547,7 +547,7 @@ describe("corolua.check", function()
         [""] = "it needs the file of a trace",
         ["--strickt x"] = "did you mean '--strict'",
         ["-x"] = "unknown option '-x'",
-        ["x --junit"] = "'--junit' needs a path",
+        ["x --junit"] = "'--junit' needs an argument",
         ["--json=1 x"] = "'--json' takes no argument",
         ["nowhere.jsonl"] = "nowhere.jsonl: No such file or directory",
       }) do

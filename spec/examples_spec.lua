@@ -1,5 +1,7 @@
 -- Not sanitized: it compares what programs print, and reaches no C of its own.
+local election = require("corolua.election")
 local lab = require("corolua.lab")
+local files = require("spec.support.files")
 local lfs = require("lfs")
 local support = require("spec.support")
 
@@ -133,14 +135,14 @@ describe("the example", function()
     for _, lines in ipairs(printed) do
       assert.same(2, #lines)
       for _, line in ipairs(lines) do
-        local own, list = line:match("^(%d+/%d+) of (.*)$")
+        local own, list = line:match("^(%d+/%d+)\tof (.*)$")
         table.insert(members, own)
         table.insert(lists, list)
       end
     end
     for _, list in ipairs(lists) do assert.equal(lists[1], list) end
     local listed = {}
-    for member in lists[1]:gmatch("%S+") do table.insert(listed, member) end
+    for member in lists[1]:gmatch("%d+/%d+") do table.insert(listed, member) end
     assert.same(6, #listed)
     assert.same(sorted(members), sorted(listed))
   end)
@@ -171,19 +173,63 @@ describe("the example", function()
     assert.is_true(terms[1] ~= terms[2] and terms[1] ~= terms[3] and terms[2] ~= terms[3])
   end)
 
+  local function has_address(i)
+    local addresses = assert(cluster[i]:tool("ip", "-o", "address")).output
+    return addresses:find("10.77.0.100", 1, true) ~= nil
+  end
+
+  -- The node that has the address.
+  local function serving()
+    local found
+    for i = 1, 3 do
+      if has_address(i) then found = found and "two nodes" or i end
+    end
+    return found
+  end
+
+  local function stop_all(scripts)
+    for i = 1, 3 do
+      assert(scripts[i]:kill("TERM"))
+      finish(scripts[i])
+    end
+    assert.is_nil(serving())
+  end
+
+  it("leader keeps the address through rings that leave the leader in place", function()
+    local scripts = start("leader", "60")
+    support.eventually(serving, 10)
+    local first = serving()
+    local watcher <close> = assert(election.join(cluster[first]:group("leader")))
+    support.comes(function() return watcher.leader end)
+    assert.matches("^serves", scripts[first]:next(10))
+    local leader, other = watcher.leader, cluster[first % 3 + 1]
+    for _, what in ipairs({ "kill", "start" }) do
+      local term = watcher.term
+      assert(other[what](other))
+      support.comes(function() return watcher.leader == leader and watcher.term > term end)
+    end
+    assert.is_nil(scripts[first]:take())
+    assert.is_true(has_address(first))
+    assert(watcher:leave())
+    stop_all(scripts)
+  end)
+
+  it("leader with a lease gives the address up when its corosync hangs", function()
+    local scripts = start("leader", "60", "0.3")
+    support.eventually(serving, 10)
+    local first = serving()
+    assert(cluster[first]:pause())
+    assert.matches("^serves", scripts[first]:next(10))
+    assert.matches("^no longer serves", scripts[first]:next(10))
+    assert.is_false(has_address(first))
+    support.eventually(serving, 10)
+    assert(cluster[first]:resume())
+    assert(cluster:settle())
+    stop_all(scripts)
+  end)
+
   it("leader takes the address along when the leader is cut off", function()
     local scripts = start("leader", "60")
-    local function has_address(i)
-      local addresses = assert(cluster[i]:tool("ip", "-o", "address")).output
-      return addresses:find("10.77.0.100", 1, true) ~= nil
-    end
-    local function serving()
-      local found
-      for i = 1, 3 do
-        if has_address(i) then found = found and "two nodes" or i end
-      end
-      return found
-    end
     local first
     support.eventually(function() first = serving() return first end, 10)
     assert.is_number(first)
@@ -197,11 +243,7 @@ describe("the example", function()
     assert.is_true(second ~= first)
     assert(cluster:heal())
     assert(cluster:settle())
-    for i = 1, 3 do
-      assert(scripts[i]:kill("TERM"))
-      finish(scripts[i])
-    end
-    assert.is_nil(serving())
+    stop_all(scripts)
   end)
 
   local SQUARES = "1 4 9 16 25 36 49 64 81 100 121 144 169 196 225 256 289 324 361 400"
@@ -250,6 +292,16 @@ describe("the example", function()
       end
       values = values or found
       assert.same(values, found)
+    end
+  end)
+
+  it("has at most 25 lines, or says why it is longer; but for those of the book", function()
+    for _, path in ipairs(files.below("examples")) do
+      if not path:find("^book/") then
+        local lines = files.lines("examples/" .. path)
+        local head = table.concat(lines, "\n", 1, math.min(#lines, 8))
+        assert.is_true(#lines <= 25 or head:find("onger than 25 lines") ~= nil, path)
+      end
     end
   end)
 

@@ -37,14 +37,39 @@ describe("a connection of a group", function()
   end
 
   it("that cannot begin leaves the group as it was", function()
-    local life = require("corolua.group.connection")
-    local room, begin = daemon:group("tea"), life.begin
-    life.begin = function() error("no memory", 0) end
+    local connection = require("corolua.group.connection")
+    local room, begin = daemon:group("tea"), connection.begin
+    connection.begin = function() error("no memory", 0) end
     local ok, problem = pcall(room.join, room)
-    life.begin = begin
+    connection.begin = begin
     assert.same({ false, "no memory", "left" }, { ok, problem, room:stats().state })
     assert.is_true(room:join())
     assert.is_true(room:leave())
+  end)
+
+  it("tells of things that print as they are", function()
+    local room = daemon:group("tea")
+    local why
+    function room.on.down(given) why = given end
+    assert(room:join({ timeout = 5 }))
+    assert(room:send("first"))
+    assert(room:send("second"))
+    local info = select(3, room:next("message", 5))
+    assert.matches("^{ ring = .*seq = 4.* }$", tostring(info))
+    for event in room:events() do
+      if event.kind == "message" then
+        assert.matches('^{.*kind = "message".*payload = "second".*}$', tostring(event))
+        break
+      end
+    end
+    assert.matches('^{.*in_flight = 0,.*state = "joined",.*}$', tostring(room:stats()))
+    daemon.echoes = false
+    assert(room:send("third"))
+    daemon:die()
+    comes(function() return why end)
+    assert.matches('^{.*code = "ERR_LIBRARY",.*{ { payload = "third", sent = true } }.*}$',
+      tostring(why))
+    assert(room:leave())
   end)
 
   describe("window", function()
@@ -99,10 +124,10 @@ describe("a connection of a group", function()
       assert(room:send("first"))
       local sending = corolua.spawn(function() return room:send("second") end)
       corolua.sleep(0)
-      local task = room.window.waiters[room.window.first_waiter].task
+      local task = room.window.waiters:peek().task
       -- As a stop does: the wait is over, and the task has not run yet.
       assert.is_true(scheduler.unpark(task, nil, "stopping", "ERR_INTERRUPT"))
-      room.window:confirm() -- "first" is back: there is room for the second
+      room.window:confirm(1) -- "first" is back: there is room for the second
       assert.same({ "first", "second" }, daemon.sent)
       assert.is_true((sending:wait(5)))
       daemon:deliver("second", daemon.me)
@@ -124,6 +149,23 @@ describe("a connection of a group", function()
       assert.equal("left", room:stats().state)
     end)
 
+    it("names nothing that came back in the read in which it is noticed", function()
+      local room, told = open()
+      daemon:freeze()
+      assert(room:send("order"))
+      daemon:deliver("another's")
+      local reads = 0
+      function daemon.strike(_, what)
+        if what ~= "dispatch" then return end
+        reads = reads + 1
+        if reads == 2 then daemon:die() end
+      end
+      daemon:thaw()
+      comes(function() return told[#told] == "up" end)
+      assert.same({ "order", "down ERR_LIBRARY", "up" }, told)
+      assert.is_true(room:leave())
+    end)
+
     it("at the end of a block is told by `down`, as nobody sees what close gives", function()
       local told
       do
@@ -140,7 +182,7 @@ describe("a connection of a group", function()
       local room, told = open()
       function room.on.message() corolua.sleep(0.3) end
       daemon:deliver("busy")
-      comes(function() return room.is_handling and room:stats().held == 0 end)
+      comes(function() return room.inbox.is_handling and room:stats().held == 0 end)
       daemon.echoes, daemon.is_gone = false, true
       assert(room:send("order"))
       daemon:die()
@@ -157,7 +199,7 @@ describe("a connection of a group", function()
       local room, told = open({ reconnect = false })
       function room.on.message() corolua.sleep(0.3) end
       daemon:deliver("busy")
-      comes(function() return room.is_handling and room:stats().held == 0 end)
+      comes(function() return room.inbox.is_handling and room:stats().held == 0 end)
       daemon.echoes = false
       assert(room:send("order"))
       daemon:die()
@@ -272,7 +314,7 @@ describe("a connection of a group", function()
         deliver({ "1", "2", "3" })
         deliver({ "4" })
         comes(function() return #told == 1 and room:stats().state == "joined"
-          and not room.is_handling end)
+          and not room.inbox.is_handling end)
         deliver({ "new" })
         comes(function() return #told > 1 end)
         assert.same({ "1", "new" }, told)
@@ -322,7 +364,7 @@ describe("a connection of a group", function()
       end
       local before = daemon.seq
       for n = 1, 2 do daemon:deliver(tostring(n)) end
-      comes(function() return room.is_handling and room:stats().held == 1 end)
+      comes(function() return room.inbox.is_handling and room:stats().held == 1 end)
       daemon:die()
       comes(function() return room:stats().state == "joined" and daemon:joined() == 1 end)
       daemon:deliver("3")
@@ -343,7 +385,7 @@ describe("a connection of a group", function()
         table.insert(told, select(3, room:try_send("x")) or "sent")
       end
       daemon:deliver("busy")
-      comes(function() return room.is_handling end)
+      comes(function() return room.inbox.is_handling end)
       daemon:die()
       comes(function() return room:stats().state == "joined" end)
       assert.equal("ERR_LIBRARY", select(3, room:send("x")))
@@ -366,7 +408,7 @@ describe("a connection of a group", function()
       end
       daemon.echoes = false
       daemon:deliver("1")
-      comes(function() return room.is_handling end)
+      comes(function() return room.inbox.is_handling end)
       daemon.quorate = false
       daemon:die()
       comes(function() return codes[daemon.seq] end)
@@ -407,8 +449,8 @@ describe("a connection of a group", function()
       local late = corolua.spawn(function() return room:next("message", 0.2) end)
       corolua.sleep(0)
       -- In the turn in which the one that waits is woken, another one takes it.
-      local add, first = room.backlog.add, nil
-      function room.backlog:add(kind, ...)
+      local add, first = room.unhandled.add, nil
+      function room.unhandled:add(kind, ...)
         add(self, kind, ...)
         if kind == "message" then first = self:take("message") end
       end
@@ -422,8 +464,8 @@ describe("a connection of a group", function()
       local room = daemon:group("tea")
       assert(room:join())
       local resumed = {}
-      room.backlog:wait("message", function() return false end)
-      room.backlog:wait("message", function(came)
+      room.unhandled:wait("message", function() return false end)
+      room.unhandled:wait("message", function(came)
         table.insert(resumed, came)
         return true
       end)

@@ -77,7 +77,7 @@ describe("a program with groups", function()
     assert.equal(1, status)
     assert.matches("group 'program', handler of 'message': .*cannot take this\nstack traceback:",
       output)
-    assert.not_matches("corolua/group/handling", output)
+    assert.not_matches("corolua/group/inbox", output)
     eventually(function() return told[#told] == "leave" end)
   end)
 

@@ -25,12 +25,11 @@ describe("corolua.group", function()
 
   -- Three members of one group, one on each node, with what they were told.
   local function members(name, options)
-    local rooms = {}
+    local rooms = { told = { {}, {}, {} } }
     for i = 1, 3 do
       rooms[i] = cluster[i]:group(name, options)
-      rooms[i].told = {}
       rooms[i].on.message = function(payload, from)
-        table.insert(rooms[i].told, tostring(from):match("^%d+") .. ":" .. payload)
+        table.insert(rooms.told[i], tostring(from):match("^%d+") .. ":" .. payload)
       end
       assert(rooms[i]:join())
     end
@@ -99,10 +98,10 @@ describe("corolua.group", function()
         end
       end
       eventually(function()
-        return #rooms[1].told + #rooms[2].told + #rooms[3].told == 450
+        return #rooms.told[1] + #rooms.told[2] + #rooms.told[3] == 450
       end)
-      assert.same(rooms[1].told, rooms[2].told)
-      assert.same(rooms[1].told, rooms[3].told)
+      assert.same(rooms.told[1], rooms.told[2])
+      assert.same(rooms.told[1], rooms.told[3])
       leave(rooms)
     end)
 

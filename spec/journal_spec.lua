@@ -343,7 +343,7 @@ describe("corolua.journal", function()
       assert(book:sync())
     end
     assert.is_nil(next(book.memory))
-    local spans = book.writer.log.spans
+    local spans = book.writer.log.index
     assert.is_true(#spans.list <= 20 * 2)
     assert(book:cut(1))
     book:append("two")

@@ -1,5 +1,6 @@
 local corolua = require("corolua")
 local lab = require("corolua.lab")
+local reachability = require("corolua.lab.reachability")
 local support = require("spec.support")
 local sys = require("corolua.sys")
 local traces = require("spec.support.traces")
@@ -154,6 +155,54 @@ describe("faults of corolua.lab", function()
     assert.same({ 1, 2, 3, 4, 5 }, rings(cluster)[4])
   end)
 
+  it("lists, heals and records in the order of nodes and links", function()
+    for _, id in ipairs({ 5, 2, 4 }) do assert(cluster[id]:unplug()) end
+    local before = #cluster:history()
+    assert(cluster:heal())
+    local done = {}
+    for i = before + 1, before + 4 do done[#done + 1] = cluster:history()[i].text end
+    assert.same({ "plug node 2", "plug node 4", "plug node 5", "heal" }, done)
+    assert(cluster:settle())
+
+    local layers, fault = reachability.new(2, 2), { faults = { loss = 1 }, since = 0 }
+    layers.faulty[1][2] = { [1] = fault, [0] = fault }
+    local list = layers:list()
+    assert.same("1 -> 2 on link 0: loss = 1", list[1].text)
+    assert.same("1 -> 2 on link 1: loss = 1", list[2].text)
+  end)
+
+  it("returns true and nothing behind it", function()
+    local function only(...)
+      assert.same({ n = 1, true }, table.pack(...))
+    end
+    only(cluster:partition({ { 1 }, { 2, 3, 4, 5 } }))
+    only(cluster:ring())
+    only(cluster:bridge_node(3))
+    only(cluster:isolate(5))
+    only(cluster:block(1, 2))
+    only(cluster:unblock(1, 2))
+    only(cluster:link(1, 2, { loss = 0.1 }))
+    only(cluster:link_from(1, 2, {}))
+    only(cluster[4]:unplug())
+    only(cluster[4]:plug())
+    only(cluster:heal())
+    only(cluster:settle())
+    only(cluster[5]:pause())
+    only(cluster[5]:resume())
+    only(cluster[5]:stop())
+    only(cluster[5]:start())
+    only(cluster[5]:restart())
+    only(cluster[5]:kill())
+    only(cluster[5]:start())
+    only(cluster:settle())
+    only(assert(cluster[1]:run("-e", "")):kill())
+    assert.same(1, select("#", cluster:counters()))
+    assert.same(1, select("#", cluster[1]:tool("true")))
+    assert.same(1, select("#", cluster[1]:quorum()))
+    assert.same(1, select("#", cluster[1]:group("one")))
+    assert.same(1, select("#", cluster:nemesis({ lasting = 0.001 }):wait()))
+  end)
+
   it("records what was done, with times", function()
     local before, start = #cluster:history(), corolua.now()
     assert(cluster:isolate(2))
@@ -286,7 +335,8 @@ describe("faults of corolua.lab", function()
         "link_from: fault 'delay' must be a number" },
       { function() cluster:link(1, 2, { loss = 1, link = 1 }) end, "link: there are links 0 to 0" },
       { function() cluster:link(1, 2) end, "link takes a table of faults" },
-      { function() cluster:settle(-1) end, "settle takes seconds, got -1" },
+      { function() cluster:settle(-1) end,
+        "settle: the timeout must be a number of seconds, 0 or more, got -1" },
     }
 
     for _, case in ipairs(wrong) do

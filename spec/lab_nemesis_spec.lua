@@ -1,27 +1,27 @@
 -- Not sanitized: Lua above faults that lab_faults_spec.lua sanitizes.
 local lab = require("corolua.lab")
-local plan = require("corolua.lab.schedule")
+local schedule = require("corolua.lab.schedule")
 local scheduler = require("corolua.task.scheduler")
 
 local FIVE = { nodes = 5, network = "switch" }
 
-describe("a plan of faults", function()
+describe("a schedule of faults", function()
   it("is the same for the same seed", function()
-    local first = tostring(plan.draw(FIVE, { seed = 42 }))
-    assert.same(first, tostring(plan.draw(FIVE, { seed = 42 })))
-    assert.are_not.same(first, tostring(plan.draw(FIVE, { seed = 43 })))
+    local first = tostring(schedule.draw(FIVE, { seed = 42 }))
+    assert.same(first, tostring(schedule.draw(FIVE, { seed = 42 })))
+    assert.are_not.same(first, tostring(schedule.draw(FIVE, { seed = 43 })))
   end)
 
   it("does not hang on the generator of the program, and leaves it alone", function()
     math.randomseed(7)
     local expected = math.random()
     math.randomseed(7)
-    plan.draw(FIVE, { seed = 1 })
+    schedule.draw(FIVE, { seed = 1 })
     assert.same(expected, math.random())
   end)
 
   it("is a list that a person can read", function()
-    local list = plan.draw(FIVE, { seed = 42, lasting = 4 })
+    local list = schedule.draw(FIVE, { seed = 42, lasting = 4 })
     assert.same([[
 return {
   lasting = 4,
@@ -32,15 +32,15 @@ return {
   end)
 
   it("is read from the file that it was saved in", function()
-    local list = plan.draw(FIVE, { seed = 3 })
+    local list = schedule.draw(FIVE, { seed = 3 })
     local path = os.tmpname()
     assert(list:save(path))
-    assert.same(tostring(list), tostring(plan.read(path, 1)))
+    assert.same(tostring(list), tostring(schedule.read(path, 1)))
     os.remove(path)
   end)
 
   it("keeps to the weights, the pauses and the time", function()
-    local list = plan.draw(FIVE, {
+    local list = schedule.draw(FIVE, {
       faults = { kill = 1, partition = 3, loss = 0 }, pause = { 0.1, 0.2 }, lasting = 60, seed = 5,
     })
     local count, last = {}, 0
@@ -59,7 +59,7 @@ return {
   end)
 
   it("draws every kind of fault that the nodes allow, but none that breaks corosync", function()
-    local text = tostring(plan.draw(FIVE, { seed = 1, lasting = 2000 }))
+    local text = tostring(schedule.draw(FIVE, { seed = 1, lasting = 2000 }))
     for _, word in ipairs({
       "partition", "isolate", "block", "ring", "bridge_node", "loss", "delay", "duplicate",
       "reorder", "corrupt", "rate", "kill", "stop", "restart", "pause", "unplug",
@@ -67,14 +67,14 @@ return {
       assert.is_truthy(text:find(word, 1, true), word)
     end
     assert.is_nil(text:find("repair", 1, true))
-    local asked = plan.draw(FIVE, { seed = 1, faults = { corrupt_repaired = 1 } })
+    local asked = schedule.draw(FIVE, { seed = 1, faults = { corrupt_repaired = 1 } })
     assert.is_truthy(tostring(asked):find("repair = true", 1, true))
   end)
 
   it("never takes more nodes away than leave a majority", function()
     for seed = 1, 20 do
       local away = {}
-      for _, entry in ipairs(plan.draw(FIVE, { seed = seed, lasting = 200 })) do
+      for _, entry in ipairs(schedule.draw(FIVE, { seed = seed, lasting = 200 })) do
         if entry.fault == "kill" or entry.fault == "stop" or entry.fault == "pause" then
           away[entry[1]] = true
         elseif entry.fault == "start" or entry.fault == "resume" then
@@ -88,7 +88,7 @@ return {
   end)
 
   local function complaint(given, cluster)
-    local ok, why = pcall(function() plan.draw(cluster or FIVE, given) end)
+    local ok, why = pcall(function() schedule.draw(cluster or FIVE, given) end)
     assert.is_false(ok)
     return why:gsub("^[^:]*:%d+: ", "")
   end
@@ -127,14 +127,14 @@ describe("a nemesis", function()
     end
   end
 
-  it("takes the faults of its plan, and leaves the cluster whole and settled", function()
+  it("takes the faults of its schedule, and leaves the cluster whole and settled", function()
     local nemesis = cluster:nemesis({ seed = 2, lasting = 4, pause = { 0.2, 0.4 } })
     assert.is_false(nemesis.task:is_done())
     assert(nemesis:wait())
     assert_whole()
     assert.is_true(nemesis.total > 3, tostring(nemesis))
     assert.same(0, #nemesis.failed, tostring(nemesis))
-    assert.same(tostring(plan.draw(FIVE, { seed = 2, lasting = 4, pause = { 0.2, 0.4 } })),
+    assert.same(tostring(schedule.draw(FIVE, { seed = 2, lasting = 4, pause = { 0.2, 0.4 } })),
       tostring(nemesis.list))
   end)
 
@@ -182,7 +182,7 @@ describe("a nemesis", function()
 
   it("keeps every digit of a seed in that line", function()
     local seed = math.maxinteger
-    assert.same(("cluster:nemesis({ seed = %d })"):format(seed), plan.call({}, seed))
+    assert.same(("cluster:nemesis({ seed = %d })"):format(seed), schedule.call({}, seed))
   end)
 
   it("counts what could not be put in force by itself", function()

@@ -2,6 +2,7 @@ local corolua = require("corolua")
 local lab = require("corolua.lab")
 local support = require("spec.support")
 local sys = require("corolua.sys")
+local thin_handles = require("corolua.lab.thin_handles")
 local traces = require("spec.support.traces")
 
 describe("a node of a lab", function()
@@ -33,6 +34,22 @@ describe("a node of a lab", function()
     end)
     assert.is_false(ok)
     assert.matches("^spec/lab_node_spec.lua:%d+: bad argument #1 to 'cpg' %(.*'deliver'", message)
+  end)
+
+  it("closes its thin handles in the order they were opened", function()
+    local node, closed, expected = { cluster = {}, obstacle = function() end }, {}, {}
+    local handles = {}
+    thin_handles.begin(node)
+    for number = 1, 20 do
+      local handle = { finalize = function() closed[#closed + 1] = number end }
+      function node.enter() return handle end
+      handles[number], expected[number] = thin_handles.methods.cpg(node), number
+    end
+    thin_handles.close(node)
+    assert.same(expected, closed)
+    thin_handles.close(node)
+    assert.same(expected, closed)
+    assert.same(20, #handles)
   end)
 
   it("knows its quorum from events", function()
@@ -88,6 +105,15 @@ describe("a node of a lab", function()
       ok, _, code = script:kill()
       assert.is_nil(ok)
       assert.same("ESRCH", code)
+    end)
+
+    it("raises on an unknown signal at the caller's line", function()
+      local script = assert(cluster[1]:run("-e", ""))
+      support.raises("kill: signal must be one of .*\"STOP\".*, got SIGSTOP$", function()
+        local _ = script:kill("SIGSTOP")
+      end)
+      script:wait(5)
+      assert.same(("script of process %d, which has ended"):format(script.pid), tostring(script))
     end)
 
     it("raises on an unknown event", function()

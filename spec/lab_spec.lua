@@ -37,6 +37,29 @@ describe("corolua.lab", function()
       assert.is_true(cluster:settle(10))
     end)
 
+    local slips = {
+      { "partiton", "a cluster", "partition", function() return cluster end },
+      { "clsed", "a cluster", "closed", function() return cluster end },
+      { "isrunning", "a node", "is_running", function() return cluster[1] end },
+      { "psused", "a node", "paused", function() return cluster[1] end },
+      { "lins", "a script", "lines", function() return assert(cluster[1]:run("-e", "")) end },
+      { "waite", "a nemesis", "wait", function()
+        local nemesis = cluster:nemesis({ lasting = 0.001, faults = { isolate = 1 } })
+        assert(nemesis:wait())
+        return nemesis
+      end },
+    }
+
+    for _, slip in ipairs(slips) do
+      local name, what, meant, object = table.unpack(slip)
+      it(("raises on the unknown name %s of %s"):format(name, what), function()
+        local of = object()
+        support.raises(("%s has no '%s', did you mean '%s'%%?$"):format(what, name, meant),
+          function() local _ = of[name] end)
+        assert.is_nil(of[99])
+      end)
+    end
+
     it("is shown as a line per node", function()
       local line = "node %d +running +quorate +ring 1%.%x+  { 1, 2, 3 }"
       assert.matches("^" .. line .. "\n" .. line .. "\n" .. line .. "$", tostring(cluster))

@@ -6,7 +6,7 @@ local FOLDER = "lua/corolua/lab"
 -- What meets the machine, beside the choice itself.
 local REAL = { "sandbox", "network", "daemon", "process", "files", "explain", "features" }
 local MACHINE = {
-  "lfs", "corolua%.sys", "corolua%.net", "corolua%.switch", "corolua%.loop", "corolua%.worker",
+  "lfs", "corolua%.sys", "corolua%.net", "corolua%.switch", "corolua%.worker",
   "corolua%.task%.process", "corolua%.base%.random",
 }
 local CALLS = { "io%.popen", "os%.execute", "/proc/", "/dev/" }
@@ -79,7 +79,7 @@ local SCRIPT = [[
   end
   local world = {}
   for name in pairs(real) do world[name] = only(real[name], name) end
-  world.network = { build = function(config)
+  world.network = { number = real.network.number, build = function(config)
     local made, why, code = real.network.build(config)
     if not made then return nil, why, code end
     local shown = only(made, "a network")
@@ -138,7 +138,7 @@ describe("the world of the lab", function()
     local kept = os.tmpname()
     os.remove(kept)
     local names = documented()
-    assert.same({ "build" }, names.network)
+    assert.same({ "build", "number" }, names.network)
     assert.same("last_words", names["a daemon"][#names["a daemon"]])
     local pipe <close> = assert(io.popen(("'%s' - 2>&1 <<'END'\n%s\nEND")
       :format(support.program, SCRIPT:format(as_source(names), kept))))

@@ -100,6 +100,13 @@ terminated	exit	143
 done
 ]], output)
   end)
+
+  it("that is made by fork alone loads libraries of its own", function()
+    local cluster <close> = assert(lab.start({ nodes = 1 }))
+    local result = assert(cluster[1]:tool(support.program, "spec/support/late_library.lua",
+      support.build .. "/spec"))
+    assert.equal("exit\t3\n", result.output)
+  end)
 end)
 
 describe("a full /dev/shm", function()

@@ -43,8 +43,8 @@ describe("the callbacks", function()
 
   local function other_process(id)
     local running = assert(process.start(cluster[id].space,
-      { support.program, "spec/support/member.lua", GROUP }, cluster[id].processes,
-      { output = no_output, ended = no_output }))
+      { support.program, "spec/support/member.lua", GROUP },
+      { list = cluster[id].processes, env = {} }, { output = no_output, ended = no_output }))
     return running
   end
 

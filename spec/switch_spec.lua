@@ -642,11 +642,15 @@ describe("corolua.switch", function()
         ["to must be an integer of 1 to 3, got x"] = function() sw:set(1, "x") end,
         ["from and to are the same node"] = function() sw:set(2, 2) end,
         ["unknown fault 'los', did you mean 'loss'?"] = function() sw:set(1, 2, { los = 1 }) end,
-        ["loss must be a number of 0 to 1.0, got 2"] = function() sw:set(1, 2, { loss = 2 }) end,
-        ["loss must be a number of 0 to 1.0, got -nan"] = function()
+        ["option 'loss' must be a number of 0 to 1.0, got 2"] = function()
+          sw:set(1, 2, { loss = 2 })
+        end,
+        ["option 'loss' must be a number of 0 to 1.0, got -nan"] = function()
           sw:set(1, 2, { loss = 0 / 0 })
         end,
-        ["block must be a boolean, got number"] = function() sw:set(1, 2, { block = 1 }) end,
+        ["option 'block' must be a boolean, got number"] = function()
+          sw:set(1, 2, { block = 1 })
+        end,
         ["a table of faults was expected, got boolean"] = function() sw:set(1, 2, true) end,
         ["link must be an integer of 0 to 0, got 1"] = function() sw:set(1, 2, {}, 1) end,
         ["each entry must be a table"] = function() sw:apply({ 1 }) end,

@@ -45,6 +45,9 @@ local function take_type(text)
   return text:sub(1, last), (text:sub(last + 1):match("^%s*(.-)%s*$"))
 end
 
+-- That of a function is what it returns.
+local function is_optional(kind) return kind:find("%?$") ~= nil and not kind:find("^fun%(") end
+
 -- One line may have several returns, but none behind "...".
 local function add_returns(doc, text)
   for _, part in ipairs(split(text)) do
@@ -61,7 +64,7 @@ function tags.param(doc, rest)
   local name, optional, more = rest:match("^([%w_.]+)(%??)%s+(.*)$")
   local kind, text = take_type(more)
   table.insert(doc.params, {
-    name = name, type = kind, text = text, optional = optional == "?" or kind:find("%?$") ~= nil,
+    name = name, type = kind, text = text, optional = optional == "?" or is_optional(kind),
   })
 end
 
@@ -79,7 +82,7 @@ function tags.field(doc, rest)
   local kind, text = take_type(more)
   table.insert(doc.fields, {
     name = name, type = kind, text = text, private = hidden ~= nil,
-    optional = optional == "?" or kind:find("%?$") ~= nil,
+    optional = optional == "?" or is_optional(kind),
   })
 end
 

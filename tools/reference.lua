@@ -17,6 +17,7 @@ local SECTIONS = {
   { "Journals", "corolua.journal", "journal.md" },
   { "The lab", "corolua.lab", "lab.md", "nemeses: [chaos.md](chaos.md)" },
   { "Traces", "corolua.trace", "trace.md" },
+  { "Judging a trace", "corolua.check", "how/checks.md" },
   { "One order", "corolua.check.total_order", "how/checks.md" },
   { "The same messages", "corolua.check.virtual_synchrony", "how/checks.md" },
   { "Linearizability", "corolua.check.linearizable", "how/checks.md" },
@@ -32,7 +33,8 @@ local SECTIONS = {
 -- What an object is called where its methods are shown.
 local NAMES = {
   ["corolua.Group"] = "room", ["corolua.Election"] = "boss", ["corolua.Rpc"] = "service",
-  ["corosync.Handle"] = "handle", ["corolua.lab.Plan"] = "list",
+  ["corosync.Handle"] = "handle", ["corolua.lab.Schedule"] = "list",
+  ["corolua.check.HandleHistory"] = "history",
 }
 
 local function all_files()
@@ -206,7 +208,7 @@ end
 local function module_chapter(page, all, section, seen)
   local title, module, where, more = table.unpack(section)
   if module == "corosync" then
-    table.insert(page, ("\n## corosync: %s; [%s](%s)\n"):format(title:lower(), where, where))
+    table.insert(page, ("\n## corosync: %s\n\n[%s](%s)\n"):format(title, where, where))
     return
   end
   local loaded = require(module)
@@ -241,35 +243,50 @@ local function home_of(name, section)
       found, length = one, #prefix
     end
   end
-  return found
+  local is_below = found[2] ~= "corosync" and section[2]:sub(1, length) == name:sub(1, length)
+  return is_below and section or found
 end
 
--- A module, and all classes that are reached from it: each stands behind the one
--- that names it first.
-local function write_section(pages, all, section, done)
-  local stack, found, prefixes = {}, {}, {}
-  local function seen(name, prefix)
-    prefixes[name] = prefixes[name] or prefix
+-- The classes that are to be written still, the next one last; `done` has those
+-- that some section has named.
+local function new_queue(all, done)
+  local queue = { stack = {}, found = {}, prefixes = {} }
+  function queue.seen(name, prefix)
+    queue.prefixes[name] = queue.prefixes[name] or prefix
     if done[name] or not (all.classes[name] or all.aliases[name]) then return end
     done[name] = true
-    table.insert(found, name)
+    table.insert(queue.found, name)
   end
-  local function push_found()
-    for i = #found, 1, -1 do table.insert(stack, found[i]) end
-    found = {}
+  function queue.push()
+    for i = #queue.found, 1, -1 do table.insert(queue.stack, queue.found[i]) end
+    queue.found = {}
   end
-  module_chapter(pages[section], all, section, seen)
-  push_found()
-  while #stack > 0 do
-    local name = table.remove(stack)
+  return queue
+end
+
+-- All classes that are reached from a module: each stands behind the one that
+-- names it first.
+local function write_classes(pages, all, section, queue)
+  queue.push()
+  while #queue.stack > 0 do
+    local name = table.remove(queue.stack)
     local page = pages[home_of(name, section)]
     if all.aliases[name] then
       alias_chapter(page, name, all.aliases[name])
     else
-      class_chapter(page, all, all.classes[name], prefixes[name], seen)
+      class_chapter(page, all, all.classes[name], queue.prefixes[name], queue.seen)
     end
-    push_found()
+    queue.push()
   end
+end
+
+local function write_sections(pages, all, done)
+  local queues = {}
+  for _, section in ipairs(SECTIONS) do
+    queues[section], pages[section] = new_queue(all, done), {}
+    module_chapter(pages[section], all, section, queues[section].seen)
+  end
+  for _, section in ipairs(SECTIONS) do write_classes(pages, all, section, queues[section]) end
 end
 
 local HEAD = blocks.unwrap([[
@@ -296,8 +313,7 @@ end
 function reference.text()
   documented = {}
   local all, pages, done, text = annotations.read(all_files()), {}, {}, { HEAD }
-  for _, section in ipairs(SECTIONS) do pages[section] = {} end
-  for _, section in ipairs(SECTIONS) do write_section(pages, all, section, done) end
+  write_sections(pages, all, done)
   for _, section in ipairs(SECTIONS) do
     table.move(pages[section], 1, #pages[section], #text + 1, text)
   end

@@ -39,29 +39,10 @@ unsigned int check_name(lua_State *L, int arg, const char *what,
 unsigned int opt_name(lua_State *L, int arg, const char *what,
 		      const struct name *names, unsigned int otherwise);
 
-/* Raises if the table at arg has a key that is not in the NULL-ended list. */
-void check_keys(lua_State *L, int arg, const char *what,
-		const char *const valid[]);
-
-/* The same for a table at an absolute index, which belongs to argument arg. */
-void check_fields(lua_State *L, int arg, int index, const char *what,
-		  const char *const valid[]);
-
 /* Raises for argument arg, with a message as of lua_pushfstring. */
 int raise_argument(lua_State *L, int arg, const char *format, ...);
 
-/* The boolean field of the options table at arg; false where it is nil. */
-bool check_flag(lua_State *L, int arg, const char *key);
-
-/* The integer field of the options table at arg; otherwise where it is nil. */
-lua_Integer option_integer(lua_State *L, int arg, const char *key,
-			   lua_Integer min, lua_Integer max,
-			   lua_Integer otherwise);
-
 /* The name of a value; pushes "unknown (7)" if the table has none. */
 void push_name(lua_State *L, const struct name *names, unsigned int value);
-
-/* The candidate that is the fewest edits away, or NULL if none is near. */
-const char *nearest(const char *word, const char *const candidates[]);
 
 #endif

@@ -10,13 +10,14 @@
 #include <unistd.h>
 
 #include "common/args.h"
+#include "common/class.h"
 #include "common/status.h"
 
 enum { READ_MAX = 1 << 20 };
 
 int *push_descriptor(lua_State *L)
 {
-	int *fd = (int *)lua_newuserdatauv(L, sizeof *fd, 0);
+	int *fd = lua_newuserdatauv(L, sizeof *fd, 0);
 
 	*fd = -1;
 	luaL_setmetatable(L, DESCRIPTOR_NAME);
@@ -25,7 +26,7 @@ int *push_descriptor(lua_State *L)
 
 int check_descriptor(lua_State *L, int arg)
 {
-	const int *fd = (const int *)luaL_checkudata(L, arg, DESCRIPTOR_NAME);
+	const int *fd = luaL_checkudata(L, arg, DESCRIPTOR_NAME);
 
 	if (*fd < 0)
 		luaL_argerror(L, arg, "the descriptor is closed");
@@ -137,16 +138,15 @@ static int descriptor_nonblocking(lua_State *L)
 	int fd = check_descriptor(L, 1);
 	int flags = fcntl(fd, F_GETFL);
 
-	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
-		return push_errno(L, "fcntl", errno);
-	lua_pushboolean(L, true);
-	return 1;
+	return push_done(L, "fcntl",
+			 flags < 0 ? -1
+				   : fcntl(fd, F_SETFL, flags | O_NONBLOCK));
 }
 
 /* descriptor:close() */
 static int descriptor_close(lua_State *L)
 {
-	int *fd = (int *)luaL_checkudata(L, 1, DESCRIPTOR_NAME);
+	int *fd = luaL_checkudata(L, 1, DESCRIPTOR_NAME);
 	int open = *fd;
 
 	*fd = -1;
@@ -165,17 +165,8 @@ static const luaL_Reg descriptor_methods[] = {
 	{NULL, NULL},
 };
 
-static const luaL_Reg descriptor_metamethods[] = {
-	{"__close", descriptor_close},
-	{"__gc", descriptor_close},
-	{NULL, NULL},
-};
-
 void descriptor_register(lua_State *L)
 {
-	luaL_newmetatable(L, DESCRIPTOR_NAME);
-	luaL_setfuncs(L, descriptor_metamethods, 0);
-	luaL_newlib(L, descriptor_methods);
-	lua_setfield(L, -2, "__index");
-	lua_pop(L, 1);
+	register_class(L, DESCRIPTOR_NAME, descriptor_methods, descriptor_close,
+		       descriptor_close);
 }

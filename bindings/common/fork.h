@@ -7,8 +7,7 @@
 
 /*
  * fork, where the child has all signals blocked: no signal handler of the
- * program may run in it. It unblocks them once they have their default
- * meaning again.
+ * program may run in it. It unblocks them with their default meaning.
  */
 static inline pid_t fork_quiet(void)
 {
@@ -25,6 +24,16 @@ static inline pid_t fork_quiet(void)
 		sigprocmask(SIG_SETMASK, &before, NULL);
 	errno = error;
 	return pid;
+}
+
+static inline void fork_default_signals(void)
+{
+	sigset_t none;
+
+	for (int number = 1; number < NSIG; number++)
+		signal(number, SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
 #endif

@@ -1,7 +1,7 @@
 #ifndef COROLUA_FORKED_H
 #define COROLUA_FORKED_H
 
-#include <stdbool.h>
+#include "common/module.h"
 
 /*
  * A child made by fork, as long as it has not run another program, shares with
@@ -12,6 +12,6 @@
  */
 
 /* How many forks lie between this process and the one that was started. */
-unsigned int fork_depth(void);
+SHARED unsigned int fork_depth(void);
 
 #endif

@@ -5,6 +5,7 @@
  */
 #include "common/status.h"
 
+#include <errno.h>
 #include <stddef.h>
 #include <string.h>
 
@@ -91,6 +92,15 @@ int push_result(lua_State *L, const char *call, cs_error_t err)
 	return 1;
 }
 
+int push_number(lua_State *L, const char *call, cs_error_t err,
+		lua_Integer number)
+{
+	if (err != CS_OK)
+		return push_failure(L, call, err);
+	lua_pushinteger(L, number);
+	return 1;
+}
+
 int push_errno(lua_State *L, const char *call, int err)
 {
 	const char *name = strerrorname_np(err);
@@ -102,4 +112,12 @@ int push_errno(lua_State *L, const char *call, int err)
 	else
 		lua_pushfstring(L, "E%d", err);
 	return 3;
+}
+
+int push_done(lua_State *L, const char *call, int result)
+{
+	if (result == -1)
+		return push_errno(L, call, errno);
+	lua_pushboolean(L, 1);
+	return 1;
 }

@@ -7,9 +7,9 @@
 
 /*
  * What the thin handles tell a trace of. The tap stands in the registry while
- * somebody listens. A handle looks for it when it is made, and from then on has
- * functions that tell in place of those that do not: so nothing is asked for a
- * message. None of the functions raises, waits or runs Lua.
+ * somebody listens. A handle looks for it when it is made: without one it has
+ * no life, which is all that is asked for a message. None of the functions
+ * raises, waits or runs Lua.
  */
 #define TAP_KEY "corolua.tap"
 

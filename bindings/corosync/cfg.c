@@ -7,17 +7,14 @@
 #include <string.h>
 
 #include "common/args.h"
+#include "common/fields.h"
 #include "common/module.h"
 #include "common/status.h"
 #include "corosync/dispatch.h"
 #include "corosync/handle.h"
+#include "corosync/ring.h"
 
 enum kind { KIND_SHUTDOWN };
-
-static const char *const handlers[] = {
-	[KIND_SHUTDOWN] = "shutdown",
-	NULL,
-};
 
 static const struct name shutdowns[] = {
 	{COROSYNC_CFG_SHUTDOWN_FLAG_REQUEST, "request"},
@@ -50,7 +47,7 @@ struct ring_status {
 	unsigned int count;
 };
 
-static int push_event(lua_State *L, const struct event *event)
+static int push_shutdown(lua_State *L, const struct event *event)
 {
 	const struct shutdown *shutdown = (const void *)event;
 
@@ -58,17 +55,10 @@ static int push_event(lua_State *L, const struct event *event)
 	return 1;
 }
 
-static void set_flag(lua_State *L, const char *key, bool flag)
-{
-	lua_pushboolean(L, flag);
-	lua_setfield(L, -2, key);
-}
-
-static void set_count(lua_State *L, const char *key, unsigned int count)
-{
-	lua_pushinteger(L, count);
-	lua_setfield(L, -2, key);
-}
+static const struct event_kind kinds[] = {
+	[KIND_SHUTDOWN] = {"shutdown", push_shutdown},
+	{NULL, NULL},
+};
 
 static void set_host(lua_State *L, const char *key, const char *host)
 {
@@ -80,11 +70,11 @@ static void push_link(lua_State *L, unsigned int number,
 		      const struct corosync_knet_link_status_v1 *link)
 {
 	lua_createtable(L, 0, 7);
-	set_count(L, "link", number);
-	set_flag(L, "enabled", link->enabled != 0);
-	set_flag(L, "connected", link->connected != 0);
-	set_flag(L, "dynconnected", link->dynconnected != 0);
-	set_count(L, "mtu", link->mtu);
+	set_integer(L, "link", number);
+	set_boolean(L, "enabled", link->enabled != 0);
+	set_boolean(L, "connected", link->connected != 0);
+	set_boolean(L, "dynconnected", link->dynconnected != 0);
+	set_integer(L, "mtu", link->mtu);
 	set_host(L, "src_ipaddr", link->src_ipaddr);
 	set_host(L, "dst_ipaddr", link->dst_ipaddr);
 }
@@ -108,13 +98,13 @@ static void push_node_status(lua_State *L,
 			     const struct corosync_cfg_node_status_v1 *status)
 {
 	lua_createtable(L, 0, 8);
-	set_count(L, "nodeid", status->nodeid);
-	set_flag(L, "reachable", status->reachable != 0);
-	set_flag(L, "remote", status->remote != 0);
-	set_flag(L, "external", status->external != 0);
-	set_count(L, "onwire_min", status->onwire_min);
-	set_count(L, "onwire_max", status->onwire_max);
-	set_count(L, "onwire_ver", status->onwire_ver);
+	set_integer(L, "nodeid", status->nodeid);
+	set_boolean(L, "reachable", status->reachable != 0);
+	set_boolean(L, "remote", status->remote != 0);
+	set_boolean(L, "external", status->external != 0);
+	set_integer(L, "onwire_min", status->onwire_min);
+	set_integer(L, "onwire_max", status->onwire_max);
+	set_integer(L, "onwire_ver", status->onwire_ver);
 	push_links(L, status->link_status);
 	lua_setfield(L, -2, "links");
 }
@@ -166,6 +156,13 @@ static void on_shutdown(corosync_cfg_handle_t id,
 		shutdown->flags = flags;
 }
 
+/*
+ * cfg.initialize(callbacks) -> handle | nil, message, code
+ *
+ * Connects to the local daemon. The callback shutdown(handle, flags) is called
+ * after trackstart when somebody asks for a shutdown; flags is "request",
+ * "regardless" or "immediate".
+ */
 static cs_error_t control_connect(struct connection *connection)
 {
 	const corosync_cfg_callbacks_t callbacks = {
@@ -177,22 +174,15 @@ static cs_error_t control_connect(struct connection *connection)
 
 static const struct library library = {
 	.type = "corosync.cfg",
+	.prefix = "corosync_cfg",
 	.initialize_name = "corosync_cfg_initialize",
-	.dispatch_name = "corosync_cfg_dispatch",
-	.fd_get_name = "corosync_cfg_fd_get",
-	.finalize_name = "corosync_cfg_finalize",
-	.handlers = handlers,
+	.kinds = kinds,
+	.size = sizeof(struct handle),
 	.connect = control_connect,
 	.dispatch = corosync_cfg_dispatch,
 	.fd_get = corosync_cfg_fd_get,
 	.finalize = corosync_cfg_finalize,
-	.push_event = push_event,
 };
-
-static unsigned int check_nodeid(lua_State *L, int arg, lua_Integer least)
-{
-	return (unsigned int)check_range(L, arg, "nodeid", least, UINT32_MAX);
-}
 
 static void free_strings(char **strings, unsigned int count)
 {
@@ -295,10 +285,8 @@ static int control_trackstart(lua_State *L)
 /* handle:trackstop() -> true | nil, message, code */
 static int control_trackstop(lua_State *L)
 {
-	const struct handle *handle = check_handle(L);
-
-	return push_result(L, "corosync_cfg_trackstop",
-			   corosync_cfg_trackstop(handle->id));
+	return call_plainly(L, "corosync_cfg_trackstop",
+			    corosync_cfg_trackstop);
 }
 
 /*
@@ -370,13 +358,10 @@ static int control_get_node_addrs(lua_State *L)
 static int control_local_get(lua_State *L)
 {
 	const struct handle *handle = check_handle(L);
-	unsigned int nodeid;
+	unsigned int nodeid = 0;
 	cs_error_t err = corosync_cfg_local_get(handle->id, &nodeid);
 
-	if (err != CS_OK)
-		return push_failure(L, "corosync_cfg_local_get", err);
-	lua_pushinteger(L, nodeid);
-	return 1;
+	return push_number(L, "corosync_cfg_local_get", err, nodeid);
 }
 
 /*
@@ -386,32 +371,15 @@ static int control_local_get(lua_State *L)
  */
 static int control_reload_config(lua_State *L)
 {
-	const struct handle *handle = check_handle(L);
-
-	return push_result(L, "corosync_cfg_reload_config",
-			   corosync_cfg_reload_config(handle->id));
+	return call_plainly(L, "corosync_cfg_reload_config",
+			    corosync_cfg_reload_config);
 }
 
 /* handle:reopen_log_files() -> true | nil, message, code */
 static int control_reopen_log_files(lua_State *L)
 {
-	const struct handle *handle = check_handle(L);
-
-	return push_result(L, "corosync_cfg_reopen_log_files",
-			   corosync_cfg_reopen_log_files(handle->id));
-}
-
-/*
- * cfg.initialize(callbacks) -> handle | nil, message, code
- *
- * Connects to the local daemon. The callback shutdown(handle, flags) is called
- * after trackstart when somebody asks for a shutdown; flags is "request",
- * "regardless" or "immediate".
- */
-static int initialize(lua_State *L)
-{
-	return handle_initialize(
-		L, push_handle(L, &library, sizeof(struct handle), 1));
+	return call_plainly(L, "corosync_cfg_reopen_log_files",
+			    corosync_cfg_reopen_log_files);
 }
 
 static const luaL_Reg methods[] = {
@@ -429,14 +397,7 @@ static const luaL_Reg methods[] = {
 	{NULL, NULL},
 };
 
-static const luaL_Reg functions[] = {
-	{"initialize", initialize},
-	{NULL, NULL},
-};
-
 MODULE(corosync_cfg)
 {
-	handle_register(L, &library, methods);
-	luaL_newlib(L, functions);
-	return 1;
+	return open_library(L, &library, methods);
 }

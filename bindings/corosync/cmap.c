@@ -8,6 +8,7 @@
 #include "common/module.h"
 #include "common/status.h"
 #include "corosync/cmap_value.h"
+#include "corosync/iterate.h"
 
 static const struct name maps[] = {
 	{CMAP_MAP_ICMAP, "icmap"},
@@ -34,18 +35,33 @@ static cs_error_t map_connect(struct connection *connection)
 	return err;
 }
 
+/*
+ * cmap.initialize(map) -> handle | nil, message, code
+ *
+ * Connects to the local daemon (cmap_initialize_map): to "icmap", which holds
+ * the configuration and the state and is meant where no map is named, or to
+ * "stats". There are no callbacks, so nothing is left where they would be.
+ */
+static unsigned int check_map(lua_State *L)
+{
+	unsigned int map = opt_name(L, 1, "map", maps, CMAP_MAP_ICMAP);
+
+	lua_settop(L, 0);
+	return map;
+}
+
 static const struct library library = {
 	.type = "corosync.cmap",
+	.prefix = "cmap",
 	.initialize_name = "cmap_initialize_map",
-	.dispatch_name = "cmap_dispatch",
-	.fd_get_name = "cmap_fd_get",
-	.finalize_name = "cmap_finalize",
-	.handlers = map_handlers,
+	.kinds = map_kinds,
+	.size = sizeof(struct handle),
+	.check_flags = check_map,
+	.begin = map_track_nothing,
 	.connect = map_connect,
 	.dispatch = map_dispatch,
 	.fd_get = cmap_fd_get,
 	.finalize = cmap_finalize,
-	.push_event = map_push_event,
 	.push_handler = map_push_handler,
 };
 
@@ -179,37 +195,23 @@ static int map_dec(lua_State *L)
 	return call_with_key(L, "cmap_dec", cmap_dec);
 }
 
-static int next_key(lua_State *L)
+static cs_error_t push_key(lua_State *L, const struct iteration *iteration)
 {
-	lua_Integer next = lua_tointeger(L, lua_upvalueindex(2)) + 2;
-
-	lua_pushinteger(L, next);
-	lua_replace(L, lua_upvalueindex(2));
-	lua_rawgeti(L, lua_upvalueindex(1), next - 1);
-	lua_rawgeti(L, lua_upvalueindex(1), next);
-	return 2;
-}
-
-/* A protected call, so that the iteration is finalized whatever happens. */
-static int collect(lua_State *L)
-{
-	cmap_handle_t id = (cmap_handle_t)lua_tointeger(L, 1);
-	cmap_iter_handle_t iteration = (cmap_iter_handle_t)lua_tointeger(L, 2);
 	char key[CMAP_KEYNAME_MAXLEN + 1];
 	cmap_value_types_t type;
-	lua_Integer count = 0;
-	cs_error_t err;
+	cs_error_t err = cmap_iter_next(iteration->handle, iteration->id, key,
+					NULL, &type);
 
-	lua_newtable(L);
-	while ((err = cmap_iter_next(id, iteration, key, NULL, &type)) ==
-	       CS_OK) {
-		lua_pushstring(L, key);
-		lua_rawseti(L, -2, ++count);
-		push_name(L, value_types, type);
-		lua_rawseti(L, -2, ++count);
-	}
-	lua_pushinteger(L, err);
-	return 2;
+	if (err != CS_OK)
+		return err;
+	lua_pushstring(L, key);
+	push_name(L, value_types, type);
+	return CS_OK;
+}
+
+static void end_iteration(const struct iteration *iteration)
+{
+	cmap_iter_finalize(iteration->handle, iteration->id);
 }
 
 /*
@@ -223,46 +225,18 @@ static int map_iterate(lua_State *L)
 {
 	const struct handle *handle = check_handle(L);
 	const char *prefix = map_opt_prefix(L, 2, "prefix");
-	cmap_iter_handle_t iteration;
-	cs_error_t err = cmap_iter_init(handle->id, prefix, &iteration);
-	int status;
+	struct iteration iteration = {
+		.handle = handle->id,
+		.width = 2,
+		.call = "cmap_iter_next",
+		.next = push_key,
+		.finalize = end_iteration,
+	};
+	cs_error_t err = cmap_iter_init(handle->id, prefix, &iteration.id);
 
 	if (err != CS_OK)
 		return push_failure(L, "cmap_iter_init", err);
-	lua_pushcfunction(L, collect);
-	lua_pushinteger(L, (lua_Integer)handle->id);
-	lua_pushinteger(L, (lua_Integer)iteration);
-	status = lua_pcall(L, 2, 2, 0);
-	cmap_iter_finalize(handle->id, iteration);
-	if (status != LUA_OK)
-		return lua_error(L);
-	err = (cs_error_t)lua_tointeger(L, -1);
-	if (err != CS_ERR_NO_SECTIONS)
-		return push_failure(L, "cmap_iter_next", err);
-	lua_pushinteger(L, 0);
-	lua_replace(L, -2);
-	lua_pushcclosure(L, next_key, 2);
-	return 1;
-}
-
-/*
- * cmap.initialize(map) -> handle | nil, message, code
- *
- * Connects to the local daemon (cmap_initialize_map): to "icmap", which holds
- * the configuration and the state and is meant where no map is named, or to
- * "stats".
- */
-static int initialize(lua_State *L)
-{
-	unsigned int map = opt_name(L, 1, "map", maps, CMAP_MAP_ICMAP);
-	struct handle *handle;
-
-	lua_settop(L, 0);
-	lua_pushnil(L);
-	handle = push_handle(L, &library, sizeof *handle, 1);
-	map_track_nothing(L, handle);
-	handle->flags = map;
-	return handle_initialize(L, handle);
+	return push_iterator(L, &iteration);
 }
 
 /* Sets a typed method of the table at the top, such as set_int8. */
@@ -304,15 +278,9 @@ static const luaL_Reg methods[] = {
 	{NULL, NULL},
 };
 
-static const luaL_Reg functions[] = {
-	{"initialize", initialize},
-	{NULL, NULL},
-};
-
 MODULE(corosync_cmap)
 {
-	handle_register(L, &library, methods);
+	open_library(L, &library, methods);
 	register_typed(L);
-	luaL_newlib(L, functions);
 	return 1;
 }

@@ -7,11 +7,8 @@
 
 /* What the files of corosync.cmap share: tracks are in cmap_track.c. */
 
-/* The names of the handlers by kind of event, NULL-ended. */
-extern const char *const map_handlers[];
-
 /* Of struct library. */
-int map_push_event(lua_State *L, const struct event *event);
+extern const struct event_kind map_kinds[];
 void map_push_handler(lua_State *L, const struct event *event);
 
 /* The new handle, at the top, has no track yet. */

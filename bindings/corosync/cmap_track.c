@@ -14,11 +14,6 @@
 /* All tracks of a handle share one kind; which handler is told by the track. */
 enum kind { KIND_NOTIFY };
 
-const char *const map_handlers[] = {
-	[KIND_NOTIFY] = "notify",
-	NULL,
-};
-
 /* The user value that holds the handlers of a handle by track. */
 enum { TRACKS = HANDLER_VALUE + KIND_NOTIFY };
 
@@ -53,7 +48,7 @@ static void push_side(lua_State *L, const struct side *side, const char *bytes)
 		push_value(L, side->type, bytes, side->length);
 }
 
-int map_push_event(lua_State *L, const struct event *event)
+static int push_notify(lua_State *L, const struct event *event)
 {
 	const struct notify *notify = (const void *)event;
 	const struct side *side =
@@ -67,6 +62,11 @@ int map_push_event(lua_State *L, const struct event *event)
 	return 5;
 }
 
+const struct event_kind map_kinds[] = {
+	[KIND_NOTIFY] = {"notify", push_notify},
+	{NULL, NULL},
+};
+
 void map_push_handler(lua_State *L, const struct event *event)
 {
 	const struct notify *notify = (const void *)event;
@@ -76,8 +76,8 @@ void map_push_handler(lua_State *L, const struct event *event)
 	lua_remove(L, -2);
 }
 
-static char *append(char *end, struct side *side,
-		    const struct cmap_notify_value *value)
+static char *add_side(char *end, struct side *side,
+		      const struct cmap_notify_value *value)
 {
 	side->type = value->type;
 	side->length = value->len;
@@ -110,9 +110,9 @@ static void on_notify(cmap_handle_t id, cmap_track_handle_t track,
 	notify->key[CMAP_KEYNAME_MAXLEN] = '\0';
 	end = notify->bytes;
 	if (change != CMAP_TRACK_DELETE)
-		end = append(end, &notify->new, &new);
+		end = add_side(end, &notify->new, &new);
 	if (change != CMAP_TRACK_ADD)
-		append(end, &notify->old, &old);
+		add_side(end, &notify->old, &old);
 }
 
 static int32_t check_changes(lua_State *L, int arg)

@@ -1,6 +1,7 @@
 /* Values of cmap between Lua and the library, type by type. */
 #include "corosync/cmap_value.h"
 
+#include <endian.h>
 #include <lauxlib.h>
 #include <math.h>
 #include <string.h>
@@ -21,64 +22,47 @@ const struct name value_types[] = {
 	{0, NULL},
 };
 
-/* The range of an integer type; all 64 bits are integers of Lua. */
-struct range {
+/* An integer type; all 64 bits are integers of Lua. */
+struct integer_type {
 	lua_Integer min;
 	lua_Integer max;
+	size_t size;
 };
 
-static const struct range ranges[] = {
-	[CMAP_VALUETYPE_INT8] = {INT8_MIN, INT8_MAX},
-	[CMAP_VALUETYPE_UINT8] = {0, UINT8_MAX},
-	[CMAP_VALUETYPE_INT16] = {INT16_MIN, INT16_MAX},
-	[CMAP_VALUETYPE_UINT16] = {0, UINT16_MAX},
-	[CMAP_VALUETYPE_INT32] = {INT32_MIN, INT32_MAX},
-	[CMAP_VALUETYPE_UINT32] = {0, UINT32_MAX},
-	[CMAP_VALUETYPE_INT64] = {LUA_MININTEGER, LUA_MAXINTEGER},
-	[CMAP_VALUETYPE_UINT64] = {LUA_MININTEGER, LUA_MAXINTEGER},
+static const struct integer_type integer_types[] = {
+	[CMAP_VALUETYPE_INT8] = {INT8_MIN, INT8_MAX, 1},
+	[CMAP_VALUETYPE_UINT8] = {0, UINT8_MAX, 1},
+	[CMAP_VALUETYPE_INT16] = {INT16_MIN, INT16_MAX, 2},
+	[CMAP_VALUETYPE_UINT16] = {0, UINT16_MAX, 2},
+	[CMAP_VALUETYPE_INT32] = {INT32_MIN, INT32_MAX, 4},
+	[CMAP_VALUETYPE_UINT32] = {0, UINT32_MAX, 4},
+	[CMAP_VALUETYPE_INT64] = {LUA_MININTEGER, LUA_MAXINTEGER, 8},
+	[CMAP_VALUETYPE_UINT64] = {LUA_MININTEGER, LUA_MAXINTEGER, 8},
 };
 
-static void set_number(struct value *value, size_t size)
+/* Where the low bytes of 64 bits lie, whichever end comes first. */
+static char *low_bytes(uint64_t *bits, size_t size)
 {
-	value->bytes = &value->number;
-	value->length = size;
+	char *bytes = (char *)bits;
+
+	return BYTE_ORDER == BIG_ENDIAN ? bytes + sizeof *bits - size : bytes;
 }
 
 static void check_integer(lua_State *L, int arg, struct value *value)
 {
-	lua_Integer integer =
-		check_range(L, arg, "value", ranges[value->type].min,
-			    ranges[value->type].max);
+	const struct integer_type *type = &integer_types[value->type];
 
-	switch (value->type) {
-	case CMAP_VALUETYPE_INT8:
-	case CMAP_VALUETYPE_UINT8:
-		value->number.u8 = (uint8_t)integer;
-		set_number(value, sizeof value->number.u8);
-		break;
-	case CMAP_VALUETYPE_INT16:
-	case CMAP_VALUETYPE_UINT16:
-		value->number.u16 = (uint16_t)integer;
-		set_number(value, sizeof value->number.u16);
-		break;
-	case CMAP_VALUETYPE_INT32:
-	case CMAP_VALUETYPE_UINT32:
-		value->number.u32 = (uint32_t)integer;
-		set_number(value, sizeof value->number.u32);
-		break;
-	default:
-		value->number.u64 = (uint64_t)integer;
-		set_number(value, sizeof value->number.u64);
-	}
+	value->number.bits =
+		(uint64_t)check_range(L, arg, "value", type->min, type->max);
+	value->bytes = low_bytes(&value->number.bits, type->size);
+	value->length = type->size;
 }
 
 static lua_Number check_number(lua_State *L, int arg)
 {
 	if (lua_type(L, arg) != LUA_TNUMBER)
-		luaL_argerror(L, arg,
-			      lua_pushfstring(L,
-					      "value must be a number, got %s",
-					      luaL_typename(L, arg)));
+		raise_argument(L, arg, "value must be a number, got %s",
+			       luaL_typename(L, arg));
 	return lua_tonumber(L, arg);
 }
 
@@ -89,7 +73,8 @@ static void check_float(lua_State *L, int arg, struct value *value)
 	value->number.f = (float)number;
 	if (isinf(value->number.f) && !isinf(number))
 		luaL_argerror(L, arg, "value does not fit into a float");
-	set_number(value, sizeof value->number.f);
+	value->bytes = &value->number;
+	value->length = sizeof value->number.f;
 }
 
 /* The NUL goes along: the daemon looks for it. */
@@ -110,7 +95,8 @@ void check_value(lua_State *L, int arg, cmap_value_types_t type,
 		break;
 	case CMAP_VALUETYPE_DOUBLE:
 		value->number.d = check_number(L, arg);
-		set_number(value, sizeof value->number.d);
+		value->bytes = &value->number;
+		value->length = sizeof value->number.d;
 		break;
 	case CMAP_VALUETYPE_STRING:
 		check_string(L, arg, value);
@@ -124,37 +110,17 @@ void check_value(lua_State *L, int arg, cmap_value_types_t type,
 	}
 }
 
-/* Widens an integer of the type out of its low bits. */
-static lua_Integer integer_of(cmap_value_types_t type, uint64_t bits)
+/* Shifted up and down again, a signed integer keeps its sign. */
+static void push_integer(lua_State *L, cmap_value_types_t type,
+			 const void *bytes, size_t length)
 {
-	switch (type) {
-	case CMAP_VALUETYPE_INT8:
-		return (int8_t)bits;
-	case CMAP_VALUETYPE_INT16:
-		return (int16_t)bits;
-	case CMAP_VALUETYPE_INT32:
-		return (int32_t)bits;
-	default:
-		return (lua_Integer)bits;
-	}
-}
+	unsigned int spare = 64 - 8 * (unsigned int)length;
+	uint64_t bits = 0;
 
-static uint64_t read_bits(const void *bytes, size_t length)
-{
-	struct value value;
-
-	memset(&value.number, 0, sizeof value.number);
-	memcpy(&value.number, bytes, length);
-	switch (length) {
-	case sizeof value.number.u8:
-		return value.number.u8;
-	case sizeof value.number.u16:
-		return value.number.u16;
-	case sizeof value.number.u32:
-		return value.number.u32;
-	default:
-		return value.number.u64;
-	}
+	memcpy(low_bytes(&bits, length), bytes, length);
+	if (integer_types[type].min < 0)
+		bits = (uint64_t)((int64_t)(bits << spare) >> spare);
+	lua_pushinteger(L, (lua_Integer)bits);
 }
 
 static void push_float(lua_State *L, const void *bytes)
@@ -182,8 +148,9 @@ void push_value(lua_State *L, cmap_value_types_t type, const void *bytes,
 		push_float(L, bytes);
 	else if (type == CMAP_VALUETYPE_DOUBLE && length == sizeof(double))
 		push_double(L, bytes);
-	else if (type <= CMAP_VALUETYPE_UINT64 && length <= sizeof(uint64_t))
-		lua_pushinteger(L, integer_of(type, read_bits(bytes, length)));
+	else if (type >= CMAP_VALUETYPE_INT8 && type <= CMAP_VALUETYPE_UINT64 &&
+		 length == integer_types[type].size)
+		push_integer(L, type, bytes, length);
 	else
 		lua_pushlstring(L, bytes, length);
 }

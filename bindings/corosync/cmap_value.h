@@ -23,10 +23,7 @@ struct value {
 	size_t length;
 	const void *bytes;
 	union {
-		uint8_t u8;
-		uint16_t u16;
-		uint32_t u32;
-		uint64_t u64;
+		uint64_t bits;
 		float f;
 		double d;
 	} number;

@@ -3,6 +3,8 @@
 
 #include <stdint.h>
 
+#include "common/module.h"
+
 /*
  * The libraries find the slot of a new handle without a lock, so that two
  * threads that connect at the same time may get the same one. Who connects does
@@ -15,8 +17,8 @@ struct connecting {
 	int returned; /* the call is over */
 };
 
-void connect_enter(struct connecting *connecting, uint64_t *id);
-void connect_return(struct connecting *connecting);
+SHARED void connect_enter(struct connecting *connecting, uint64_t *id);
+SHARED void connect_return(struct connecting *connecting);
 
 /* The network that the thread is in, by its inode; 0 where that is not told. */
 uint64_t connect_place(void);

@@ -13,8 +13,10 @@
 
 #include "common/args.h"
 #include "common/module.h"
+#include "common/options.h"
 #include "common/status.h"
 #include "corosync/member.h"
+#include "corosync/ring.h"
 
 static const struct name states[] = {
 	{STATE_NEW, "new"},
@@ -52,28 +54,6 @@ void check_group(lua_State *L, int arg, struct cpg_name *group)
 	memcpy(group->value, text, length);
 }
 
-#define LIBRARY(connect_function, dispatch_function)                           \
-	{                                                                      \
-		.type = "corosync.cpg",                                        \
-		.initialize_name = "cpg_model_initialize",                     \
-		.dispatch_name = "cpg_dispatch", .fd_get_name = "cpg_fd_get",  \
-		.finalize_name = "cpg_finalize", .handlers = group_handlers,   \
-		.values = GROUP_VALUES, .connect = connect_function,           \
-		.dispatch = dispatch_function, .fd_get = cpg_fd_get,           \
-		.finalize = cpg_finalize, .push_event = group_push_event,      \
-		.blocking = group_jobs,                                        \
-	}
-
-static const struct library library = LIBRARY(group_connect, cpg_dispatch);
-static const struct library traced =
-	LIBRARY(group_connect_traced, group_dispatch_traced);
-
-static cs_error_t group_mcast(struct cpg *self, cpg_guarantee_t guarantee,
-			      const struct iovec *payload)
-{
-	return cpg_mcast_joined(self->handle.id, guarantee, payload, 1);
-}
-
 static int push_not_joined(lua_State *L, const char *call)
 {
 	lua_pushnil(L);
@@ -90,31 +70,12 @@ static int push_not_joined(lua_State *L, const char *call)
  */
 static int group_join(lua_State *L)
 {
-	struct cpg *self = check_handle(L);
-	struct cpg_name group;
-	cs_error_t err;
+	int results = call_on_the_spot(L, &group_jobs[GROUP_JOIN]);
 
-	check_group(L, 2, &group);
-	if (self->state != STATE_NEW)
-		return luaL_error(L, JOINED_BEFORE);
-	lua_pushvalue(L, 2);
-	lua_setiuservalue(L, 1, GROUP_VALUE);
-	err = cpg_join(self->handle.id, &group);
-	if (err != CS_OK)
-		return push_failure(L, "cpg_join", err);
-	self->group = group;
-	self->state = STATE_JOINED;
-	lua_pushboolean(L, 1);
-	return 1;
-}
-
-static cs_error_t leave(struct cpg *self)
-{
-	cs_error_t err = cpg_local_get(self->handle.id, &self->nodeid);
-
-	if (err != CS_OK)
-		return err;
-	return cpg_leave(self->handle.id, &self->group);
+	/* A worker gives the own member. */
+	if (results == 1)
+		lua_pushboolean(L, 1);
+	return results;
 }
 
 /*
@@ -125,17 +86,11 @@ static cs_error_t leave(struct cpg *self)
  */
 static int group_leave(lua_State *L)
 {
-	struct cpg *self = check_handle(L);
-	cs_error_t err;
+	const struct cpg *self = check_handle(L);
 
 	if (self->state != STATE_JOINED)
 		return push_not_joined(L, "cpg_leave");
-	err = leave(self);
-	if (err != CS_OK)
-		return push_failure(L, "cpg_leave", err);
-	self->state = STATE_LEAVING;
-	lua_pushboolean(L, 1);
-	return 1;
+	return call_on_the_spot(L, &group_jobs[GROUP_LEAVE]);
 }
 
 /* Joins the array of strings at arg, which stays on the stack. */
@@ -165,11 +120,10 @@ static struct iovec check_payload(lua_State *L, int arg)
 	if (lua_istable(L, arg))
 		concatenate(L, arg);
 	else if (lua_type(L, arg) != LUA_TSTRING)
-		luaL_argerror(L, arg,
-			      lua_pushfstring(L,
-					      "payload must be a string or an "
-					      "array of strings, got %s",
-					      luaL_typename(L, arg)));
+		raise_argument(L, arg,
+			       "payload must be a string or an array of "
+			       "strings, got %s",
+			       luaL_typename(L, arg));
 	iovec.iov_base = (void *)lua_tolstring(L, arg, &iovec.iov_len);
 	return iovec;
 }
@@ -192,11 +146,11 @@ static int group_mcast_joined(lua_State *L)
 
 	if (self->state != STATE_JOINED)
 		return push_not_joined(L, "cpg_mcast_joined");
-	err = self->mcast(self, (cpg_guarantee_t)guarantee, &iovec);
-	if (err != CS_OK)
-		return push_failure(L, "cpg_mcast_joined", err);
-	lua_pushboolean(L, 1);
-	return 1;
+	err = cpg_mcast_joined(self->handle.id, (cpg_guarantee_t)guarantee,
+			       &iovec, 1);
+	if (self->handle.life != NULL)
+		group_tell_sent(self->handle.life, err, &iovec);
+	return push_result(L, "cpg_mcast_joined", err);
 }
 
 /*
@@ -226,13 +180,10 @@ static int group_membership_get(lua_State *L)
 static int group_local_get(lua_State *L)
 {
 	const struct cpg *self = check_handle(L);
-	unsigned int nodeid;
+	unsigned int nodeid = 0;
 	cs_error_t err = cpg_local_get(self->handle.id, &nodeid);
 
-	if (err != CS_OK)
-		return push_failure(L, "cpg_local_get", err);
-	lua_pushinteger(L, nodeid);
-	return 1;
+	return push_number(L, "cpg_local_get", err, nodeid);
 }
 
 /*
@@ -245,13 +196,10 @@ static int group_local_get(lua_State *L)
 static int group_max_atomic_msgsize_get(lua_State *L)
 {
 	const struct cpg *self = check_handle(L);
-	uint32_t size;
+	uint32_t size = 0;
 	cs_error_t err = cpg_max_atomic_msgsize_get(self->handle.id, &size);
 
-	if (err != CS_OK)
-		return push_failure(L, "cpg_max_atomic_msgsize_get", err);
-	lua_pushinteger(L, size);
-	return 1;
+	return push_number(L, "cpg_max_atomic_msgsize_get", err, size);
 }
 
 /*
@@ -285,31 +233,6 @@ static int group_state(lua_State *L)
 	return 1;
 }
 
-static unsigned int check_flags(lua_State *L, int arg)
-{
-	static const char *const options[] = {
-		"deliver_initial_totem_conf",
-		NULL,
-	};
-
-	check_keys(L, arg, "option", options);
-	return check_flag(L, arg, options[0])
-		       ? CPG_MODEL_V1_DELIVER_INITIAL_TOTEM_CONF
-		       : 0;
-}
-
-static struct cpg *push_prepared(lua_State *L)
-{
-	unsigned int flags = check_flags(L, 2);
-	struct cpg *self = push_handle(L, &library, sizeof *self, 1);
-
-	self->handle.flags = flags;
-	self->mcast = handle_trace(L, &self->handle, &traced, true)
-			      ? group_mcast_traced
-			      : group_mcast;
-	return self;
-}
-
 /*
  * cpg.initialize(callbacks, options) -> handle | nil, message, code
  *
@@ -318,21 +241,33 @@ static struct cpg *push_prepared(lua_State *L)
  * joined) and totem_confchg(handle, ring, nodeids), each of which may be left
  * out; the option deliver_initial_totem_conf gives the ring at the join.
  */
-static int initialize(lua_State *L)
+static unsigned int check_flags(lua_State *L)
 {
-	return handle_initialize(L, &push_prepared(L)->handle);
+	static const char *const keys[] = {"deliver_initial_totem_conf", NULL};
+	const struct options options = {L, 2, 2};
+
+	check_keys(&options, "option", keys);
+	return option_flag(&options, keys[0])
+		       ? CPG_MODEL_V1_DELIVER_INITIAL_TOTEM_CONF
+		       : 0;
 }
 
-/*
- * cpg.prepare(callbacks, options) -> handle
- *
- * The handle of initialize, still closed: corolua.worker connects it.
- */
-static int prepare(lua_State *L)
-{
-	push_prepared(L);
-	return 1;
-}
+static const struct library library = {
+	.type = "corosync.cpg",
+	.prefix = "cpg",
+	.initialize_name = "cpg_model_initialize",
+	.kinds = group_kinds,
+	.size = sizeof(struct cpg),
+	.values = GROUP_VALUES,
+	.check_flags = check_flags,
+	.has_members = true,
+	.is_traced = true,
+	.connect = group_connect,
+	.dispatch = cpg_dispatch,
+	.fd_get = cpg_fd_get,
+	.finalize = cpg_finalize,
+	.blocking = group_jobs,
+};
 
 static const luaL_Reg methods[] = {
 	{"join", group_join},
@@ -350,10 +285,10 @@ static const luaL_Reg methods[] = {
 /* cpg.member(nodeid, pid) -> member: the one that events tell of, too */
 static int cpg_member(lua_State *L)
 {
-	lua_Integer nodeid = check_range(L, 1, "nodeid", 1, UINT32_MAX);
+	uint32_t nodeid = check_nodeid(L, 1, 1);
 	lua_Integer pid = check_range(L, 2, "pid", 1, UINT32_MAX);
 
-	push_member(L, (uint32_t)nodeid, (uint32_t)pid);
+	push_member(L, nodeid, (uint32_t)pid);
 	return 1;
 }
 
@@ -366,17 +301,15 @@ static int cpg_is_member(lua_State *L)
 }
 
 static const luaL_Reg functions[] = {
-	{"initialize", initialize},
 	{"is_member", cpg_is_member},
 	{"member", cpg_member},
-	{"prepare", prepare},
 	{NULL, NULL},
 };
 
 MODULE(corosync_cpg)
 {
 	members_register(L);
-	handle_register(L, &library, methods);
-	luaL_newlib(L, functions);
+	open_library(L, &library, methods);
+	luaL_setfuncs(L, functions, 0);
 	return 1;
 }

@@ -8,29 +8,22 @@
 
 /*
  * The handle of corosync.cpg, and what its files have of one another: its
- * methods are in cpg.c, the events in cpg_events.c, calls that a worker makes
- * in cpg_jobs.c, iteration in cpg_iterate.c.
+ * methods are in cpg.c, the events in cpg_events.c, join and leave in
+ * cpg_jobs.c, iteration in cpg_iterate.c.
  */
 enum state { STATE_NEW, STATE_JOINED, STATE_LEAVING, STATE_LEFT };
-
-#define JOINED_BEFORE                                                          \
-	"the handle has joined a group before; open a new one for each join"
 
 struct cpg {
 	struct handle handle;
 	enum state state;
 	struct cpg_name group; /* once joined */
-	uint32_t nodeid;       /* own one, known from leave on */
+	uint32_t nodeid;       /* own one, once joined */
 	/* Of the latest message; its object is the user value SENDER_VALUE. */
 	uint32_t sender_nodeid;
 	uint32_t sender_pid;
-	/* How it sends: with a trace, which is told, or without. */
-	cs_error_t (*mcast)(struct cpg *self, cpg_guarantee_t guarantee,
-			    const struct iovec *payload);
 };
 
-/* "deliver" and so on, NULL-ended: the handlers of the events. */
-extern const char *const group_handlers[];
+extern const struct event_kind group_kinds[];
 
 /* The user values of a handle behind its three handlers: the name of its group
  * once it has joined, and the sender of the latest message. */
@@ -43,16 +36,13 @@ enum {
 /* cpg_model_initialize with the callbacks of the events. */
 cs_error_t group_connect(struct connection *connection);
 
-/* The same three with a trace, which is told. */
-cs_error_t group_connect_traced(struct connection *connection);
-cs_error_t group_dispatch_traced(uint64_t id, cs_dispatch_flags_t mode);
-cs_error_t group_mcast_traced(struct cpg *self, cpg_guarantee_t guarantee,
-			      const struct iovec *payload);
+/* A trace is told what became of a payload. */
+void group_tell_sent(struct life *life, cs_error_t err,
+		     const struct iovec *payload);
 
-/* The arguments of an event's handler; the handle is at index 1. */
-int group_push_event(lua_State *L, const struct event *event);
+/* The calls that wait for the daemon. */
+enum { GROUP_JOIN, GROUP_LEAVE };
 
-/* The calls that a worker makes. */
 extern const struct blocking group_jobs[];
 
 /* The group name at arg. */

@@ -9,19 +9,11 @@
 
 #include "common/args.h"
 #include "common/status.h"
-#include "corosync/connect.h"
 #include "corosync/dispatch.h"
 #include "corosync/member.h"
-#include "corosync/ring.h"
+#include "corosync/ring_events.h"
 
 enum kind { KIND_DELIVER, KIND_CONFCHG, KIND_TOTEM_CONFCHG };
-
-const char *const group_handlers[] = {
-	[KIND_DELIVER] = "deliver",
-	[KIND_CONFCHG] = "confchg",
-	[KIND_TOTEM_CONFCHG] = "totem_confchg",
-	NULL,
-};
 
 static const struct name reasons[] = {
 	{CPG_REASON_UNDEFINED, "undefined"},
@@ -42,19 +34,17 @@ struct deliver {
 	char payload[];
 };
 
-struct confchg {
-	struct event event;
-	size_t members;
-	size_t left;
-	size_t joined;
-	struct cpg_address addresses[]; /* the three lists, one by one */
+enum { ADDRESS_LISTS = 3 };
+
+struct addresses {
+	const struct cpg_address *list;
+	size_t count;
 };
 
-struct totem_confchg {
+struct confchg {
 	struct event event;
-	struct cpg_ring_id ring;
-	size_t count;
-	uint32_t nodeids[];
+	size_t counts[ADDRESS_LISTS];   /* of members, left, joined */
+	struct cpg_address addresses[]; /* the lists, one by one */
 };
 
 void push_members(lua_State *L, const struct cpg_address *list, size_t count)
@@ -96,7 +86,7 @@ static void push_sender(lua_State *L, struct cpg *self,
 	self->sender_pid = deliver->pid;
 }
 
-/* The handle is at index 1, as in every call of group_push_event. */
+/* The handle is at index 1, as in every push of an event. */
 static int push_deliver(lua_State *L, const struct event *event)
 {
 	const struct deliver *deliver = (const void *)event;
@@ -110,48 +100,37 @@ static int push_deliver(lua_State *L, const struct event *event)
 static int push_confchg(lua_State *L, const struct event *event)
 {
 	const struct confchg *confchg = (const void *)event;
-	const struct cpg_address *left = confchg->addresses + confchg->members;
+	const struct cpg_address *left =
+		confchg->addresses + confchg->counts[0];
 
 	lua_getiuservalue(L, 1, GROUP_VALUE);
-	push_members(L, confchg->addresses, confchg->members);
-	push_changes(L, left, confchg->left);
-	push_changes(L, left + confchg->left, confchg->joined);
+	push_members(L, confchg->addresses, confchg->counts[0]);
+	push_changes(L, left, confchg->counts[1]);
+	push_changes(L, left + confchg->counts[1], confchg->counts[2]);
 	return 4;
 }
 
-static int push_totem_confchg(lua_State *L, const struct event *event)
-{
-	const struct totem_confchg *confchg = (const void *)event;
-
-	push_ring(L, confchg->ring.nodeid, confchg->ring.seq);
-	push_nodeids(L, confchg->nodeids, confchg->count);
-	return 2;
-}
-
-int group_push_event(lua_State *L, const struct event *event)
-{
-	switch ((enum kind)event->kind) {
-	case KIND_DELIVER:
-		return push_deliver(L, event);
-	case KIND_CONFCHG:
-		return push_confchg(L, event);
-	case KIND_TOTEM_CONFCHG:
-		return push_totem_confchg(L, event);
-	}
-	return 0;
-}
+const struct event_kind group_kinds[] = {
+	[KIND_DELIVER] = {"deliver", push_deliver},
+	[KIND_CONFCHG] = {"confchg", push_confchg},
+	[KIND_TOTEM_CONFCHG] = {"totem_confchg", push_ring_event},
+	{NULL, NULL},
+};
 
 static void on_deliver(cpg_handle_t id, const struct cpg_name *group,
 		       uint32_t nodeid, uint32_t pid, void *payload,
 		       size_t length)
 {
 	const struct cpg *self = (const void *)handle_dispatching();
+	struct life *life = self->handle.life;
 	struct deliver *deliver;
 
 	(void)id;
 	(void)group;
 	if (self->state == STATE_LEFT)
 		return;
+	if (life != NULL)
+		life->tap->delivered(life, nodeid, pid, payload, length);
 	deliver = handle_add_event(KIND_DELIVER, sizeof *deliver + length);
 	if (deliver == NULL)
 		return;
@@ -162,111 +141,18 @@ static void on_deliver(cpg_handle_t id, const struct cpg_name *group,
 }
 
 static bool is_own_leave(const struct cpg *self, const struct cpg_name *group,
-			 const struct cpg_address *left, size_t count)
+			 const struct addresses *left)
 {
 	if (self->state != STATE_LEAVING ||
 	    group->length != self->group.length ||
 	    memcmp(group->value, self->group.value, group->length) != 0)
 		return false;
-	for (size_t i = 0; i < count; i++)
-		if (left[i].nodeid == self->nodeid &&
-		    left[i].pid == (uint32_t)getpid() &&
-		    left[i].reason == CPG_REASON_LEAVE)
+	for (size_t i = 0; i < left->count; i++)
+		if (left->list[i].nodeid == self->nodeid &&
+		    left->list[i].pid == (uint32_t)getpid() &&
+		    left->list[i].reason == CPG_REASON_LEAVE)
 			return true;
 	return false;
-}
-
-static void append(struct cpg_address **end, const struct cpg_address *list,
-		   size_t count)
-{
-	if (count > 0)
-		memcpy(*end, list, count * sizeof *list);
-	*end += count;
-}
-
-static void on_confchg(cpg_handle_t id, const struct cpg_name *group,
-		       const struct cpg_address *members, size_t member_count,
-		       const struct cpg_address *left, size_t left_count,
-		       const struct cpg_address *joined, size_t joined_count)
-{
-	struct cpg *self = (void *)handle_dispatching();
-	struct confchg *confchg;
-	struct cpg_address *end;
-
-	(void)id;
-	if (self->state == STATE_LEFT)
-		return;
-	if (is_own_leave(self, group, left, left_count))
-		self->state = STATE_LEFT;
-	confchg = handle_add_event(
-		KIND_CONFCHG,
-		sizeof *confchg + (member_count + left_count + joined_count) *
-					  sizeof *end);
-	if (confchg == NULL)
-		return;
-	confchg->members = member_count;
-	confchg->left = left_count;
-	confchg->joined = joined_count;
-	end = confchg->addresses;
-	append(&end, members, member_count);
-	append(&end, left, left_count);
-	append(&end, joined, joined_count);
-}
-
-static void on_totem_confchg(cpg_handle_t id, struct cpg_ring_id ring,
-			     uint32_t count, const uint32_t *nodeids)
-{
-	const struct cpg *self = (const void *)handle_dispatching();
-	struct totem_confchg *confchg;
-
-	(void)id;
-	if (self->state == STATE_LEFT)
-		return;
-	confchg = handle_add_event(KIND_TOTEM_CONFCHG,
-				   sizeof *confchg + count * sizeof *nodeids);
-	if (confchg == NULL)
-		return;
-	confchg->ring = ring;
-	confchg->count = count;
-	memcpy(confchg->nodeids, nodeids, count * sizeof *nodeids);
-}
-
-static cs_error_t connect_with(struct connection *connection,
-			       cpg_model_v1_data_t data)
-{
-	data.model = CPG_MODEL_V1;
-	data.flags = connection->flags;
-	return cpg_model_initialize(&connection->id, CPG_MODEL_V1,
-				    (cpg_model_data_t *)&data, NULL);
-}
-
-cs_error_t group_connect(struct connection *connection)
-{
-	return connect_with(connection,
-			    (cpg_model_v1_data_t){
-				    .cpg_deliver_fn = on_deliver,
-				    .cpg_confchg_fn = on_confchg,
-				    .cpg_totem_confchg_fn = on_totem_confchg,
-			    });
-}
-
-/* Behind its own LEAVE a handle is told of nothing, and so is its trace. */
-static struct life *dispatching_life(void)
-{
-	const struct cpg *self = (const void *)handle_dispatching();
-
-	return self->state == STATE_LEFT ? NULL : self->handle.life;
-}
-
-static void on_traced_deliver(cpg_handle_t id, const struct cpg_name *group,
-			      uint32_t nodeid, uint32_t pid, void *payload,
-			      size_t length)
-{
-	struct life *life = dispatching_life();
-
-	if (life != NULL)
-		life->tap->delivered(life, nodeid, pid, payload, length);
-	on_deliver(id, group, nodeid, pid, payload, length);
 }
 
 static const char *reason_of(unsigned int reason)
@@ -278,78 +164,110 @@ static const char *reason_of(unsigned int reason)
 	return entry->name != NULL ? entry->name : reasons[0].name;
 }
 
-static struct tap_members tapped(struct tap_member *to,
-				 const struct cpg_address *list, size_t count)
+static void tell_confchg(struct life *life, const struct cpg_name *group,
+			 const struct addresses lists[])
 {
-	if (count > CPG_MEMBERS_MAX)
-		count = CPG_MEMBERS_MAX;
-	for (size_t i = 0; i < count; i++)
-		to[i] = (struct tap_member){list[i].nodeid, list[i].pid,
-					    reason_of(list[i].reason)};
-	return (struct tap_members){to, count};
+	struct tap_member members[ADDRESS_LISTS][CPG_MEMBERS_MAX];
+	struct tap_members told[ADDRESS_LISTS];
+
+	for (size_t n = 0; n < ADDRESS_LISTS; n++) {
+		const struct cpg_address *list = lists[n].list;
+		size_t count = lists[n].count;
+
+		if (count > CPG_MEMBERS_MAX)
+			count = CPG_MEMBERS_MAX;
+		for (size_t i = 0; i < count; i++)
+			members[n][i] =
+				(struct tap_member){list[i].nodeid, list[i].pid,
+						    reason_of(list[i].reason)};
+		told[n] = (struct tap_members){members[n], count};
+	}
+	life->tap->confchg(life, group->value, group->length, told[0], told[1],
+			   told[2]);
 }
 
-static void on_traced_confchg(cpg_handle_t id, const struct cpg_name *group,
-			      const struct cpg_address *members,
-			      size_t member_count,
-			      const struct cpg_address *left, size_t left_count,
-			      const struct cpg_address *joined,
-			      size_t joined_count)
+static void add_confchg(const struct addresses lists[])
 {
-	struct tap_member lists[3][CPG_MEMBERS_MAX];
-	const struct cpg *self = (const void *)handle_dispatching();
-	struct life *life = dispatching_life();
+	struct confchg *confchg;
+	struct cpg_address *end;
+	size_t count = 0;
 
+	for (size_t n = 0; n < ADDRESS_LISTS; n++)
+		count += lists[n].count;
+	confchg = handle_add_event(KIND_CONFCHG,
+				   sizeof *confchg + count * sizeof *end);
+	if (confchg == NULL)
+		return;
+	end = confchg->addresses;
+	for (size_t n = 0; n < ADDRESS_LISTS; n++) {
+		confchg->counts[n] = lists[n].count;
+		if (lists[n].count > 0)
+			memcpy(end, lists[n].list,
+			       lists[n].count * sizeof *end);
+		end += lists[n].count;
+	}
+}
+
+/* Behind its own LEAVE a handle is told of nothing, and so is its trace. */
+static void on_confchg(cpg_handle_t id, const struct cpg_name *group,
+		       const struct cpg_address *members, size_t member_count,
+		       const struct cpg_address *left, size_t left_count,
+		       const struct cpg_address *joined, size_t joined_count)
+{
+	const struct addresses lists[ADDRESS_LISTS] = {
+		{members, member_count},
+		{left, left_count},
+		{joined, joined_count},
+	};
+	struct cpg *self = (void *)handle_dispatching();
+	struct life *life = self->handle.life;
+
+	(void)id;
+	if (self->state == STATE_LEFT)
+		return;
 	if (life != NULL)
-		life->tap->confchg(life, group->value, group->length,
-				   tapped(lists[0], members, member_count),
-				   tapped(lists[1], left, left_count),
-				   tapped(lists[2], joined, joined_count));
-	on_confchg(id, group, members, member_count, left, left_count, joined,
-		   joined_count);
-	if (life != NULL && self->state == STATE_LEFT)
-		life->tap->left(life);
+		tell_confchg(life, group, lists);
+	if (is_own_leave(self, group, &lists[1])) {
+		self->state = STATE_LEFT;
+		if (life != NULL)
+			life->tap->left(life);
+	}
+	add_confchg(lists);
 }
 
-static void on_traced_totem_confchg(cpg_handle_t id, struct cpg_ring_id ring,
-				    uint32_t count, const uint32_t *nodeids)
+static void on_totem_confchg(cpg_handle_t id, struct cpg_ring_id ring,
+			     uint32_t count, const uint32_t *nodeids)
 {
-	struct life *life = dispatching_life();
+	const struct cpg *self = (const void *)handle_dispatching();
+	const struct tap_nodes nodes = {nodeids, count};
+	struct life *life = self->handle.life;
 
+	(void)id;
+	if (self->state == STATE_LEFT)
+		return;
 	if (life != NULL)
 		life->tap->ring(life, (struct tap_ring){ring.nodeid, ring.seq},
-				(struct tap_nodes){nodeids, count});
-	on_totem_confchg(id, ring, count, nodeids);
+				nodes);
+	add_ring_event(KIND_TOTEM_CONFCHG, ring.nodeid, ring.seq, &nodes, 1);
 }
 
-cs_error_t group_connect_traced(struct connection *connection)
+cs_error_t group_connect(struct connection *connection)
 {
-	connection->place = connect_place();
-	return connect_with(
-		connection,
-		(cpg_model_v1_data_t){
-			.cpg_deliver_fn = on_traced_deliver,
-			.cpg_confchg_fn = on_traced_confchg,
-			.cpg_totem_confchg_fn = on_traced_totem_confchg,
-		});
+	cpg_model_v1_data_t data = {
+		.model = CPG_MODEL_V1,
+		.cpg_deliver_fn = on_deliver,
+		.cpg_confchg_fn = on_confchg,
+		.cpg_totem_confchg_fn = on_totem_confchg,
+		.flags = connection->flags,
+	};
+
+	return cpg_model_initialize(&connection->id, CPG_MODEL_V1,
+				    (cpg_model_data_t *)&data, NULL);
 }
 
-cs_error_t group_dispatch_traced(uint64_t id, cs_dispatch_flags_t mode)
+void group_tell_sent(struct life *life, cs_error_t err,
+		     const struct iovec *payload)
 {
-	struct life *life = handle_dispatching()->life;
-	cs_error_t err = cpg_dispatch(id, mode);
-
-	if (err == CS_ERR_LIBRARY && life != NULL)
-		life->tap->lost(life);
-	return err;
-}
-
-cs_error_t group_mcast_traced(struct cpg *self, cpg_guarantee_t guarantee,
-			      const struct iovec *payload)
-{
-	struct life *life = self->handle.life;
-	cs_error_t err =
-		cpg_mcast_joined(self->handle.id, guarantee, payload, 1);
 	const char *code = status_code(err);
 
 	if (err == CS_ERR_LIBRARY)
@@ -358,5 +276,4 @@ cs_error_t group_mcast_traced(struct cpg *self, cpg_guarantee_t guarantee,
 		life->tap->sent(life, payload->iov_base, payload->iov_len);
 	else
 		life->tap->refused(life, code != NULL ? code : "ERR_UNKNOWN");
-	return err;
 }

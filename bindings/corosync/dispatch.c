@@ -18,9 +18,10 @@
 #include <lauxlib.h>
 #include <poll.h>
 #include <signal.h>
-#include <time.h>
 
 #include "common/args.h"
+#include "common/class.h"
+#include "common/clock.h"
 #include "common/limit.h"
 #include "common/status.h"
 
@@ -85,6 +86,9 @@ static cs_error_t handle_read(struct handle *handle)
 	err = handle->library->dispatch(handle->id,
 					CS_DISPATCH_ONE_NONBLOCKING);
 	dispatching = before;
+	if (err == CS_ERR_LIBRARY && handle->library->has_members &&
+	    handle->life != NULL)
+		handle->life->tap->lost(handle->life);
 	if (handle->events.lost && (err == CS_OK || err == CS_ERR_TRY_AGAIN)) {
 		handle->events.lost = false;
 		return CS_ERR_NO_MEMORY;
@@ -167,12 +171,14 @@ static void turn_put_back(struct turn *turn)
 static cs_error_t turn_next(lua_State *L, struct turn *turn, bool *called)
 {
 	struct handle *handle = turn->handle;
+	const struct event_kind *kind;
 	int top = lua_gettop(L);
 	int arguments;
 
 	*called = false;
 	if (!turn_take(turn))
 		return CS_ERR_NO_MEMORY;
+	kind = &handle->library->kinds[turn->taken.event->kind];
 	push_handler(L, handle->library, turn->taken.event);
 	if (lua_isnil(L, -1)) {
 		turn_give_back(turn);
@@ -182,7 +188,7 @@ static cs_error_t turn_next(lua_State *L, struct turn *turn, bool *called)
 	*called = true;
 	turn->unhandled = true;
 	lua_pushvalue(L, 1);
-	arguments = handle->library->push_event(L, turn->taken.event);
+	arguments = kind->push(L, turn->taken.event);
 	if (handle->state == HANDLE_OPEN) {
 		turn_give_back(turn);
 		turn_call(L, turn, arguments + 1);
@@ -194,14 +200,6 @@ static cs_error_t turn_next(lua_State *L, struct turn *turn, bool *called)
 	return CS_OK;
 }
 
-static int64_t nanoseconds(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
 /*
  * One round of dispatch("all"): false in *more once the library has nothing
  * left. A handler may dispatch too, so the queue may be empty at any time.
@@ -209,7 +207,7 @@ static int64_t nanoseconds(void)
 static cs_error_t turn_all(lua_State *L, struct turn *turn, bool *more)
 {
 	struct handle *handle = turn->handle;
-	int64_t end = nanoseconds() + BATCH_NANOSECONDS;
+	uint64_t end = clock_coarse() + BATCH_NANOSECONDS;
 	cs_error_t err = CS_OK;
 	bool called;
 
@@ -220,7 +218,7 @@ static cs_error_t turn_all(lua_State *L, struct turn *turn, bool *more)
 			break;
 		if (turn_next(L, turn, &called) != CS_OK)
 			return CS_ERR_NO_MEMORY;
-		if (handle->state != HANDLE_OPEN || nanoseconds() >= end)
+		if (handle->state != HANDLE_OPEN || clock_coarse() >= end)
 			break;
 	}
 	*more = handle->state == HANDLE_OPEN &&
@@ -376,7 +374,7 @@ int handle_dispatch(lua_State *L)
 	lua_pushvalue(L, 2);
 	lua_setiuservalue(L, 1, TURN_VALUE);
 	if (err != CS_OK)
-		return push_failure(L, handle->library->dispatch_name, err);
+		return push_verb_failure(L, handle->library, "dispatch", err);
 	lua_pushboolean(L, 1);
 	if (mode != MODE_ALL)
 		return 1;
@@ -386,10 +384,5 @@ int handle_dispatch(lua_State *L)
 
 void dispatch_register(lua_State *L)
 {
-	luaL_newmetatable(L, TURN_NAME);
-	lua_pushcfunction(L, turn_close);
-	lua_setfield(L, -2, "__close");
-	lua_pushcfunction(L, turn_gc);
-	lua_setfield(L, -2, "__gc");
-	lua_pop(L, 1);
+	register_class(L, TURN_NAME, NULL, turn_gc, turn_close);
 }

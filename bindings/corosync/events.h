@@ -1,6 +1,7 @@
 #ifndef COROLUA_EVENTS_H
 #define COROLUA_EVENTS_H
 
+#include <lua.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -22,6 +23,15 @@ struct events {
 struct event {
 	size_t size; /* of all of it, this header included */
 	int kind;
+};
+
+/* What a library tells of; a table by kind ends with a NULL name. */
+struct event_kind {
+	const char *handler; /* its name in scripts, "deliver" */
+	/* Pushes the arguments behind the handle, which is at index 1; returns
+	 * how many. The event is a copy that outlives whatever the pushes
+	 * run. */
+	int (*push)(lua_State *L, const struct event *event);
 };
 
 /* An event out of its queue, which nothing that happens to that can touch. */

@@ -4,32 +4,19 @@
  */
 #include "corosync/handle.h"
 
+#include <stddef.h>
 #include <string.h>
 
-#include "common/args.h"
 #include "common/forked.h"
+#include "common/handles.h"
+#include "common/options.h"
 #include "common/status.h"
-#include "common/weak.h"
 #include "corosync/connect.h"
 #include "corosync/dispatch.h"
 
-#define HANDLES_KEY "corosync.handles"
 #define LIBRARY_FIELD "__library"
 
-/*
- * Keeps the list of handles and whether they are open, for a program that ends
- * in good order. A handle is in it for life, so that no memory is needed once
- * there is a connection to lose.
- */
-static void list_handle(lua_State *L, int index, bool open)
-{
-	index = lua_absindex(L, index);
-	push_weak(L, HANDLES_KEY, "k");
-	lua_pushvalue(L, index);
-	lua_pushboolean(L, open);
-	lua_rawset(L, -3);
-	lua_pop(L, 1);
-}
+enum { KINDS_MOST = 8 };
 
 /* A trace is told of its end once. */
 static void end_life(struct handle *handle)
@@ -89,6 +76,21 @@ void *check_handle(lua_State *L)
 	return handle;
 }
 
+int push_verb_failure(lua_State *L, const struct library *library,
+		      const char *verb, cs_error_t err)
+{
+	lua_pushfstring(L, "%s_%s", library->prefix, verb);
+	return push_failure(L, lua_tostring(L, -1), err);
+}
+
+int call_plainly(lua_State *L, const char *call,
+		 cs_error_t (*function)(uint64_t id))
+{
+	const struct handle *handle = check_handle(L);
+
+	return push_result(L, call, function(handle->id));
+}
+
 /*
  * handle:pending() -> integer
  *
@@ -115,7 +117,7 @@ static int handle_fd_get(lua_State *L)
 	cs_error_t err = handle->library->fd_get(handle->id, &fd);
 
 	if (err != CS_OK)
-		return push_failure(L, handle->library->fd_get_name, err);
+		return push_verb_failure(L, handle->library, "fd_get", err);
 	lua_pushinteger(L, fd);
 	return 1;
 }
@@ -144,7 +146,7 @@ static int handle_finalize(lua_State *L)
 	cs_error_t err = handle_close(L, handle);
 
 	if (err != CS_OK && err != CS_ERR_LIBRARY)
-		return push_failure(L, handle->library->finalize_name, err);
+		return push_verb_failure(L, handle->library, "finalize", err);
 	lua_pushboolean(L, 1);
 	return 1;
 }
@@ -174,34 +176,21 @@ static const luaL_Reg metamethods[] = {
 	{NULL, NULL},
 };
 
-void handle_setfuncs(lua_State *L, const struct library *library,
-		     const luaL_Reg functions[])
+/* The names of the handlers, NULL-ended; how many. */
+static int list_handlers(const struct library *library, const char *names[])
 {
-	lua_pushlightuserdata(L, (void *)library);
-	luaL_getmetatable(L, library->type);
-	luaL_setfuncs(L, functions, 2);
-}
+	int count = 0;
 
-void handle_register(lua_State *L, const struct library *library,
-		     const luaL_Reg methods[])
-{
-	dispatch_register(L);
-	luaL_newmetatable(L, library->type);
-	lua_pushlightuserdata(L, (void *)library);
-	lua_setfield(L, -2, LIBRARY_FIELD);
-	handle_setfuncs(L, library, metamethods);
-	lua_newtable(L);
-	handle_setfuncs(L, library, common_methods);
-	handle_setfuncs(L, library, methods);
-	lua_setfield(L, -2, "__index");
-	lua_pop(L, 1);
+	do
+		names[count] = library->kinds[count].handler;
+	while (names[count++] != NULL);
+	return count - 1;
 }
 
 /* Sets the handler of each kind as a user value of the handle at the top. */
-static void set_handlers(lua_State *L, struct handle *handle, int callbacks)
+static void set_handlers(lua_State *L, struct handle *handle, int callbacks,
+			 const char *const names[])
 {
-	const char *const *names = handle->library->handlers;
-
 	for (int kind = 0; names[kind] != NULL; kind++) {
 		if (lua_getfield(L, callbacks, names[kind]) == LUA_TFUNCTION)
 			handle->handlers |= 1U << kind;
@@ -214,42 +203,65 @@ static void set_handlers(lua_State *L, struct handle *handle, int callbacks)
 	}
 }
 
-void *push_handle(lua_State *L, const struct library *library, size_t size,
-		  int callbacks)
+static struct handle *push_handle(lua_State *L, const struct library *library,
+				  int callbacks)
 {
-	struct handle *handle;
+	const struct options options = {L, callbacks, callbacks};
 	bool given = !lua_isnoneornil(L, callbacks);
-	int kinds = 0;
+	const char *names[KINDS_MOST + 1];
+	int kinds = list_handlers(library, names);
+	struct handle *handle;
 
-	check_keys(L, callbacks, "callback", library->handlers);
-	while (library->handlers[kinds] != NULL)
-		kinds++;
-	handle = lua_newuserdatauv(L, size,
+	check_keys(&options, "callback", names);
+	handle = lua_newuserdatauv(L, library->size,
 				   HANDLER_VALUE + kinds + library->values - 1);
-	memset(handle, 0, size);
+	memset(handle, 0, library->size);
 	handle->library = library;
 	luaL_setmetatable(L, library->type);
 	list_handle(L, -1, false);
 	if (given)
-		set_handlers(L, handle, callbacks);
+		set_handlers(L, handle, callbacks, names);
 	return handle;
 }
 
-bool handle_trace(lua_State *L, struct handle *handle,
-		  const struct library *traced, bool is_member)
+/* Has a trace told of the new handle, if there is one. */
+static void begin_life(lua_State *L, struct handle *handle)
 {
 	const struct tap *tap;
 
 	lua_getfield(L, LUA_REGISTRYINDEX, TAP_KEY);
 	tap = lua_touserdata(L, -1);
 	lua_pop(L, 1);
-	if (tap == NULL)
-		return false;
-	handle->life = tap->open(tap, is_member);
-	if (handle->life == NULL)
-		return false;
-	handle->library = traced;
-	return true;
+	if (tap != NULL)
+		handle->life = tap->open(tap, handle->library->has_members);
+}
+
+/*
+ * library.prepare(callbacks, ...) -> handle
+ *
+ * The handle of initialize, still closed: corolua.worker connects it.
+ */
+static int library_prepare(lua_State *L)
+{
+	const struct library *library = library_of(L);
+	unsigned int flags =
+		library->check_flags != NULL ? library->check_flags(L) : 0;
+	struct handle *handle = push_handle(L, library, 1);
+
+	handle->flags = flags;
+	if (library->is_traced)
+		begin_life(L, handle);
+	if (library->begin != NULL)
+		library->begin(L, handle);
+	return 1;
+}
+
+struct connection handle_connection(const struct handle *handle)
+{
+	return (struct connection){
+		.flags = handle->flags,
+		.traced = handle->life != NULL,
+	};
 }
 
 void handle_has_connected(struct handle *handle,
@@ -265,18 +277,26 @@ cs_error_t handle_connect(const struct library *library,
 	struct connecting connecting;
 	cs_error_t err;
 
+	if (connection->traced)
+		connection->place = connect_place();
 	connect_enter(&connecting, &connection->id);
 	err = library->connect(connection);
 	connect_return(&connecting);
 	return err;
 }
 
-int handle_initialize(lua_State *L, struct handle *handle)
+/* library.initialize(callbacks, ...) -> handle | nil, message, code */
+static int library_initialize(lua_State *L)
 {
-	const struct library *library = handle->library;
-	struct connection connection = {.flags = handle->flags};
-	cs_error_t err = handle_connect(library, &connection);
+	const struct library *library = library_of(L);
+	struct connection connection;
+	struct handle *handle;
+	cs_error_t err;
 
+	library_prepare(L);
+	handle = lua_touserdata(L, -1);
+	connection = handle_connection(handle);
+	err = handle_connect(library, &connection);
 	if (err != CS_OK)
 		return push_failure(L, library->initialize_name, err);
 	handle->id = connection.id;
@@ -286,6 +306,101 @@ int handle_initialize(lua_State *L, struct handle *handle)
 		return 1;
 	library->push_type(L, connection.type);
 	return 2;
+}
+
+int push_job(lua_State *L, struct handle *handle, const struct job *job)
+{
+	if (job->blocking->push != NULL)
+		return job->blocking->push(L, handle, job);
+	lua_pushboolean(L, 1);
+	return 1;
+}
+
+/* The handle comes last, as the arguments may have run a finalizer. */
+int call_on_the_spot(lua_State *L, const struct blocking *blocking)
+{
+	struct handle *handle = check_handle(L);
+	union {
+		struct job job;
+		max_align_t most[JOB_MOST / sizeof(max_align_t)];
+	} room;
+	cs_error_t err;
+
+	memset(&room, 0, blocking->size);
+	room.job = (struct job){
+		.library = handle->library,
+		.blocking = blocking,
+	};
+	blocking->check(L, 2, handle, &room.job);
+	handle = check_handle(L);
+	room.job.id = handle->id;
+	err = blocking->run(&room.job);
+	if (err != CS_OK)
+		return push_failure(L, blocking->call, err);
+	return push_job(L, handle, &room.job);
+}
+
+/* The method of a blocking call, which is the third upvalue. */
+static int call_blocking(lua_State *L)
+{
+	return call_on_the_spot(L, lua_touserdata(L, lua_upvalueindex(3)));
+}
+
+/* Sets functions that have the library and its metatable as upvalues. */
+static void set_functions(lua_State *L, const struct library *library,
+			  const luaL_Reg functions[])
+{
+	lua_pushlightuserdata(L, (void *)library);
+	luaL_getmetatable(L, library->type);
+	luaL_setfuncs(L, functions, 2);
+}
+
+static void set_blocking(lua_State *L, const struct library *library)
+{
+	const struct blocking *blocking = library->blocking;
+
+	for (; blocking != NULL && blocking->name != NULL; blocking++) {
+		lua_pushlightuserdata(L, (void *)library);
+		luaL_getmetatable(L, library->type);
+		lua_pushlightuserdata(L, (void *)blocking);
+		lua_pushcclosure(L, call_blocking, 3);
+		lua_setfield(L, -2, blocking->name);
+	}
+}
+
+static const luaL_Reg library_functions[] = {
+	{"initialize", library_initialize},
+	{"prepare", library_prepare},
+	{NULL, NULL},
+};
+
+static void register_library(lua_State *L, const struct library *library,
+			     const luaL_Reg methods[])
+{
+	dispatch_register(L);
+	luaL_newmetatable(L, library->type);
+	lua_pushlightuserdata(L, (void *)library);
+	lua_setfield(L, -2, LIBRARY_FIELD);
+	set_functions(L, library, metamethods);
+	lua_newtable(L);
+	set_functions(L, library, common_methods);
+	set_blocking(L, library);
+	set_functions(L, library, methods);
+	lua_setfield(L, -2, "__index");
+	lua_pop(L, 1);
+}
+
+int open_library(lua_State *L, const struct library *library,
+		 const luaL_Reg methods[])
+{
+	register_library(L, library, methods);
+	lua_newtable(L);
+	set_functions(L, library, library_functions);
+	if (library->blocking == NULL) {
+		lua_pushnil(L);
+		lua_setfield(L, -2, "prepare");
+	}
+	return 1;
 }
 
 struct handle *check_any_handle(lua_State *L, int index)

@@ -28,17 +28,24 @@ struct connection {
 	unsigned int
 		flags;  /* what the script asked for, in the library's way */
 	uint32_t type;  /* what the daemon calls itself: quorum alone */
+	bool traced;    /* a trace is told of it */
 	uint64_t place; /* connect_place(), where a trace wants it; else 0 */
 };
 
 struct library {
 	const char *type;            /* "corosync.cpg", name of the metatable */
+	const char *prefix;          /* "cpg", of the functions of C */
 	const char *initialize_name; /* "cpg_model_initialize", for messages */
-	const char *dispatch_name;   /* "cpg_dispatch" */
-	const char *fd_get_name;     /* "cpg_fd_get" */
-	const char *finalize_name;   /* "cpg_finalize" */
-	const char *const *handlers; /* names by kind of event, NULL-ended */
-	int values; /* user values of its own, behind the handlers */
+	const struct event_kind *kinds;
+	size_t size; /* of its handles, which begin with struct handle */
+	int values;  /* user values of its own, behind the handlers */
+	/* Checks what initialize is given behind the callbacks, for connect; or
+	 * NULL. */
+	unsigned int (*check_flags)(lua_State *L);
+	bool has_members; /* a handle may become a member of a group */
+	bool is_traced;   /* a trace is told of handles */
+	/* What else the new handle at the top needs, or NULL. */
+	void (*begin)(lua_State *L, struct handle *handle);
 	/* Only called by handle_connect, which sees that one thread at a time
 	 * takes a slot for a handle; no Lua. */
 	cs_error_t (*connect)(struct connection *connection);
@@ -47,12 +54,8 @@ struct library {
 	cs_error_t (*dispatch)(uint64_t id, cs_dispatch_flags_t mode);
 	cs_error_t (*fd_get)(uint64_t id, int *fd);
 	cs_error_t (*finalize)(uint64_t id);
-	/* Pushes the arguments behind the handle, which is at index 1; returns
-	 * how many. The event is a copy that outlives whatever the pushes
-	 * run. */
-	int (*push_event)(lua_State *L, const struct event *event);
-	/* What a worker may do with a handle; ends with a NULL name, or NULL.
-	 */
+	/* Methods that a worker may call as well; ends with a NULL name. NULL
+	 * where no worker makes a connection of the library. */
 	const struct blocking *blocking;
 	/*
 	 * Pushes the handler of an event, or nil to skip the event. NULL where
@@ -86,30 +89,16 @@ struct handle {
 enum { TURN_VALUE = 1, HANDLER_VALUE = 2 };
 
 /*
- * Makes the metatable of the library with its own methods and the common
- * ones. Every function finds the library in its first upvalue.
+ * Makes the metatable of the library with its own methods and the common ones,
+ * and pushes its module, which has initialize, and prepare where a worker may
+ * connect. Every function finds the library in its first upvalue, and the
+ * metatable in the second. Returns 1.
  */
-void handle_register(lua_State *L, const struct library *library,
-		     const luaL_Reg methods[]);
+int open_library(lua_State *L, const struct library *library,
+		 const luaL_Reg methods[]);
 
-/* Sets functions that need the library as first upvalue, such as open. */
-void handle_setfuncs(lua_State *L, const struct library *library,
-		     const luaL_Reg functions[]);
-
-/*
- * Pushes a new handle of size bytes, not connected, with the handlers out of
- * the table at callbacks (which may be nil or missing). Unknown keys and values
- * that are not functions raise.
- */
-void *push_handle(lua_State *L, const struct library *library, size_t size,
-		  int callbacks);
-
-/*
- * Has the trace told of the new handle, if there is one: the handle gets a
- * library that tells in place of its own. Whether there is one.
- */
-bool handle_trace(lua_State *L, struct handle *handle,
-		  const struct library *traced, bool is_member);
+/* What the new handle wants to be connected with. */
+struct connection handle_connection(const struct handle *handle);
 
 /* The new handle has this connection. Raises nothing. */
 void handle_has_connected(struct handle *handle,
@@ -119,14 +108,16 @@ void handle_has_connected(struct handle *handle,
 cs_error_t handle_connect(const struct library *library,
 			  struct connection *connection);
 
-/*
- * Connects the new handle at the top with its flags, and leaves what initialize
- * returns; returns how many values these are.
- */
-int handle_initialize(lua_State *L, struct handle *handle);
-
 /* The open handle at argument 1 of a method; raises if it is closed. */
 void *check_handle(lua_State *L);
+
+/* A method that hands nothing but the connection to the library. */
+int call_plainly(lua_State *L, const char *call,
+		 cs_error_t (*function)(uint64_t id));
+
+/* nil, "cpg_dispatch: try again", "ERR_TRY_AGAIN" for the verb "dispatch". */
+int push_verb_failure(lua_State *L, const struct library *library,
+		      const char *verb, cs_error_t err);
 
 /*
  * The handle at an index, of whatever library and open or closed; raises if it

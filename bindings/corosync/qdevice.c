@@ -7,6 +7,7 @@
 #include "common/args.h"
 #include "common/status.h"
 #include "corosync/handle.h"
+#include "corosync/ring.h"
 
 enum { QDEVICE_NAME_MAX = VOTEQUORUM_QDEVICE_MAX_NAME_LEN - 1 };
 
@@ -133,8 +134,7 @@ static cs_error_t check_extra_info(votequorum_handle_t id, unsigned int nodeid)
 int qdevice_extra_info_get(lua_State *L)
 {
 	const struct handle *handle = check_handle(L);
-	unsigned int nodeid =
-		(unsigned int)check_range(L, 2, "nodeid", 1, UINT32_MAX);
+	uint32_t nodeid = check_nodeid(L, 2, 1);
 	char bytes[VOTEQUORUM_QDEVICE_EXTRA_NODEINFO_MAXSIZE];
 	uint32_t length = 0;
 	cs_error_t err = check_extra_info(handle->id, nodeid);

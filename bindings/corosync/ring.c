@@ -18,6 +18,11 @@ static const struct name tracks[] = {
 	{0, NULL},
 };
 
+uint32_t check_nodeid(lua_State *L, int arg, lua_Integer least)
+{
+	return (uint32_t)check_range(L, arg, "nodeid", least, UINT32_MAX);
+}
+
 unsigned int check_track(lua_State *L, int arg)
 {
 	return check_name(L, arg, "flags", tracks);

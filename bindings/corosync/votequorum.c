@@ -9,28 +9,20 @@
 #include <string.h>
 
 #include "common/args.h"
+#include "common/fields.h"
 #include "common/module.h"
 #include "common/status.h"
 #include "corosync/dispatch.h"
 #include "corosync/handle.h"
 #include "corosync/qdevice.h"
 #include "corosync/ring.h"
+#include "corosync/ring_events.h"
 
 enum kind {
 	KIND_QUORUM,
 	KIND_NODELIST,
 	KIND_EXPECTEDVOTES,
 	KIND_QDEVICE_EXTRA_INFO,
-};
-
-static const char *const handlers[] = {
-	[KIND_QUORUM] = "quorum",
-	[KIND_NODELIST] = "nodelist",
-	[KIND_EXPECTEDVOTES] = "expectedvotes",
-#if HAVE_VOTEQUORUM_QDEVICE_EXTRA_INFO
-	[KIND_QDEVICE_EXTRA_INFO] = "qdevice_extra_info",
-#endif
-	NULL,
 };
 
 static const struct name states[] = {
@@ -69,13 +61,6 @@ struct quorum {
 	votequorum_node_t nodes[];
 };
 
-struct nodelist {
-	struct event event;
-	votequorum_ring_id_t ring;
-	size_t count;
-	uint32_t nodeids[];
-};
-
 struct expectedvotes {
 	struct event event;
 	uint32_t expected;
@@ -112,15 +97,6 @@ static int push_quorum(lua_State *L, const struct event *event)
 	return 2;
 }
 
-static int push_nodelist(lua_State *L, const struct event *event)
-{
-	const struct nodelist *nodelist = (const void *)event;
-
-	push_ring(L, nodelist->ring.nodeid, nodelist->ring.seq);
-	push_nodeids(L, nodelist->nodeids, nodelist->count);
-	return 2;
-}
-
 static int push_expectedvotes(lua_State *L, const struct event *event)
 {
 	const struct expectedvotes *votes = (const void *)event;
@@ -140,23 +116,15 @@ static int push_extra_info(lua_State *L, const struct event *event)
 }
 #endif
 
-static int push_event(lua_State *L, const struct event *event)
-{
-	switch ((enum kind)event->kind) {
-	case KIND_QUORUM:
-		return push_quorum(L, event);
-	case KIND_NODELIST:
-		return push_nodelist(L, event);
-	case KIND_EXPECTEDVOTES:
-		return push_expectedvotes(L, event);
-	case KIND_QDEVICE_EXTRA_INFO:
+static const struct event_kind kinds[] = {
+	[KIND_QUORUM] = {"quorum", push_quorum},
+	[KIND_NODELIST] = {"nodelist", push_ring_event},
+	[KIND_EXPECTEDVOTES] = {"expectedvotes", push_expectedvotes},
 #if HAVE_VOTEQUORUM_QDEVICE_EXTRA_INFO
-		return push_extra_info(L, event);
+	[KIND_QDEVICE_EXTRA_INFO] = {"qdevice_extra_info", push_extra_info},
 #endif
-		break;
-	}
-	return 0;
-}
+	{NULL, NULL},
+};
 
 static void push_flags(lua_State *L, unsigned int flags)
 {
@@ -167,22 +135,16 @@ static void push_flags(lua_State *L, unsigned int flags)
 	}
 }
 
-static void set_count(lua_State *L, const char *key, unsigned int count)
-{
-	lua_pushinteger(L, count);
-	lua_setfield(L, -2, key);
-}
-
 static void push_info(lua_State *L, const struct votequorum_info *info)
 {
 	lua_createtable(L, 0, 10);
-	set_count(L, "node_id", info->node_id);
-	set_count(L, "node_votes", info->node_votes);
-	set_count(L, "node_expected_votes", info->node_expected_votes);
-	set_count(L, "highest_expected", info->highest_expected);
-	set_count(L, "total_votes", info->total_votes);
-	set_count(L, "quorum", info->quorum);
-	set_count(L, "qdevice_votes", info->qdevice_votes);
+	set_integer(L, "node_id", info->node_id);
+	set_integer(L, "node_votes", info->node_votes);
+	set_integer(L, "node_expected_votes", info->node_expected_votes);
+	set_integer(L, "highest_expected", info->highest_expected);
+	set_integer(L, "total_votes", info->total_votes);
+	set_integer(L, "quorum", info->quorum);
+	set_integer(L, "qdevice_votes", info->qdevice_votes);
 	push_name(L, states, info->node_state);
 	lua_setfield(L, -2, "node_state");
 	push_flags(L, info->flags);
@@ -212,16 +174,11 @@ static void on_nodelist(votequorum_handle_t id, uint64_t context,
 			votequorum_ring_id_t ring, uint32_t count,
 			uint32_t nodeids[])
 {
-	struct nodelist *nodelist = handle_add_event(
-		KIND_NODELIST, sizeof *nodelist + count * sizeof *nodeids);
+	const struct tap_nodes nodes = {nodeids, count};
 
 	(void)id;
 	(void)context;
-	if (nodelist == NULL)
-		return;
-	nodelist->ring = ring;
-	nodelist->count = count;
-	memcpy(nodelist->nodeids, nodeids, count * sizeof *nodeids);
+	add_ring_event(KIND_NODELIST, ring.nodeid, ring.seq, &nodes, 1);
 }
 
 static void on_expectedvotes(votequorum_handle_t id, uint64_t context,
@@ -253,6 +210,13 @@ static void on_extra_info(votequorum_handle_t id, uint64_t context,
 }
 #endif
 
+/*
+ * votequorum.initialize(callbacks) -> handle | nil, message, code
+ *
+ * Connects to the local daemon. Callbacks are quorum(handle, quorate, nodes),
+ * nodelist(handle, ring, nodeids) and expectedvotes(handle, expected), each of
+ * which may be left out; none is called before trackstart.
+ */
 static cs_error_t votes_connect(struct connection *connection)
 {
 #if HAVE_VOTEQUORUM_MODEL_INITIALIZE
@@ -278,55 +242,15 @@ static cs_error_t votes_connect(struct connection *connection)
 #endif
 }
 
-/* A call that a worker makes. */
-struct call {
+static unsigned int check_votes(lua_State *L, int arg, lua_Integer least)
+{
+	return (unsigned int)check_range(L, arg, "votes", least, VOTES_MAX);
+}
+
+struct info_job {
 	struct job job;
 	unsigned int nodeid;
 	struct roomy_info roomy;
-};
-
-static void check_getinfo_job(lua_State *L, int arg, struct handle *handle,
-			      struct job *job)
-{
-	(void)handle;
-	((struct call *)job)->nodeid =
-		(unsigned int)check_range(L, arg, "nodeid", 0, UINT32_MAX);
-}
-
-static cs_error_t run_getinfo_job(struct job *job)
-{
-	struct call *call = (struct call *)job;
-
-	return votequorum_getinfo(job->id, call->nodeid, &call->roomy.info);
-}
-
-static int push_getinfo_job(lua_State *L, struct handle *handle,
-			    const struct job *job)
-{
-	(void)handle;
-	push_info(L, &((const struct call *)job)->roomy.info);
-	return 1;
-}
-
-static const struct blocking blocking[] = {
-	{"getinfo", "votequorum_getinfo", sizeof(struct call),
-	 check_getinfo_job, run_getinfo_job, push_getinfo_job},
-	{NULL, NULL, 0, NULL, NULL, NULL},
-};
-
-static const struct library library = {
-	.type = "corosync.votequorum",
-	.initialize_name = "votequorum_initialize",
-	.dispatch_name = "votequorum_dispatch",
-	.fd_get_name = "votequorum_fd_get",
-	.finalize_name = "votequorum_finalize",
-	.handlers = handlers,
-	.connect = votes_connect,
-	.dispatch = votequorum_dispatch,
-	.fd_get = votequorum_fd_get,
-	.finalize = votequorum_finalize,
-	.push_event = push_event,
-	.blocking = blocking,
 };
 
 /*
@@ -335,19 +259,47 @@ static const struct library library = {
  * The votes of a node and of the cluster; node 0 is this one. A node that the
  * daemon has never seen gives "ERR_NOT_EXIST", also if it is configured.
  */
-static int votes_getinfo(lua_State *L)
+static void check_getinfo(lua_State *L, int arg, struct handle *handle,
+			  struct job *job)
 {
-	const struct handle *handle = check_handle(L);
-	unsigned int nodeid =
-		(unsigned int)check_range(L, 2, "nodeid", 0, UINT32_MAX);
-	struct roomy_info roomy = {0};
-	cs_error_t err = votequorum_getinfo(handle->id, nodeid, &roomy.info);
+	(void)handle;
+	((struct info_job *)job)->nodeid = check_nodeid(L, arg, 0);
+}
 
-	if (err != CS_OK)
-		return push_failure(L, "votequorum_getinfo", err);
-	push_info(L, &roomy.info);
+static cs_error_t run_getinfo(struct job *job)
+{
+	struct info_job *getinfo = (struct info_job *)job;
+
+	return votequorum_getinfo(job->id, getinfo->nodeid,
+				  &getinfo->roomy.info);
+}
+
+static int push_getinfo(lua_State *L, struct handle *handle,
+			const struct job *job)
+{
+	(void)handle;
+	push_info(L, &((const struct info_job *)job)->roomy.info);
 	return 1;
 }
+
+static const struct blocking blocking[] = {
+	{"getinfo", "votequorum_getinfo", sizeof(struct info_job),
+	 check_getinfo, run_getinfo, push_getinfo},
+	{NULL, NULL, 0, NULL, NULL, NULL},
+};
+
+static const struct library library = {
+	.type = "corosync.votequorum",
+	.prefix = "votequorum",
+	.initialize_name = "votequorum_initialize",
+	.kinds = kinds,
+	.size = sizeof(struct handle),
+	.connect = votes_connect,
+	.dispatch = votequorum_dispatch,
+	.fd_get = votequorum_fd_get,
+	.finalize = votequorum_finalize,
+	.blocking = blocking,
+};
 
 /*
  * handle:setvotes(nodeid, votes) -> true | nil, message, code
@@ -358,10 +310,8 @@ static int votes_getinfo(lua_State *L)
 static int votes_setvotes(lua_State *L)
 {
 	const struct handle *handle = check_handle(L);
-	unsigned int nodeid =
-		(unsigned int)check_range(L, 2, "nodeid", 1, UINT32_MAX);
-	unsigned int votes =
-		(unsigned int)check_range(L, 3, "votes", 0, VOTES_MAX);
+	unsigned int nodeid = check_nodeid(L, 2, 1);
+	unsigned int votes = check_votes(L, 3, 0);
 
 	return push_result(L, "votequorum_setvotes",
 			   votequorum_setvotes(handle->id, nodeid, votes));
@@ -376,8 +326,7 @@ static int votes_setvotes(lua_State *L)
 static int votes_setexpected(lua_State *L)
 {
 	const struct handle *handle = check_handle(L);
-	unsigned int votes =
-		(unsigned int)check_range(L, 2, "votes", 1, VOTES_MAX);
+	unsigned int votes = check_votes(L, 2, 1);
 
 	return push_result(L, "votequorum_setexpected",
 			   votequorum_setexpected(handle->id, votes));
@@ -403,38 +352,10 @@ static int votes_trackstart(lua_State *L)
 /* handle:trackstop() -> true | nil, message, code ("ERR_NOT_EXIST") */
 static int votes_trackstop(lua_State *L)
 {
-	const struct handle *handle = check_handle(L);
-
-	return push_result(L, "votequorum_trackstop",
-			   votequorum_trackstop(handle->id));
-}
-
-/*
- * votequorum.initialize(callbacks) -> handle | nil, message, code
- *
- * Connects to the local daemon. Callbacks are quorum(handle, quorate, nodes),
- * nodelist(handle, ring, nodeids) and expectedvotes(handle, expected), each of
- * which may be left out; none is called before trackstart.
- */
-static int initialize(lua_State *L)
-{
-	return handle_initialize(
-		L, push_handle(L, &library, sizeof(struct handle), 1));
-}
-
-/*
- * votequorum.prepare(callbacks) -> handle
- *
- * The handle of initialize, still closed: corolua.worker connects it.
- */
-static int prepare(lua_State *L)
-{
-	push_handle(L, &library, sizeof(struct handle), 1);
-	return 1;
+	return call_plainly(L, "votequorum_trackstop", votequorum_trackstop);
 }
 
 static const luaL_Reg methods[] = {
-	{"getinfo", votes_getinfo},
 	{"setvotes", votes_setvotes},
 	{"setexpected", votes_setexpected},
 	{"trackstart", votes_trackstart},
@@ -451,15 +372,7 @@ static const luaL_Reg methods[] = {
 	{NULL, NULL},
 };
 
-static const luaL_Reg functions[] = {
-	{"initialize", initialize},
-	{"prepare", prepare},
-	{NULL, NULL},
-};
-
 MODULE(corosync_votequorum)
 {
-	handle_register(L, &library, methods);
-	luaL_newlib(L, functions);
-	return 1;
+	return open_library(L, &library, methods);
 }

@@ -11,7 +11,7 @@
 #include <zlib.h>
 
 #include "common/args.h"
-#include "common/forked.h"
+#include "common/class.h"
 #include "common/module.h"
 #include "common/status.h"
 #include "disk/file_jobs.h"
@@ -25,26 +25,25 @@ enum { READ_MAX = 1 << 30 };
 struct operation {
 	const char *name;
 	/* Takes the arguments from arg on into the job; raises on bad ones. */
-	void (*check)(lua_State *L, int arg, struct job *job);
-	int (*run)(struct worker *worker, struct job *job);
+	void (*check)(lua_State *L, int arg, struct file_job *job);
+	int (*run)(struct file_job *job);
 	/* Pushes one result. */
-	void (*push)(lua_State *L, const struct job *job);
+	void (*push)(lua_State *L, const struct file_job *job);
 };
 
 /* What Lua holds: its user value has the functions by job. */
 struct file {
-	struct worker *worker; /* NULL once it is closed */
-	struct job *job;       /* in Lua's hands, on either way */
-	unsigned int forks;    /* fork_depth() of the process with the thread */
+	struct files *files;  /* NULL once it is closed */
+	struct file_job *job; /* in Lua's hands, on either way */
 };
 
 static struct file *check_file(lua_State *L)
 {
 	struct file *file = luaL_checkudata(L, 1, FILE_NAME);
 
-	if (file->worker == NULL)
+	if (file->files == NULL)
 		luaL_error(L, "the files are closed");
-	if (file->forks != fork_depth())
+	if (!crew_is_here(&file->files->crew))
 		luaL_error(L, "the files are of the process that forked");
 	return file;
 }
@@ -68,17 +67,17 @@ static char *check_path(lua_State *L, int arg)
 	return copy(L, path, length + 1);
 }
 
-static void check_slot(lua_State *L, int arg, struct job *job)
+static void check_slot(lua_State *L, int arg, struct file_job *job)
 {
 	job->slot = (int)check_range(L, arg, "slot", 1, FILE_SLOTS) - 1;
 }
 
-static void check_offset(lua_State *L, int arg, struct job *job)
+static void check_offset(lua_State *L, int arg, struct file_job *job)
 {
 	job->offset = check_range(L, arg, "offset", 0, OFFSET_MAX);
 }
 
-static void check_open(lua_State *L, int arg, struct job *job)
+static void check_open(lua_State *L, int arg, struct file_job *job)
 {
 	static const struct name modes[] = {
 		{O_RDWR | O_CREAT | O_TRUNC, "new"},
@@ -92,14 +91,14 @@ static void check_open(lua_State *L, int arg, struct job *job)
 	job->path = check_path(L, arg + 1);
 }
 
-static void check_read(lua_State *L, int arg, struct job *job)
+static void check_read(lua_State *L, int arg, struct file_job *job)
 {
 	check_slot(L, arg, job);
 	check_offset(L, arg + 1, job);
 	job->length = (size_t)check_range(L, arg + 2, "size", 1, READ_MAX);
 }
 
-static void check_write(lua_State *L, int arg, struct job *job)
+static void check_write(lua_State *L, int arg, struct file_job *job)
 {
 	const char *bytes = luaL_checklstring(L, arg + 2, &job->length);
 
@@ -109,35 +108,35 @@ static void check_write(lua_State *L, int arg, struct job *job)
 	job->bytes = copy(L, bytes, job->length);
 }
 
-static void check_truncate(lua_State *L, int arg, struct job *job)
+static void check_truncate(lua_State *L, int arg, struct file_job *job)
 {
 	check_slot(L, arg, job);
 	check_offset(L, arg + 1, job);
 }
 
-static void check_one_path(lua_State *L, int arg, struct job *job)
+static void check_one_path(lua_State *L, int arg, struct file_job *job)
 {
 	job->path = check_path(L, arg);
 }
 
-static void check_rename(lua_State *L, int arg, struct job *job)
+static void check_rename(lua_State *L, int arg, struct file_job *job)
 {
 	job->path = check_path(L, arg);
 	job->other = check_path(L, arg + 1);
 }
 
-static void push_true(lua_State *L, const struct job *job)
+static void push_true(lua_State *L, const struct file_job *job)
 {
 	(void)job;
 	lua_pushboolean(L, 1);
 }
 
-static void push_size(lua_State *L, const struct job *job)
+static void push_size(lua_State *L, const struct file_job *job)
 {
 	lua_pushinteger(L, job->size);
 }
 
-static void push_bytes(lua_State *L, const struct job *job)
+static void push_bytes(lua_State *L, const struct file_job *job)
 {
 	lua_pushlstring(L, job->bytes, job->length);
 }
@@ -179,7 +178,7 @@ static int note_done(lua_State *L)
 /* The job leaves the file first, which a finalizer may use or close. */
 static void give(lua_State *L, struct file *file)
 {
-	struct job *job = file->job;
+	struct file_job *job = file->job;
 	int status;
 
 	file->job = NULL;
@@ -188,8 +187,8 @@ static void give(lua_State *L, struct file *file)
 	lua_pushlightuserdata(L, job);
 	lua_pushvalue(L, 3);
 	status = lua_pcall(L, 3, 0, 0);
-	if (status == LUA_OK && file->worker != NULL) {
-		worker_give(file->worker, job);
+	if (status == LUA_OK && file->files != NULL) {
+		files_give(file->files, job);
 		return;
 	}
 	job_free(job);
@@ -218,7 +217,8 @@ static int file_begin(lua_State *L)
 	file->job = calloc(1, sizeof *file->job);
 	if (file->job == NULL)
 		return luaL_error(L, "out of memory");
-	*file->job = (struct job){.kind = operation, .run = operation->run};
+	*file->job =
+		(struct file_job){.kind = operation, .run = operation->run};
 	operation->check(L, 4, file->job);
 	give(L, file);
 	return 0;
@@ -231,7 +231,7 @@ static int file_take(lua_State *L)
 	const struct operation *operation;
 
 	job_free(file->job);
-	file->job = worker_take(file->worker);
+	file->job = (struct file_job *)crew_take(&file->files->crew);
 	if (file->job == NULL)
 		return 0;
 	lua_getiuservalue(L, 1, 1);
@@ -248,7 +248,7 @@ static int file_take(lua_State *L)
 /* file:fd() -> descriptor that is readable once a job is over */
 static int file_fd(lua_State *L)
 {
-	lua_pushinteger(L, worker_fd(check_file(L)->worker));
+	lua_pushinteger(L, crew_fd(&check_file(L)->files->crew));
 	return 1;
 }
 
@@ -259,14 +259,12 @@ static int file_fd(lua_State *L)
 static int file_close(lua_State *L)
 {
 	struct file *file = luaL_checkudata(L, 1, FILE_NAME);
-	struct worker *worker = file->worker;
-	unsigned int forks = file->forks;
+	struct files *files = file->files;
 
 	job_free(file->job);
-	*file = (struct file){.worker = NULL};
-	/* A fork may have left the lock in the hands of the thread. */
-	if (worker != NULL && forks == fork_depth())
-		worker_end(worker);
+	*file = (struct file){.files = NULL};
+	if (files != NULL && crew_is_here(&files->crew))
+		crew_end(&files->crew);
 	return 0;
 }
 
@@ -277,13 +275,12 @@ static int file_start(lua_State *L)
 	const char *call;
 	int error;
 
-	*file = (struct file){.worker = NULL};
+	*file = (struct file){.files = NULL};
 	luaL_setmetatable(L, FILE_NAME);
 	lua_newtable(L);
 	lua_setiuservalue(L, -2, 1);
-	file->forks = fork_depth();
-	file->worker = worker_new(&call, &error);
-	return file->worker != NULL ? 1 : push_errno(L, call, error);
+	file->files = files_new(&call, &error);
+	return file->files != NULL ? 1 : push_errno(L, call, error);
 }
 
 /* file.crc32(bytes [, before]) -> integer: of zlib, going on from before */
@@ -305,12 +302,6 @@ static const luaL_Reg methods[] = {
 	{"close", file_close}, {NULL, NULL},
 };
 
-static const luaL_Reg metamethods[] = {
-	{"__gc", file_close},
-	{"__close", file_close},
-	{NULL, NULL},
-};
-
 static const luaL_Reg functions[] = {
 	{"start", file_start},
 	{"crc32", file_crc32},
@@ -319,11 +310,7 @@ static const luaL_Reg functions[] = {
 
 MODULE(corolua_file)
 {
-	luaL_newmetatable(L, FILE_NAME);
-	luaL_setfuncs(L, metamethods, 0);
-	luaL_newlib(L, methods);
-	lua_setfield(L, -2, "__index");
-	lua_pop(L, 1);
+	register_class(L, FILE_NAME, methods, file_close, file_close);
 	luaL_newlib(L, functions);
 	return 1;
 }

@@ -1,56 +1,18 @@
 /*
- * The thread behind corolua.file. Two threads share a worker: the one that
- * works, and the one that gives and takes jobs; the first frees it.
+ * The thread behind corolua.file. Two threads share the files: the one that
+ * works, and the one that gives and takes jobs; the first frees them.
  */
 #include "disk/file_jobs.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/thread.h"
-
-struct list {
-	struct job *first;
-	struct job **end;
-};
-
-struct worker {
-	pthread_mutex_t lock;
-	pthread_cond_t given;
-	struct list jobs;
-	struct list over;
-	bool ended; /* nobody takes jobs any more */
-	int event_fd;
-	int files[FILE_SLOTS]; /* of the working thread alone */
-};
-
-static void list_add(struct list *list, struct job *job)
-{
-	job->next = NULL;
-	*list->end = job;
-	list->end = &job->next;
-}
-
-static struct job *list_take(struct list *list)
-{
-	struct job *job = list->first;
-
-	if (job == NULL)
-		return NULL;
-	list->first = job->next;
-	if (list->first == NULL)
-		list->end = &list->first;
-	return job;
-}
-
-void job_free(struct job *job)
+void job_free(struct file_job *job)
 {
 	if (job == NULL)
 		return;
@@ -60,10 +22,17 @@ void job_free(struct job *job)
 	free(job);
 }
 
-static int failed(struct job *job, const char *call)
+static int failed(struct file_job *job, const char *call)
 {
 	job->call = call;
 	return errno;
+}
+
+static int *slot_of(const struct file_job *job)
+{
+	struct files *files = (struct files *)job->errand.crew;
+
+	return &files->slots[job->slot];
 }
 
 /* A lock is let go first: a process that is being started may have a copy of
@@ -77,10 +46,10 @@ static void slot_close(int *fd)
 	*fd = -1;
 }
 
-int job_open(struct worker *worker, struct job *job)
+int job_open(struct file_job *job)
 {
 	struct stat status;
-	int *fd = &worker->files[job->slot];
+	int *fd = slot_of(job);
 
 	slot_close(fd);
 	*fd = open(job->path, job->flags | O_CLOEXEC, 0600);
@@ -92,23 +61,23 @@ int job_open(struct worker *worker, struct job *job)
 	return 0;
 }
 
-int job_close(struct worker *worker, struct job *job)
+int job_close(struct file_job *job)
 {
-	int *fd = &worker->files[job->slot];
+	int *fd = slot_of(job);
 
 	/* All that counts has been synchronized: this tells nothing more. */
 	slot_close(fd);
 	return 0;
 }
 
-int job_lock(struct worker *worker, struct job *job)
+int job_lock(struct file_job *job)
 {
-	if (flock(worker->files[job->slot], LOCK_EX | LOCK_NB) != 0)
+	if (flock(*slot_of(job), LOCK_EX | LOCK_NB) != 0)
 		return failed(job, "flock");
 	return 0;
 }
 
-int job_read(struct worker *worker, struct job *job)
+int job_read(struct file_job *job)
 {
 	size_t wanted = job->length;
 	ssize_t got = 1;
@@ -118,7 +87,7 @@ int job_read(struct worker *worker, struct job *job)
 	if (job->bytes == NULL)
 		return failed(job, "malloc");
 	while (job->length < wanted && got != 0) {
-		got = pread(worker->files[job->slot], job->bytes + job->length,
+		got = pread(*slot_of(job), job->bytes + job->length,
 			    wanted - job->length,
 			    job->offset + (off_t)job->length);
 		if (got < 0 && errno != EINTR)
@@ -129,17 +98,17 @@ int job_read(struct worker *worker, struct job *job)
 	return 0;
 }
 
-int job_sync(struct worker *worker, struct job *job)
+int job_sync(struct file_job *job)
 {
 	int err;
 
 	do
-		err = fdatasync(worker->files[job->slot]);
+		err = fdatasync(*slot_of(job));
 	while (err != 0 && errno == EINTR);
 	return err != 0 ? failed(job, "fdatasync") : 0;
 }
 
-static int write_all(int fd, struct job *job)
+static int write_all(int fd, struct file_job *job)
 {
 	size_t done = 0;
 
@@ -157,16 +126,16 @@ static int write_all(int fd, struct job *job)
 	return 0;
 }
 
-int job_write(struct worker *worker, struct job *job)
+int job_write(struct file_job *job)
 {
-	int err = write_all(worker->files[job->slot], job);
+	int err = write_all(*slot_of(job), job);
 
-	return err == 0 && job->sync ? job_sync(worker, job) : err;
+	return err == 0 && job->sync ? job_sync(job) : err;
 }
 
-int job_truncate(struct worker *worker, struct job *job)
+int job_truncate(struct file_job *job)
 {
-	int fd = worker->files[job->slot];
+	int fd = *slot_of(job);
 
 	if (ftruncate(fd, job->offset) != 0)
 		return failed(job, "ftruncate");
@@ -175,7 +144,7 @@ int job_truncate(struct worker *worker, struct job *job)
 }
 
 /* A name is on the disk once its folder is. */
-static int sync_folder(struct job *job, const char *path)
+static int sync_folder(struct file_job *job, const char *path)
 {
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	int err = 0;
@@ -188,139 +157,71 @@ static int sync_folder(struct job *job, const char *path)
 	return err;
 }
 
-int job_sync_folder(struct worker *worker, struct job *job)
+int job_sync_folder(struct file_job *job)
 {
-	(void)worker;
 	return sync_folder(job, job->path);
 }
 
-int job_mkdir(struct worker *worker, struct job *job)
+int job_mkdir(struct file_job *job)
 {
-	(void)worker;
 	return mkdir(job->path, 0700) != 0 ? failed(job, "mkdir") : 0;
 }
 
-int job_rename(struct worker *worker, struct job *job)
+int job_rename(struct file_job *job)
 {
-	(void)worker;
 	if (rename(job->path, job->other) != 0)
 		return failed(job, "rename");
 	return 0;
 }
 
-int job_remove(struct worker *worker, struct job *job)
+int job_remove(struct file_job *job)
 {
-	(void)worker;
 	return unlink(job->path) != 0 ? failed(job, "unlink") : 0;
 }
 
-static void work(struct worker *worker)
+static void run(struct errand *errand)
 {
-	struct job *job;
+	struct file_job *job = (struct file_job *)errand;
 
-	pthread_mutex_lock(&worker->lock);
-	while (worker->jobs.first != NULL || !worker->ended) {
-		job = list_take(&worker->jobs);
-		if (job == NULL) {
-			pthread_cond_wait(&worker->given, &worker->lock);
-			continue;
-		}
-		pthread_mutex_unlock(&worker->lock);
-		job->error = job->run(worker, job);
-		pthread_mutex_lock(&worker->lock);
-		list_add(&worker->over, job);
-		/* An eventfd takes every one but the last. */
-		if (eventfd_write(worker->event_fd, 1) != 0)
-			abort();
-	}
-	pthread_mutex_unlock(&worker->lock);
+	job->error = job->run(job);
 }
 
-static void worker_free(struct worker *worker)
+/* With all that nobody has taken. */
+static void files_free(struct crew *crew)
 {
+	struct files *files = (struct files *)crew;
+	struct errand *over;
+
 	for (int slot = 0; slot < FILE_SLOTS; slot++)
-		slot_close(&worker->files[slot]);
-	for (struct job *job; (job = list_take(&worker->over)) != NULL;)
-		job_free(job);
-	close(worker->event_fd);
-	pthread_cond_destroy(&worker->given);
-	pthread_mutex_destroy(&worker->lock);
-	free(worker);
+		slot_close(&files->slots[slot]);
+	while ((over = crew_take(crew)) != NULL)
+		job_free((struct file_job *)over);
+	crew_close(crew);
+	free(files);
 }
 
-static void *thread_main(void *worker)
+struct files *files_new(const char **call, int *error)
 {
-	work(worker);
-	worker_free(worker);
-	return NULL;
-}
-
-static struct worker *worker_alloc(void)
-{
-	struct worker *worker = calloc(1, sizeof *worker);
-
-	if (worker == NULL)
-		return NULL;
-	worker->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (worker->event_fd < 0) {
-		free(worker);
-		return NULL;
-	}
-	pthread_mutex_init(&worker->lock, NULL);
-	pthread_cond_init(&worker->given, NULL);
-	worker->jobs.end = &worker->jobs.first;
-	worker->over.end = &worker->over.first;
-	for (int slot = 0; slot < FILE_SLOTS; slot++)
-		worker->files[slot] = -1;
-	return worker;
-}
-
-struct worker *worker_new(const char **call, int *error)
-{
-	struct worker *worker = worker_alloc();
+	struct files *files = calloc(1, sizeof *files);
 
 	*call = "eventfd";
-	*error = errno;
-	if (worker == NULL)
+	*error = files != NULL ? crew_open(&files->crew) : ENOMEM;
+	if (*error != 0) {
+		free(files);
 		return NULL;
+	}
+	for (int slot = 0; slot < FILE_SLOTS; slot++)
+		files->slots[slot] = -1;
 	*call = "pthread_create";
-	*error = thread_start(thread_main, worker);
+	*error = crew_serve(&files->crew, files_free);
 	if (*error == 0)
-		return worker;
-	worker_free(worker);
+		return files;
+	files_free(&files->crew);
 	return NULL;
 }
 
-void worker_end(struct worker *worker)
+void files_give(struct files *files, struct file_job *job)
 {
-	pthread_mutex_lock(&worker->lock);
-	worker->ended = true;
-	pthread_cond_signal(&worker->given);
-	pthread_mutex_unlock(&worker->lock);
-}
-
-void worker_give(struct worker *worker, struct job *job)
-{
-	pthread_mutex_lock(&worker->lock);
-	list_add(&worker->jobs, job);
-	pthread_cond_signal(&worker->given);
-	pthread_mutex_unlock(&worker->lock);
-}
-
-struct job *worker_take(struct worker *worker)
-{
-	struct job *job;
-	eventfd_t count;
-
-	pthread_mutex_lock(&worker->lock);
-	job = list_take(&worker->over);
-	if (job == NULL && eventfd_read(worker->event_fd, &count) != 0)
-		errno = 0; /* nothing has ended since the last time */
-	pthread_mutex_unlock(&worker->lock);
-	return job;
-}
-
-int worker_fd(const struct worker *worker)
-{
-	return worker->event_fd;
+	job->errand.run = run;
+	crew_give(&files->crew, &job->errand);
 }

@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+#include "common/thread.h"
+
 /*
  * Work on files by a thread of its own: jobs, done one after the other in the
  * order they were given. The files belong to the thread, which knows them by a
@@ -12,12 +14,15 @@
  */
 enum { FILE_SLOTS = 4 };
 
-struct worker;
+struct files {
+	struct crew crew;
+	int slots[FILE_SLOTS]; /* of the thread alone */
+};
 
-struct job {
-	struct job *next;
+struct file_job {
+	struct errand errand;
 	const void *kind; /* the giver's own */
-	int (*run)(struct worker *worker, struct job *job);
+	int (*run)(struct file_job *job);
 	int slot;
 	int flags;
 	bool sync;
@@ -33,38 +38,29 @@ struct job {
 };
 
 /* Frees the job and all it points to; harmless for NULL. */
-void job_free(struct job *job);
+void job_free(struct file_job *job);
 
 /* What a job may do: each returns 0, or what errno says. */
-int job_open(struct worker *worker, struct job *job);
-int job_close(struct worker *worker, struct job *job);
-int job_lock(struct worker *worker, struct job *job);
-int job_read(struct worker *worker, struct job *job);
-int job_write(struct worker *worker, struct job *job);
-int job_sync(struct worker *worker, struct job *job);
-int job_truncate(struct worker *worker, struct job *job);
-int job_sync_folder(struct worker *worker, struct job *job);
-int job_mkdir(struct worker *worker, struct job *job);
-int job_rename(struct worker *worker, struct job *job);
-int job_remove(struct worker *worker, struct job *job);
+int job_open(struct file_job *job);
+int job_close(struct file_job *job);
+int job_lock(struct file_job *job);
+int job_read(struct file_job *job);
+int job_write(struct file_job *job);
+int job_sync(struct file_job *job);
+int job_truncate(struct file_job *job);
+int job_sync_folder(struct file_job *job);
+int job_mkdir(struct file_job *job);
+int job_rename(struct file_job *job);
+int job_remove(struct file_job *job);
 
 /*
- * A worker with its thread, or NULL.
+ * Files with their thread, or NULL.
  *
  * Errors: *error is what errno says of the call *call.
  */
-struct worker *worker_new(const char **call, int *error);
+struct files *files_new(const char **call, int *error);
 
-/* The thread does what it was given, then frees the worker. */
-void worker_end(struct worker *worker);
-
-/* The job is the worker's from now on. */
-void worker_give(struct worker *worker, struct job *job);
-
-/* The next job that is over, which is the caller's; NULL if there is none. */
-struct job *worker_take(struct worker *worker);
-
-/* The descriptor that is readable once a job is over. */
-int worker_fd(const struct worker *worker);
+/* The job is the thread's from now on. */
+void files_give(struct files *files, struct file_job *job);
 
 #endif

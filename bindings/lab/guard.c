@@ -27,11 +27,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "common/args.h"
-#include "common/descriptor.h"
+#include "common/class.h"
 #include "common/fork.h"
 #include "common/forked.h"
 #include "common/status.h"
+#include "lab/sys.h"
 
 #define GUARD_NAME "corolua.guard"
 
@@ -210,8 +210,7 @@ int guard_tell_group(int fd, pid_t group)
 
 static struct guard *check_guard(lua_State *L, int arg)
 {
-	struct guard *guard =
-		(struct guard *)luaL_checkudata(L, arg, GUARD_NAME);
+	struct guard *guard = luaL_checkudata(L, arg, GUARD_NAME);
 
 	if (guard->fd < 0)
 		luaL_argerror(L, arg, "the guard is closed");
@@ -225,12 +224,10 @@ int opt_guard(lua_State *L, int arg)
 
 static int guard_note(lua_State *L, enum ward_kind kind, bool remove)
 {
-	struct guard *guard = check_guard(L, 1);
+	const struct guard *guard = check_guard(L, 1);
+	uint64_t id = (uint64_t)luaL_checkinteger(L, 2);
 
-	if (tell(guard->fd, kind, remove, (uint64_t)luaL_checkinteger(L, 2)))
-		return push_errno(L, "guard", errno);
-	lua_pushboolean(L, true);
-	return 1;
+	return push_done(L, "guard", tell(guard->fd, kind, remove, id));
 }
 
 /* guard:watch(inode): every process in that network dies with the program */
@@ -254,7 +251,7 @@ static int guard_forget(lua_State *L)
 /* guard:close(): it kills what it still knows, and ends */
 static int guard_close(lua_State *L)
 {
-	struct guard *guard = (struct guard *)luaL_checkudata(L, 1, GUARD_NAME);
+	struct guard *guard = luaL_checkudata(L, 1, GUARD_NAME);
 	int fd = guard->fd;
 
 	guard->fd = -1;
@@ -274,10 +271,9 @@ static int guard_close(lua_State *L)
 /* sys.guard() -> guard | nil, message, code */
 static int sys_guard(lua_State *L)
 {
-	struct guard *guard;
+	struct guard *guard = lua_newuserdatauv(L, sizeof *guard, 0);
 	int ends[2];
 
-	guard = (struct guard *)lua_newuserdatauv(L, sizeof *guard, 0);
 	*guard = (struct guard){.fd = -1, .forks = fork_depth()};
 	luaL_setmetatable(L, GUARD_NAME);
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0)
@@ -299,7 +295,7 @@ static int sys_sweep(lua_State *L)
 	struct wards *wards;
 
 	luaL_checktype(L, 1, LUA_TTABLE);
-	wards = (struct wards *)lua_newuserdatauv(L, sizeof *wards, 0);
+	wards = lua_newuserdatauv(L, sizeof *wards, 0);
 	wards->count = 0;
 	for (lua_Integer i = 1; lua_geti(L, 1, i) != LUA_TNIL; i++) {
 		struct ward ward = {.kind = WARD_NETWORK};
@@ -328,17 +324,7 @@ static const luaL_Reg guard_methods[] = {
 	{NULL, NULL},
 };
 
-static const luaL_Reg guard_metamethods[] = {
-	{"__close", guard_close},
-	{"__gc", guard_close},
-	{NULL, NULL},
-};
-
 void guard_register(lua_State *L)
 {
-	luaL_newmetatable(L, GUARD_NAME);
-	luaL_setfuncs(L, guard_metamethods, 0);
-	luaL_newlib(L, guard_methods);
-	lua_setfield(L, -2, "__index");
-	lua_pop(L, 1);
+	register_class(L, GUARD_NAME, guard_methods, guard_close, guard_close);
 }

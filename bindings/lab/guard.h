@@ -1,7 +1,6 @@
 #ifndef COROLUA_GUARD_H
 #define COROLUA_GUARD_H
 
-#include <lauxlib.h>
 #include <lua.h>
 #include <sys/types.h>
 
@@ -10,9 +9,6 @@
  * for the end of a socket whose other end the program holds, and kills what the
  * program started, however it ended.
  */
-
-/* Functions of corolua.sys about it; ends with NULL. */
-extern const luaL_Reg guard_functions[];
 
 /* The descriptor that a new process tells its group to, or -1 if arg is nil. */
 int opt_guard(lua_State *L, int arg);

@@ -2,7 +2,7 @@
  * Namespaces and mounts of the calling thread. Which of them a lab needs, and
  * what to do when one is refused, is decided in Lua.
  */
-#include "lab/namespace.h"
+#include "lab/sys.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -30,14 +30,6 @@ static const struct name mount_flags[] = {
 	{MS_PRIVATE, "private"}, {MS_REC, "recursive"}, {0, NULL},
 };
 
-static int push_outcome(lua_State *L, const char *call, int result)
-{
-	if (result != 0)
-		return push_errno(L, call, errno);
-	lua_pushboolean(L, true);
-	return 1;
-}
-
 /* sys.unshare(kind, …) -> true | nil, message, code */
 static int sys_unshare(lua_State *L)
 {
@@ -45,7 +37,7 @@ static int sys_unshare(lua_State *L)
 
 	for (int arg = 1; arg <= lua_gettop(L); arg++)
 		flags |= (int)check_name(L, arg, "namespace", kinds);
-	return push_outcome(L, "unshare", unshare(flags));
+	return push_done(L, "unshare", unshare(flags));
 }
 
 static int open_own(const char *kind)
@@ -70,7 +62,7 @@ static int sys_namespace(lua_State *L)
 /* sys.setns(descriptor) -> true | nil, message, code */
 static int sys_setns(lua_State *L)
 {
-	return push_outcome(L, "setns", setns(check_descriptor(L, 1), 0));
+	return push_done(L, "setns", setns(check_descriptor(L, 1), 0));
 }
 
 /* sys.root() -> descriptor of the own root folder | nil, message, code */
@@ -87,7 +79,7 @@ static int sys_chroot(lua_State *L)
 {
 	int fd = check_descriptor(L, 1);
 
-	return push_outcome(L, "chroot", fchdir(fd) != 0 ? -1 : chroot("."));
+	return push_done(L, "chroot", fchdir(fd) != 0 ? -1 : chroot("."));
 }
 
 /*
@@ -140,15 +132,14 @@ static int sys_mount(lua_State *L)
 	const char *data = luaL_optstring(L, 4, NULL);
 	unsigned long flags = flags_at(L, 5);
 
-	return push_outcome(L, "mount",
-			    mount(source, target, type, flags, data));
+	return push_done(L, "mount", mount(source, target, type, flags, data));
 }
 
 /* sys.unmount(target) -> true | nil, message, code: also while it is in use */
 static int sys_unmount(lua_State *L)
 {
-	return push_outcome(L, "umount",
-			    umount2(luaL_checkstring(L, 1), MNT_DETACH));
+	return push_done(L, "umount",
+			 umount2(luaL_checkstring(L, 1), MNT_DETACH));
 }
 
 const luaL_Reg namespace_functions[] = {

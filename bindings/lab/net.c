@@ -12,8 +12,8 @@
 #include <stdbool.h>
 #include <sys/socket.h>
 
+#include "common/class.h"
 #include "common/module.h"
-#include "common/status.h"
 
 #define NET_NAME "corolua.net"
 
@@ -32,7 +32,7 @@ static int push_netlink(lua_State *L, const char *what, int err)
 	return 3;
 }
 
-static int push_done(lua_State *L, const char *what, int err)
+static int push_outcome(lua_State *L, const char *what, int err)
 {
 	if (err < 0)
 		return push_netlink(L, what, err);
@@ -42,7 +42,7 @@ static int push_done(lua_State *L, const char *what, int err)
 
 static struct nl_sock *check_net(lua_State *L)
 {
-	struct net *net = (struct net *)luaL_checkudata(L, 1, NET_NAME);
+	struct net *net = luaL_checkudata(L, 1, NET_NAME);
 
 	if (net->sock == NULL)
 		luaL_argerror(L, 1, "the connection is closed");
@@ -106,7 +106,7 @@ static int net_veth(lua_State *L)
 		rtnl_link_put(link);
 	}
 	nl_addr_put(mac);
-	return push_done(L, "veth", err);
+	return push_outcome(L, "veth", err);
 }
 
 /* net:bridge(name) -> true | nil, message, code */
@@ -125,7 +125,7 @@ static int net_bridge(lua_State *L)
 					    NLM_F_CREATE | NLM_F_EXCL);
 		rtnl_link_put(link);
 	}
-	return push_done(L, "bridge", err);
+	return push_outcome(L, "bridge", err);
 }
 
 /* Asks the kernel for a link. */
@@ -152,7 +152,7 @@ static int change_flags(lua_State *L, const char *what, bool up)
 	}
 	rtnl_link_put(link);
 	rtnl_link_put(change);
-	return push_done(L, what, err);
+	return push_outcome(L, what, err);
 }
 
 /* net:up(name) -> true | nil, message, code */
@@ -183,7 +183,7 @@ static int net_enslave(lua_State *L)
 		err = rtnl_link_enslave(sock, master, link);
 	rtnl_link_put(link);
 	rtnl_link_put(master);
-	return push_done(L, "enslave", err);
+	return push_outcome(L, "enslave", err);
 }
 
 static int add_address(struct nl_sock *sock, int index, struct nl_addr *local)
@@ -214,7 +214,7 @@ static int net_address(lua_State *L)
 		err = add_address(sock, rtnl_link_get_ifindex(link), local);
 	nl_addr_put(local);
 	rtnl_link_put(link);
-	return push_done(L, "address", err);
+	return push_outcome(L, "address", err);
 }
 
 static int add_neighbour(struct nl_sock *sock, int index, struct nl_addr *to,
@@ -275,13 +275,13 @@ static int net_neighbours(lua_State *L)
 		err = add_pair(L, sock, index);
 		lua_pop(L, 1);
 	}
-	return push_done(L, "neighbours", err);
+	return push_outcome(L, "neighbours", err);
 }
 
 /* net:close() */
 static int net_close(lua_State *L)
 {
-	struct net *net = (struct net *)luaL_checkudata(L, 1, NET_NAME);
+	struct net *net = luaL_checkudata(L, 1, NET_NAME);
 	struct nl_sock *sock = net->sock;
 
 	net->sock = NULL;
@@ -292,7 +292,7 @@ static int net_close(lua_State *L)
 /* net.open() -> connection | nil, message, code */
 static int net_open(lua_State *L)
 {
-	struct net *net = (struct net *)lua_newuserdatauv(L, sizeof *net, 0);
+	struct net *net = lua_newuserdatauv(L, sizeof *net, 0);
 	int err;
 
 	net->sock = NULL;
@@ -316,12 +316,6 @@ static const luaL_Reg net_methods[] = {
 	{NULL, NULL},
 };
 
-static const luaL_Reg net_metamethods[] = {
-	{"__close", net_close},
-	{"__gc", net_close},
-	{NULL, NULL},
-};
-
 static const luaL_Reg net_functions[] = {
 	{"open", net_open},
 	{NULL, NULL},
@@ -330,11 +324,7 @@ static const luaL_Reg net_functions[] = {
 MODULE(corolua_net)
 {
 	luaL_checkversion(L);
-	luaL_newmetatable(L, NET_NAME);
-	luaL_setfuncs(L, net_metamethods, 0);
-	luaL_newlib(L, net_methods);
-	lua_setfield(L, -2, "__index");
-	lua_pop(L, 1);
+	register_class(L, NET_NAME, net_methods, net_close, net_close);
 	luaL_newlib(L, net_functions);
 	return 1;
 }

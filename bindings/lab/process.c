@@ -3,7 +3,7 @@
  * memory is prepared before the fork; the child only makes system calls, and
  * reports the one that failed through a pipe that exec closes.
  */
-#include "lab/process.h"
+#include "lab/sys.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -90,16 +90,6 @@ static void take_stdio(const struct spawn_plan *plan)
 			give_up(plan, "dup2");
 }
 
-static void take_signals(void)
-{
-	sigset_t none;
-
-	for (int number = 1; number < NSIG; number++)
-		signal(number, SIG_DFL);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
 /* The death signal comes last, since a change of rights clears it; a parent
  * that died before is seen by the id of the new one. */
 static void tie_to_parent(const struct spawn_plan *plan)
@@ -119,7 +109,7 @@ static _Noreturn void child_run(const struct spawn_plan *plan)
 	if (plan->cwd != NULL && chdir(plan->cwd) != 0)
 		give_up(plan, "chdir");
 	take_stdio(plan);
-	take_signals();
+	fork_default_signals();
 	close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
 	tie_to_parent(plan);
 	execvpe(plan->argv[0], (char *const *)plan->argv,
@@ -184,10 +174,7 @@ static int kill_process(lua_State *L, int sign)
 
 	if (forks != fork_depth())
 		return push_errno(L, "kill", ECHILD);
-	if (kill(sign * pid, number) != 0)
-		return push_errno(L, "kill", errno);
-	lua_pushboolean(L, true);
-	return 1;
+	return push_done(L, "kill", kill(sign * pid, number));
 }
 
 /* sys.kill(pid, signal) -> true | nil, message, code */

@@ -8,6 +8,7 @@
 
 #include "common/args.h"
 #include "common/descriptor.h"
+#include "common/options.h"
 #include "lab/guard.h"
 
 static const struct name placements[] = {
@@ -19,10 +20,8 @@ static const struct name placements[] = {
 
 static const char **new_list(lua_State *L, size_t count)
 {
-	const char **list;
+	const char **list = lua_newuserdatauv(L, (count + 1) * sizeof *list, 0);
 
-	list = (const char **)lua_newuserdatauv(L, (count + 1) * sizeof *list,
-						0);
 	memset(list, 0, (count + 1) * sizeof *list);
 	return list;
 }
@@ -105,7 +104,8 @@ static enum placement placement_field(lua_State *L)
 static void plan_stdio(lua_State *L, struct spawn_plan *plan)
 {
 	static const char *const keys[] = {"stdin", "stdout", "stderr"};
-	bool inherit = check_flag(L, 2, "inherit");
+	const struct options options = {L, 2, 2};
+	bool inherit = option_flag(&options, "inherit");
 
 	for (int i = 0; i < 3; i++) {
 		plan->stdio[i] = descriptor_field(L, keys[i]);
@@ -121,11 +121,13 @@ void check_spawn_plan(lua_State *L, struct spawn_plan *plan)
 		"placement", "stderr", "stdin", "stdout", NULL,
 	};
 
+	const struct options options = {L, 2, 2};
+
 	luaL_checktype(L, 1, LUA_TTABLE);
 	luaL_checktype(L, 2, LUA_TTABLE);
 	luaL_argcheck(L, lua_rawlen(L, 1) > 0, 1, "no program given");
 	luaL_checkstack(L, LUA_MINSTACK, NULL);
-	check_keys(L, 2, "spawn option", keys);
+	check_keys(&options, "spawn option", keys);
 	plan->argv = push_list(L, 1, "the words of a command");
 	plan->envp = push_environment(L);
 	plan->binds = push_field_list(L, "binds");

@@ -6,19 +6,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <lauxlib.h>
-#include <stdbool.h>
 #include <unistd.h>
 
 #include "common/args.h"
 #include "common/descriptor.h"
+#include "common/fields.h"
+#include "common/handles.h"
 #include "common/module.h"
+#include "common/spelling.h"
 #include "common/status.h"
 #include "lab/guard.h"
-#include "lab/namespace.h"
-#include "lab/process.h"
-
-/* Where the thin modules list their handles, and whether each is open. */
-#define HANDLES_KEY "corosync.handles"
+#include "lab/sys.h"
 
 /* sys.pipe() -> reading end, writing end | nil, message, code */
 static int sys_pipe(lua_State *L)
@@ -54,28 +52,16 @@ static int sys_open(lua_State *L)
 static int sys_id(lua_State *L)
 {
 	lua_createtable(L, 0, 3);
-	lua_pushinteger(L, getpid());
-	lua_setfield(L, -2, "pid");
-	lua_pushinteger(L, (lua_Integer)geteuid());
-	lua_setfield(L, -2, "uid");
-	lua_pushinteger(L, (lua_Integer)getegid());
-	lua_setfield(L, -2, "gid");
+	set_integer(L, "pid", getpid());
+	set_integer(L, "uid", geteuid());
+	set_integer(L, "gid", getegid());
 	return 1;
 }
 
 /* sys.handles() -> how many corosync handles of this Lua state are open */
 static int sys_handles(lua_State *L)
 {
-	lua_Integer count = 0;
-
-	if (lua_getfield(L, LUA_REGISTRYINDEX, HANDLES_KEY) == LUA_TTABLE) {
-		lua_pushnil(L);
-		while (lua_next(L, -2)) {
-			count += lua_toboolean(L, -1);
-			lua_pop(L, 1);
-		}
-	}
-	lua_pushinteger(L, count);
+	lua_pushinteger(L, push_open_handles(L));
 	return 1;
 }
 
@@ -90,6 +76,7 @@ static void check_candidates(lua_State *L, const char **list, size_t count)
 		list[i] = lua_tostring(L, -1);
 		lua_pop(L, 1);
 	}
+	list[count] = NULL;
 }
 
 /* sys.nearest(word, candidates) -> the one that was meant, or nil */
@@ -101,10 +88,8 @@ static int sys_nearest(lua_State *L)
 
 	luaL_checktype(L, 2, LUA_TTABLE);
 	count = lua_rawlen(L, 2);
-	list = (const char **)lua_newuserdatauv(L, (count + 1) * sizeof *list,
-						0);
+	list = lua_newuserdatauv(L, (count + 1) * sizeof *list, 0);
 	check_candidates(L, list, count);
-	list[count] = NULL;
 	lua_pushstring(L, nearest(word, list));
 	return 1;
 }

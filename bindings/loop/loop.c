@@ -9,11 +9,14 @@
 #include <errno.h>
 #include <lauxlib.h>
 #include <qb/qbutil.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <string.h>
 #include <time.h>
 
 #include "common/args.h"
+#include "common/class.h"
+#include "common/clock.h"
 #include "common/forked.h"
 #include "common/module.h"
 #include "loop/watch.h"
@@ -88,12 +91,24 @@ static uint64_t check_seconds(lua_State *L, int arg)
 	       (seconds > 0);
 }
 
+static bool on_due(struct due *due)
+{
+	struct watch *watch =
+		(void *)((char *)due - offsetof(struct watch, due));
+
+	if (watch->loop->stopped || watch->loop->failed)
+		return false;
+	timers_remove(&watch->loop->timers, due);
+	loop_enter(watch, NULL, NULL);
+	return true;
+}
+
 /* loop.timer(seconds, fn()) -> watch */
 static int loop_timer(lua_State *L)
 {
 	uint64_t nanoseconds = check_seconds(L, 1);
 	struct watch *watch = push_watch(L, WATCH_TIMER, 2);
-	int err = timers_add(&watch->loop->timers, watch, nanoseconds);
+	int err = timers_add(&watch->loop->timers, &watch->due, nanoseconds);
 
 	if (err != 0)
 		return watch_refused(L, watch, "qb_loop_timer_add", err);
@@ -159,7 +174,7 @@ static int loop_stop(lua_State *L)
 /* loop.now() -> seconds of a clock that never goes back */
 static int loop_now(lua_State *L)
 {
-	lua_pushnumber(L, (double)timers_now() / 1e9);
+	lua_pushnumber(L, (double)clock_now() / 1e9);
 	return 1;
 }
 
@@ -212,10 +227,8 @@ static void push_loop(lua_State *L)
 	struct loop *loop = lua_newuserdatauv(L, sizeof *loop, 0);
 
 	*loop = (struct loop){.qb = NULL, .forks = fork_depth()};
-	luaL_newmetatable(L, LOOP_NAME);
-	lua_pushcfunction(L, loop_gc);
-	lua_setfield(L, -2, "__gc");
-	lua_setmetatable(L, -2);
+	register_class(L, LOOP_NAME, NULL, loop_gc, NULL);
+	luaL_setmetatable(L, LOOP_NAME);
 	lua_rawgeti(L, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
 	loop->main = lua_tothread(L, -1);
 	lua_pop(L, 1);
@@ -225,6 +238,7 @@ static void push_loop(lua_State *L)
 	if (loop->qb == NULL)
 		luaL_error(L, "qb_loop_create: out of memory");
 	loop->timers.qb = loop->qb;
+	loop->timers.fire = on_due;
 }
 
 static const luaL_Reg functions[] = {

@@ -2,62 +2,11 @@
 #include "loop/timers.h"
 
 #include <errno.h>
-#include <stdlib.h>
-#include <time.h>
 
-#include "loop/watch.h"
+#include "common/clock.h"
 
 /* Descriptors have their turn between so many timers that are due at once. */
 enum { TURN_MAX = 64 };
-
-enum { FIRST_ROOM = 64 };
-
-uint64_t timers_now(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
-}
-
-static bool is_before(const struct watch *a, const struct watch *b)
-{
-	if (a->timer.due != b->timer.due)
-		return a->timer.due < b->timer.due;
-	return a->timer.number < b->timer.number;
-}
-
-static void put(struct timers *timers, size_t index, struct watch *watch)
-{
-	timers->heap[index] = watch;
-	watch->timer.place = index + 1;
-}
-
-/* Finds the place of a watch from an index upwards, then downwards. */
-static void sift(struct timers *timers, size_t index, struct watch *watch)
-{
-	struct watch **heap = timers->heap;
-
-	for (; index > 0; index = (index - 1) / 2) {
-		struct watch *parent = heap[(index - 1) / 2];
-
-		if (is_before(parent, watch))
-			break;
-		put(timers, index, parent);
-	}
-	for (;;) {
-		size_t child = 2 * index + 1;
-
-		if (child + 1 < timers->count &&
-		    is_before(heap[child + 1], heap[child]))
-			child++;
-		if (child >= timers->count || is_before(watch, heap[child]))
-			break;
-		put(timers, index, heap[child]);
-		index = child;
-	}
-	put(timers, index, watch);
-}
 
 static void on_due(void *data);
 
@@ -71,8 +20,9 @@ static void disarm(struct timers *timers)
 /* libqb's timer is for the first of ours. */
 static int arm(struct timers *timers)
 {
-	uint64_t due = timers->count > 0 ? timers->heap[0]->timer.due : 0;
-	uint64_t time = timers_now();
+	const struct due *first = heap_first(&timers->heap);
+	uint64_t due = first != NULL ? first->time : 0;
+	uint64_t time = clock_now();
 	int err;
 
 	if (timers->firing || due == timers->armed_for)
@@ -90,16 +40,13 @@ static int arm(struct timers *timers)
 
 static void fire_due(struct timers *timers)
 {
-	uint64_t time = timers_now();
+	uint64_t time = clock_now();
 
-	for (int i = 0; i < TURN_MAX && timers->count > 0; i++) {
-		struct watch *watch = timers->heap[0];
+	for (int i = 0; i < TURN_MAX; i++) {
+		struct due *first = heap_first(&timers->heap);
 
-		if (watch->timer.due > time || watch->loop->stopped ||
-		    watch->loop->failed)
+		if (first == NULL || first->time > time || !timers->fire(first))
 			return;
-		timers_remove(timers, watch);
-		loop_enter(watch, NULL, NULL);
 	}
 }
 
@@ -121,52 +68,27 @@ int timers_begin(struct timers *timers)
 	return arm(timers);
 }
 
-static int grow(struct timers *timers)
+int timers_add(struct timers *timers, struct due *due, uint64_t nanoseconds)
 {
-	size_t room = timers->room == 0 ? FIRST_ROOM : 2 * timers->room;
-	void *heap;
+	int err;
 
-	if (timers->count < timers->room)
-		return 0;
-	heap = realloc(timers->heap, room * sizeof(struct watch *));
-	if (heap == NULL)
+	due->time = clock_now() + nanoseconds;
+	if (!heap_add(&timers->heap, due))
 		return ENOMEM;
-	timers->heap = heap;
-	timers->room = room;
-	return 0;
-}
-
-int timers_add(struct timers *timers, struct watch *watch, uint64_t nanoseconds)
-{
-	int err = grow(timers);
-
-	if (err != 0)
-		return err;
-	watch->timer.due = timers_now() + nanoseconds;
-	watch->timer.number = timers->added++;
-	sift(timers, timers->count++, watch);
 	err = arm(timers);
 	if (err != 0)
-		timers_remove(timers, watch);
+		timers_remove(timers, due);
 	return err;
 }
 
-void timers_remove(struct timers *timers, struct watch *watch)
+void timers_remove(struct timers *timers, struct due *due)
 {
-	size_t place = watch->timer.place;
-	struct watch *last;
-
-	if (place == 0)
-		return;
-	watch->timer.place = 0;
-	last = timers->heap[--timers->count];
-	if (last != watch)
-		sift(timers, place - 1, last);
+	heap_remove(&timers->heap, due);
 	arm(timers);
 }
 
 void timers_free(struct timers *timers)
 {
-	free(timers->heap);
+	heap_free(&timers->heap);
 	*timers = (struct timers){.qb = NULL};
 }

@@ -3,10 +3,9 @@
 
 #include <qb/qbloop.h>
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
-struct watch;
+#include "common/heap.h"
 
 /*
  * The timers of a loop: a heap by the time they are due, over one timer of
@@ -14,24 +13,14 @@ struct watch;
  */
 struct timers {
 	qb_loop_t *qb;
-	struct watch **heap;
-	size_t count;
-	size_t room;
-	uint64_t added; /* timers of one time fire in the order they came in */
+	struct heap heap;
+	/* Called with each that is due, which it removes; false, and it stays,
+	 * where no more may be fired now. */
+	bool (*fire)(struct due *due);
 	qb_loop_timer_handle armed;
 	uint64_t armed_for; /* 0 while libqb has no timer of ours */
 	bool firing;
 };
-
-/* What a watch has for it. */
-struct timer {
-	uint64_t due; /* nanoseconds of the clock that never goes back */
-	uint64_t number;
-	size_t place; /* in the heap; one more than the index, 0 is not in it */
-};
-
-/* Nanoseconds of the clock that never goes back. */
-uint64_t timers_now(void);
 
 /*
  * To be called before the loop runs; 0 or an errno. A timer of libqb that had
@@ -39,12 +28,11 @@ uint64_t timers_now(void);
  */
 int timers_begin(struct timers *timers);
 
-/* Has loop_enter called with the watch then, never early; 0 or an errno. */
-int timers_add(struct timers *timers, struct watch *watch,
-	       uint64_t nanoseconds);
+/* Fires after so long, never early; 0 or an errno. */
+int timers_add(struct timers *timers, struct due *due, uint64_t nanoseconds);
 
 /* Nothing if it is not in the heap. */
-void timers_remove(struct timers *timers, struct watch *watch);
+void timers_remove(struct timers *timers, struct due *due);
 
 void timers_free(struct timers *timers);
 

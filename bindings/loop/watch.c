@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "common/class.h"
 #include "common/forked.h"
 #include "common/status.h"
 
@@ -92,7 +93,7 @@ static void watch_remove(struct watch *watch)
 		qb_loop_poll_del(qb, watch->fd);
 		break;
 	case WATCH_TIMER:
-		timers_remove(&watch->loop->timers, watch);
+		timers_remove(&watch->loop->timers, &watch->due);
 		break;
 	case WATCH_POLLED_CHILD:
 		qb_loop_timer_del(qb, watch->tick);
@@ -241,12 +242,6 @@ static int watch_ref(lua_State *L)
 	return 1;
 }
 
-static int watch_gc(lua_State *L)
-{
-	watch_end(L, lua_touserdata(L, 1));
-	return 0;
-}
-
 static const luaL_Reg methods[] = {
 	{"cancel", watch_cancel},
 	{"unref", watch_unref},
@@ -256,10 +251,5 @@ static const luaL_Reg methods[] = {
 
 void watch_register(lua_State *L)
 {
-	luaL_newmetatable(L, WATCH_NAME);
-	lua_pushcfunction(L, watch_gc);
-	lua_setfield(L, -2, "__gc");
-	luaL_newlib(L, methods);
-	lua_setfield(L, -2, "__index");
-	lua_pop(L, 1);
+	register_class(L, WATCH_NAME, methods, watch_cancel, NULL);
 }

@@ -40,7 +40,7 @@ struct watch {
 	int fd;      /* what is watched; a child's pidfd is ours to close */
 	pid_t pid;   /* of a child that is polled */
 	union {
-		struct timer timer;
+		struct due due;            /* of a timer */
 		qb_loop_timer_handle tick; /* of a child that is polled */
 		qb_loop_signal_handle signal;
 	};

@@ -10,7 +10,9 @@
 #include <string.h>
 
 #include "common/args.h"
+#include "common/class.h"
 #include "common/module.h"
+#include "common/options.h"
 #include "packing/unpacker.h"
 #include "packing/wire.h"
 
@@ -38,7 +40,7 @@ struct split {
 
 static struct packer *check_packer(lua_State *L)
 {
-	return (struct packer *)luaL_checkudata(L, 1, TYPE);
+	return luaL_checkudata(L, 1, TYPE);
 }
 
 /* The longest message that fits a frame. */
@@ -50,19 +52,13 @@ static size_t packer_longest(const struct packer *packer)
 static const char *check_payload(lua_State *L, size_t most, size_t *length)
 {
 	if (lua_type(L, 2) != LUA_TSTRING)
-		luaL_argerror(L, 2,
-			      lua_pushfstring(L,
-					      "payload must be a string, "
-					      "got %s",
-					      luaL_typename(L, 2)));
+		raise_argument(L, 2, "payload must be a string, got %s",
+			       luaL_typename(L, 2));
 	lua_tolstring(L, 2, length);
 	if (*length > most)
-		luaL_argerror(L, 2,
-			      lua_pushfstring(L,
-					      "payload must have at most %I "
-					      "bytes, got %I",
-					      (LUAI_UACINT)most,
-					      (LUAI_UACINT)*length));
+		raise_argument(L, 2,
+			       "payload must have at most %I bytes, got %I",
+			       (LUAI_UACINT)most, (LUAI_UACINT)*length);
 	return lua_tostring(L, 2);
 }
 
@@ -75,7 +71,7 @@ static void packer_reserve(lua_State *L, struct packer *packer, size_t more)
 	while (packer->used + more > packer->room) {
 		size_t need = packer->used + more;
 		size_t room = packer->room * 2 > need ? packer->room * 2 : need;
-		char *bytes = (char *)lua_newuserdatauv(L, room, 0);
+		char *bytes = lua_newuserdatauv(L, room, 0);
 
 		if (packer->used + more > room) {
 			lua_pop(L, 1);
@@ -192,8 +188,7 @@ static int split_next(lua_State *L)
 {
 	size_t length;
 	const char *payload = lua_tolstring(L, lua_upvalueindex(1), &length);
-	struct split *split =
-		(struct split *)lua_touserdata(L, lua_upvalueindex(2));
+	struct split *split = lua_touserdata(L, lua_upvalueindex(2));
 	struct wire_frame frame = split->frame;
 	size_t piece = length - frame.offset;
 	luaL_Buffer buffer;
@@ -223,7 +218,7 @@ static int packer_split(lua_State *L)
 	luaL_argcheck(L, length > 0, 2, "payload must not be empty");
 	lua_settop(L, 4);
 	lua_pushvalue(L, 2);
-	split = (struct split *)lua_newuserdatauv(L, sizeof *split, 0);
+	split = lua_newuserdatauv(L, sizeof *split, 0);
 	lua_pushvalue(L, -1);
 	lua_insert(L, 5);
 	lua_pushcclosure(L, split_next, 2);
@@ -266,15 +261,16 @@ static const luaL_Reg methods[] = {
 
 static void packer_configure(lua_State *L, struct packer *packer)
 {
-	lua_Integer atomic = option_integer(L, 1, "max_atomic", LEAST_FRAME,
+	const struct options options = {L, 1, 1};
+	lua_Integer atomic = option_integer(&options, "max_atomic", LEAST_FRAME,
 					    WIRE_ATOMIC, WIRE_ATOMIC);
 	lua_Integer frame = atomic < MAX_FRAME ? atomic : MAX_FRAME;
 
 	packer->max_atomic = (size_t)atomic;
-	packer->max_frame = (size_t)option_integer(L, 1, "max_frame",
+	packer->max_frame = (size_t)option_integer(&options, "max_frame",
 						   LEAST_FRAME, atomic, frame);
 	packer->life =
-		(uint32_t)option_integer(L, 1, "life", 0, UINT32_MAX, -1);
+		(uint32_t)option_integer(&options, "life", 0, UINT32_MAX, -1);
 	packer->next = 1;
 	packer->used = WIRE_HEADER;
 }
@@ -289,12 +285,13 @@ static int packer_new(lua_State *L)
 {
 	static const char *const keys[] = {"life", "max_atomic", "max_frame",
 					   NULL};
+	const struct options options = {L, 1, 1};
 	struct packer *packer;
 
 	luaL_checktype(L, 1, LUA_TTABLE);
-	check_keys(L, 1, "option", keys);
+	check_keys(&options, "option", keys);
 	lua_settop(L, 1);
-	packer = (struct packer *)lua_newuserdatauv(L, sizeof *packer, 1);
+	packer = lua_newuserdatauv(L, sizeof *packer, 1);
 	memset(packer, 0, sizeof *packer);
 	packer_configure(L, packer);
 	luaL_setmetatable(L, TYPE);
@@ -310,9 +307,7 @@ static const luaL_Reg functions[] = {
 MODULE(corolua_packing)
 {
 	unpacker_register(L);
-	luaL_newmetatable(L, TYPE);
-	luaL_newlib(L, methods);
-	lua_setfield(L, -2, "__index");
+	register_class(L, TYPE, methods, NULL, NULL);
 	luaL_newlib(L, functions);
 	return 1;
 }

@@ -9,7 +9,8 @@
  */
 #include "packing/unpacker.h"
 
-#include "common/args.h"
+#include "common/class.h"
+#include "common/options.h"
 #include "corosync/ring.h"
 #include "packing/wire.h"
 
@@ -117,12 +118,12 @@ static struct sender *push_sender(lua_State *L)
 	lua_getiuservalue(L, 1, VALUE_SENDERS);
 	lua_pushvalue(L, 2);
 	if (lua_rawget(L, -2) == LUA_TUSERDATA) {
-		sender = (struct sender *)lua_touserdata(L, -1);
+		sender = lua_touserdata(L, -1);
 		lua_replace(L, -2);
 		return sender;
 	}
 	lua_pop(L, 1);
-	sender = (struct sender *)lua_newuserdatauv(L, sizeof *sender, 1);
+	sender = lua_newuserdatauv(L, sizeof *sender, 1);
 	memset(sender, 0, sizeof *sender);
 	lua_pushvalue(L, 2);
 	lua_pushvalue(L, -2);
@@ -166,7 +167,7 @@ static bool sender_reserve(lua_State *L, struct sender *sender,
 		room = sender->total;
 	if (room < need)
 		room = need;
-	bytes = (char *)lua_newuserdatauv(L, room, 0);
+	bytes = lua_newuserdatauv(L, room, 0);
 	if (!sender_expects(sender, frame)) {
 		lua_pop(L, 1);
 		return false;
@@ -300,7 +301,7 @@ static int continue_run(lua_State *L, struct unpacker *unpacker,
 
 static struct unpacker *check_unpacker(lua_State *L)
 {
-	return (struct unpacker *)luaL_checkudata(L, 1, TYPE);
+	return luaL_checkudata(L, 1, TYPE);
 }
 
 static struct unpacker *check_member(lua_State *L)
@@ -346,8 +347,7 @@ static int unpacker_park(lua_State *L)
 	lua_getiuservalue(L, 1, VALUE_SENDERS);
 	lua_pushvalue(L, 2);
 	if (lua_rawget(L, -2) == LUA_TUSERDATA)
-		sender_release(L, (struct sender *)lua_touserdata(L, -1),
-			       lua_gettop(L));
+		sender_release(L, lua_touserdata(L, -1), lua_gettop(L));
 	return 0;
 }
 
@@ -372,14 +372,15 @@ static const luaL_Reg methods[] = {
 int unpacker_new(lua_State *L)
 {
 	static const char *const keys[] = {"max_message", NULL};
+	const struct options options = {L, 1, 1};
 	struct unpacker *unpacker;
 
-	check_keys(L, 1, "option", keys);
+	check_keys(&options, "option", keys);
 	lua_settop(L, 1);
-	unpacker = (struct unpacker *)lua_newuserdatauv(L, sizeof *unpacker, 2);
+	unpacker = lua_newuserdatauv(L, sizeof *unpacker, 2);
 	memset(unpacker, 0, sizeof *unpacker);
 	unpacker->max_message = (uint32_t)option_integer(
-		L, 1, "max_message", 0, MOST_MESSAGE, MAX_MESSAGE);
+		&options, "max_message", 0, MOST_MESSAGE, MAX_MESSAGE);
 	lua_newtable(L);
 	lua_setiuservalue(L, -2, VALUE_SENDERS);
 	luaL_setmetatable(L, TYPE);
@@ -388,8 +389,5 @@ int unpacker_new(lua_State *L)
 
 void unpacker_register(lua_State *L)
 {
-	luaL_newmetatable(L, TYPE);
-	luaL_newlib(L, methods);
-	lua_setfield(L, -2, "__index");
-	lua_pop(L, 1);
+	register_class(L, TYPE, methods, NULL, NULL);
 }

@@ -10,27 +10,27 @@
 
 enum { HOLD_LEAST = 1000000, HOLD_MOST = 10000000 }; /* nanoseconds */
 
-static bool is_perfect(const struct switch_faults *faults)
+static bool is_perfect(const struct faults *faults)
 {
 	return !faults->block && faults->loss == 0 && faults->duplicate == 0 &&
 	       faults->reorder == 0 && faults->corrupt == 0 &&
 	       faults->delay == 0 && faults->jitter == 0 && !(faults->rate > 0);
 }
 
-struct cell *cells_new(struct switch_shared *shared, uint64_t seed)
+struct cell *cells_new(struct shared *shared, uint64_t seed)
 {
-	size_t count = switch_cells(shared);
+	size_t count = cell_count(shared);
 	struct cell *cells = calloc(count, sizeof *cells);
 
 	for (size_t i = 0; cells != NULL && i < count; i++) {
 		cells[i].perfect = true;
 		cells[i].seed = random_mix(seed) + i;
-		cells[i].counters = &shared->slot[i].counters;
+		cells[i].counters = shared->slot[i].counters;
 	}
 	return cells;
 }
 
-static void cell_revise(struct cell *cell, const struct switch_faults *faults)
+static void cell_revise(struct cell *cell, const struct faults *faults)
 {
 	cell->slow = faults->rate > 0 && !(faults->rate < cell->faults.rate) &&
 		     !(faults->rate > cell->faults.rate);
@@ -41,9 +41,9 @@ static void cell_revise(struct cell *cell, const struct switch_faults *faults)
 	random_seed(&cell->random, cell->seed, ++cell->epoch);
 }
 
-void cells_revise(struct cell *cells, struct switch_shared *shared)
+void cells_revise(struct cell *cells, struct shared *shared)
 {
-	size_t count = switch_cells(shared);
+	size_t count = cell_count(shared);
 
 	for (size_t i = 0; i < count; i++) {
 		cells[i].revised = shared->slot[i].changed;
@@ -67,13 +67,13 @@ static uint64_t leave_cable(struct cell *cell, size_t length, uint64_t now)
 
 static uint64_t draw_due(struct cell *cell, size_t length, uint64_t now)
 {
-	const struct switch_faults *faults = &cell->faults;
+	const struct faults *faults = &cell->faults;
 	uint64_t due = leave_cable(cell, length, now) + faults->delay;
 
 	if (faults->jitter != 0)
 		due += random_below(&cell->random, faults->jitter + 1);
 	if (random_chance(&cell->random, faults->reorder)) {
-		switch_count(&cell->counters->reordered, 1);
+		counter_add(&cell->counters[CELL_REORDERED], 1);
 		due += HOLD_LEAST +
 		       random_below(&cell->random, HOLD_MOST - HOLD_LEAST);
 	}
@@ -85,7 +85,7 @@ static void draw_damage(struct cell *cell, struct verdict *verdict)
 	verdict->corrupt = random_chance(&cell->random, cell->faults.corrupt);
 	if (!verdict->corrupt)
 		return;
-	switch_count(&cell->counters->corrupted, 1);
+	counter_add(&cell->counters[CELL_CORRUPTED], 1);
 	verdict->damage = random_below(&cell->random, UINT64_MAX);
 }
 
@@ -93,7 +93,7 @@ static unsigned int draw_copies(struct cell *cell)
 {
 	if (!random_chance(&cell->random, cell->faults.duplicate))
 		return 1;
-	switch_count(&cell->counters->duplicated, 1);
+	counter_add(&cell->counters[CELL_DUPLICATED], 1);
 	return 2;
 }
 
@@ -102,11 +102,11 @@ void cell_judge(struct cell *cell, size_t length, uint64_t now,
 {
 	*verdict = (struct verdict){0};
 	if (cell->faults.block) {
-		switch_count(&cell->counters->blocked, 1);
+		counter_add(&cell->counters[CELL_BLOCKED], 1);
 		return;
 	}
 	if (random_chance(&cell->random, cell->faults.loss)) {
-		switch_count(&cell->counters->lost, 1);
+		counter_add(&cell->counters[CELL_LOST], 1);
 		return;
 	}
 	draw_damage(cell, verdict);

@@ -6,7 +6,7 @@
 
 /* One direction between two nodes on one link, as the switch itself sees it. */
 struct cell {
-	struct switch_faults faults;
+	struct faults faults;
 	bool perfect; /* no fault at all */
 	bool revised; /* its faults changed with this request */
 	bool slow;    /* at the same limited rate as before */
@@ -14,8 +14,8 @@ struct cell {
 	uint64_t epoch; /* how many times its faults were set */
 	uint64_t free;  /* when the limited rate takes the next frame */
 	size_t queued;  /* bytes in the delay queue */
-	struct switch_random random;
-	struct switch_counters *counters;
+	struct random random;
+	_Atomic uint64_t *counters; /* of its slot */
 };
 
 /* What is to be done with one frame. */
@@ -27,10 +27,10 @@ struct verdict {
 };
 
 /* One cell for each slot of the shared memory, or NULL. */
-struct cell *cells_new(struct switch_shared *shared, uint64_t seed);
+struct cell *cells_new(struct shared *shared, uint64_t seed);
 
 /* Takes all staged faults. */
-void cells_revise(struct cell *cells, struct switch_shared *shared);
+void cells_revise(struct cell *cells, struct shared *shared);
 
 /* Decides on a frame of that many bytes, and counts what is decided. */
 void cell_judge(struct cell *cell, size_t length, uint64_t now,

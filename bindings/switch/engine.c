@@ -15,12 +15,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "common/clock.h"
+#include "common/fork.h"
 #include "switch/forward.h"
 
-enum { STANDARD = 3, SLACK = 1000, SECOND = 1000000000 };
+enum { STANDARD = 3, SLACK = 1000 };
 
 /* The start or the stop of one port, in a thread if there can be one. */
 struct task {
@@ -32,24 +33,6 @@ struct task {
 	pthread_t thread;
 };
 
-static uint64_t monotonic(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * SECOND + (uint64_t)now.tv_nsec;
-}
-
-static void reset_signals(void)
-{
-	sigset_t none;
-
-	for (int i = 1; i <= SIGRTMAX; i++)
-		signal(i, SIG_DFL);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
 static int compare_descriptors(const void *a, const void *b)
 {
 	return *(const int *)a - *(const int *)b;
@@ -57,9 +40,9 @@ static int compare_descriptors(const void *a, const void *b)
 
 /* Closes all descriptors but those of the plan; the standard ones lead nowhere.
  */
-static void close_others(const struct switch_plan *plan)
+static void close_others(const struct plan *plan)
 {
-	int kept[SWITCH_PORTS + 2] = {plan->control, plan->pcap};
+	int kept[PORTS_MAX + 2] = {plan->control, plan->pcap};
 	size_t count = plan->shared->ports + 2;
 	int next = 0;
 
@@ -80,9 +63,9 @@ static void close_others(const struct switch_plan *plan)
 }
 
 /* The signal of a parent that died before it was asked for never comes. */
-static void detach(const struct switch_plan *plan)
+static void detach(const struct plan *plan)
 {
-	reset_signals();
+	fork_default_signals();
 	setsid();
 	prctl(PR_SET_NAME, "corolua-switch");
 	prctl(PR_SET_TIMERSLACK, SLACK);
@@ -92,10 +75,10 @@ static void detach(const struct switch_plan *plan)
 	close_others(plan);
 }
 
-_Noreturn static void fail(struct switch_plan *plan, const char *what)
+_Noreturn static void fail(struct plan *plan, const char *what)
 {
 	plan->shared->error = errno;
-	snprintf(plan->shared->failure, SWITCH_FAILURE, "%s: %s", what,
+	snprintf(plan->shared->failure, FAILURE_MAX, "%s: %s", what,
 		 strerror(errno));
 	_exit(1);
 }
@@ -116,7 +99,7 @@ static void *run_task(void *argument)
 static struct port *for_all_ports(struct engine *engine, size_t bytes,
 				  int (*run)(struct port *port, size_t bytes))
 {
-	struct task tasks[SWITCH_PORTS];
+	struct task tasks[PORTS_MAX];
 	struct port *failed = NULL;
 
 	for (unsigned int i = 0; i < engine->count; i++) {
@@ -144,7 +127,7 @@ static struct port *for_all_ports(struct engine *engine, size_t bytes,
 	return failed;
 }
 
-static void start_ports(struct engine *engine, struct switch_plan *plan)
+static void start_ports(struct engine *engine, struct plan *plan)
 {
 	struct port *failed;
 
@@ -160,11 +143,11 @@ static void start_ports(struct engine *engine, struct switch_plan *plan)
 		fail(plan, failed->shared->name);
 	ports_count_drops(engine->ports, engine->count);
 	for (unsigned int i = 0; i < engine->count; i++)
-		engine->ports[i].overrun =
-			atomic_exchange(&plan->shared->port[i].overrun, 0);
+		engine->ports[i].overrun = atomic_exchange(
+			&plan->shared->port[i].counters[PORT_OVERRUN], 0);
 }
 
-static struct engine *engine_new(struct switch_plan *plan)
+static struct engine *engine_new(struct plan *plan)
 {
 	struct engine *engine = calloc(1, sizeof *engine);
 
@@ -194,14 +177,14 @@ _Noreturn static void finish(struct engine *engine)
  */
 static void serve(struct engine *engine, int control)
 {
-	struct switch_message message;
+	struct message message;
 	ssize_t n = recv(control, &message, sizeof message, MSG_DONTWAIT);
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n != sizeof message)
 		finish(engine);
-	if (message.kind == SWITCH_APPLY) {
+	if (message.kind == REQUEST_APPLY) {
 		cells_revise(engine->cells, engine->shared);
 		queue_revise(&engine->queue, engine->now);
 	} else {
@@ -215,13 +198,13 @@ static void serve(struct engine *engine, int control)
 /* Sleeps until something comes, at most until the next held frame is due. */
 static void wait_for_events(struct engine *engine, struct pollfd *pollfds)
 {
+	const struct due *first = heap_first(&engine->queue.heap);
 	struct timespec rest = {0};
 	struct timespec *timeout = NULL;
 
-	if (engine->queue.count > 0) {
-		uint64_t due = engine->queue.heap[0]->due;
-		uint64_t now = monotonic();
-		uint64_t left = due > now ? due - now : 0;
+	if (first != NULL) {
+		uint64_t now = clock_now();
+		uint64_t left = first->time > now ? first->time - now : 0;
 
 		rest.tv_sec = (time_t)(left / SECOND);
 		rest.tv_nsec = (long)(left % SECOND);
@@ -230,7 +213,7 @@ static void wait_for_events(struct engine *engine, struct pollfd *pollfds)
 	if (ppoll(pollfds, engine->count + 1, timeout, NULL) < 0)
 		for (unsigned int i = 0; i <= engine->count; i++)
 			pollfds[i].revents = 0;
-	engine->now = monotonic();
+	engine->now = clock_now();
 }
 
 static void run_round(struct engine *engine, const struct pollfd *pollfds)
@@ -256,7 +239,7 @@ static void take_all(const struct engine *engine, struct pollfd *pollfds)
 
 static void run(struct engine *engine, int control)
 {
-	struct pollfd pollfds[SWITCH_PORTS + 1];
+	struct pollfd pollfds[PORTS_MAX + 1];
 
 	for (unsigned int i = 0; i < engine->count; i++)
 		pollfds[i] = (struct pollfd){.fd = engine->ports[i].fd,
@@ -276,7 +259,7 @@ static void run(struct engine *engine, int control)
 	}
 }
 
-_Noreturn void switch_run(struct switch_plan *plan)
+_Noreturn void engine_run(struct plan *plan)
 {
 	detach(plan);
 	run(engine_new(plan), plan->control);

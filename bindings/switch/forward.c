@@ -64,16 +64,16 @@ static bool damage(struct held *held, const struct verdict *verdict)
 	    frame_corrupt(held->frame, held->length, verdict->damage,
 			  held->cell->faults.repair))
 		return true;
-	switch_count(&held->cell->counters->discarded, 1);
+	counter_add(&held->cell->counters[CELL_DISCARDED], 1);
 	return false;
 }
 
 static void hold(struct engine *engine, struct held *held, uint64_t due)
 {
-	held->due = due;
+	held->due.time = due;
 	if (queue_add(&engine->queue, held))
 		return;
-	switch_count(&held->cell->counters->overflow, 1);
+	counter_add(&held->cell->counters[CELL_OVERFLOW], 1);
 	free(held);
 }
 
@@ -107,7 +107,7 @@ static void send_judged(struct engine *engine, struct cell *cell,
 		if (held != NULL)
 			send_copy(engine, held, &verdict, verdict.due[i]);
 		else
-			switch_count(&cell->counters->overflow, 1);
+			counter_add(&cell->counters[CELL_OVERFLOW], 1);
 	}
 }
 
@@ -116,10 +116,10 @@ static void cross(struct engine *engine, unsigned int from, unsigned int to,
 {
 	const struct switch_port *source = engine->ports[from].shared;
 	const struct switch_port *target = engine->ports[to].shared;
-	struct cell *cell = &engine->cells[switch_index(
+	struct cell *cell = &engine->cells[slot_index(
 		engine->shared, source->link, source->node, target->node)];
 
-	switch_count(&cell->counters->offered, 1);
+	counter_add(&cell->counters[CELL_OFFERED], 1);
 	if (cell->perfect)
 		sender_add(&engine->senders[to], cell, frame, length, NULL);
 	else
@@ -151,7 +151,9 @@ static void forward_frame(struct engine *engine, unsigned int from,
 	else if (address->port != from)
 		cross(engine, from, address->port, frame, length);
 	else
-		switch_count(&engine->ports[from].shared->unwanted, 1);
+		counter_add(
+			&engine->ports[from].shared->counters[PORT_UNWANTED],
+			1);
 }
 
 /* The buffer is one for all, so the frames before and this one leave first. */
@@ -161,7 +163,9 @@ static void forward_long(struct engine *engine, unsigned int from)
 				       LONG_FRAME);
 
 	if (length == 0) {
-		switch_count(&engine->ports[from].shared->oversized, 1);
+		counter_add(
+			&engine->ports[from].shared->counters[PORT_OVERSIZED],
+			1);
 		return;
 	}
 	forward_frame(engine, from, engine->long_frame, length);
@@ -179,11 +183,11 @@ void forward_port(struct engine *engine, unsigned int from)
 
 		if (found == PORT_EMPTY)
 			return;
-		switch_count(&port->shared->received, 1);
+		counter_add(&port->shared->counters[PORT_RECEIVED], 1);
 		if (found == PORT_LONG)
 			forward_long(engine, from);
 		else if (found == PORT_CUT)
-			switch_count(&port->shared->oversized, 1);
+			counter_add(&port->shared->counters[PORT_OVERSIZED], 1);
 		else
 			forward_frame(engine, from, frame, length);
 	}

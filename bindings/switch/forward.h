@@ -17,13 +17,13 @@ struct address {
 
 /* Everything the switch process owns. */
 struct engine {
-	struct switch_shared *shared;
+	struct shared *shared;
 	struct cell *cells;
 	struct queue queue;
 	struct pcap pcap;
 	uint64_t now; /* on the monotonic clock, at the start of this round */
 	unsigned int count;
-	struct port ports[SWITCH_PORTS];
+	struct port ports[PORTS_MAX];
 	struct sender *senders; /* one for each port */
 	struct address addresses[ADDRESSES];
 	unsigned char long_frame[LONG_FRAME];

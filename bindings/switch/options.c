@@ -2,10 +2,10 @@
 #include "switch/options.h"
 
 #include <lauxlib.h>
-#include <stdarg.h>
 #include <string.h>
 
 #include "common/args.h"
+#include "common/options.h"
 
 #define NANOSECONDS 1e9
 
@@ -18,90 +18,35 @@ static const char *const fault_keys[] = {
 	"repair", "delay", "jitter",    "rate",    NULL,
 };
 
-/* A field that is an integer; otherwise's value where it is nil. */
-static unsigned int integer_field(lua_State *L, int arg, int index,
-				  const char *key, lua_Integer min,
-				  lua_Integer max, lua_Integer otherwise)
+static uint64_t chance(const struct options *options, const char *key)
 {
-	lua_Integer value = otherwise;
-	int exact = 1;
-
-	if (lua_getfield(L, index, key) != LUA_TNIL)
-		value = lua_tointegerx(L, -1, &exact);
-	if (!exact || value < min || value > max)
-		raise_argument(L, arg,
-			       "%s must be an integer of %I to %I, "
-			       "got %s",
-			       key, (LUAI_UACINT)min, (LUAI_UACINT)max,
-			       luaL_tolstring(L, -1, NULL));
-	lua_pop(L, 1);
-	return (unsigned int)value;
+	return (uint64_t)(option_number(options, key, 1) * (double)CERTAIN);
 }
 
-static double number_field(lua_State *L, int arg, int index, const char *key,
-			   double max)
+static uint64_t span(const struct options *options, const char *key)
 {
-	double value = 0;
-	bool fits = true;
-
-	if (lua_getfield(L, index, key) != LUA_TNIL) {
-		fits = lua_type(L, -1) == LUA_TNUMBER;
-		value = lua_tonumber(L, -1);
-	}
-	if (!fits || !(value >= 0 && value <= max))
-		raise_argument(L, arg, "%s must be a number of 0 to %f, got %s",
-			       key, max, luaL_tolstring(L, -1, NULL));
-	lua_pop(L, 1);
-	return value;
+	return (uint64_t)(option_number(options, key, LONGEST) * NANOSECONDS);
 }
 
-static bool flag_field(lua_State *L, int arg, int index, const char *key)
+void check_faults(lua_State *L, int arg, int index, struct faults *faults)
 {
-	bool flag;
+	const struct options options = {L, arg, lua_absindex(L, index)};
 
-	lua_getfield(L, index, key);
-	if (!lua_isnil(L, -1) && !lua_isboolean(L, -1))
-		raise_argument(L, arg, "%s must be a boolean, got %s", key,
-			       luaL_typename(L, -1));
-	flag = lua_toboolean(L, -1);
-	lua_pop(L, 1);
-	return flag;
-}
-
-static uint64_t chance_field(lua_State *L, int arg, int index, const char *key)
-{
-	double chance = number_field(L, arg, index, key, 1);
-
-	return (uint64_t)(chance * (double)SWITCH_CERTAIN);
-}
-
-static uint64_t time_field(lua_State *L, int arg, int index, const char *key)
-{
-	double seconds = number_field(L, arg, index, key, LONGEST);
-
-	return (uint64_t)(seconds * NANOSECONDS);
-}
-
-void check_faults(lua_State *L, int arg, int index,
-		  struct switch_faults *faults)
-{
-	index = lua_absindex(L, index);
-	*faults = (struct switch_faults){0};
-	if (lua_isnoneornil(L, index))
-		return;
-	check_fields(L, arg, index, "fault", fault_keys);
-	faults->block = flag_field(L, arg, index, "block");
-	faults->repair = flag_field(L, arg, index, "repair");
-	faults->loss = chance_field(L, arg, index, "loss");
-	faults->duplicate = chance_field(L, arg, index, "duplicate");
-	faults->reorder = chance_field(L, arg, index, "reorder");
-	faults->corrupt = chance_field(L, arg, index, "corrupt");
-	faults->delay = time_field(L, arg, index, "delay");
-	faults->jitter = time_field(L, arg, index, "jitter");
-	faults->rate = number_field(L, arg, index, "rate", 1e15);
+	check_keys(&options, "fault", fault_keys);
+	*faults = (struct faults){
+		.block = option_flag(&options, "block"),
+		.repair = option_flag(&options, "repair"),
+		.loss = chance(&options, "loss"),
+		.duplicate = chance(&options, "duplicate"),
+		.reorder = chance(&options, "reorder"),
+		.corrupt = chance(&options, "corrupt"),
+		.delay = span(&options, "delay"),
+		.jitter = span(&options, "jitter"),
+		.rate = option_number(&options, "rate", 1e15),
+	};
 	if (faults->rate > 0 && faults->rate < 1)
 		raise_argument(L, arg,
-			       "rate must be at least 1 bit per "
+			       "option 'rate' must be at least 1 bit per "
 			       "second, or 0 for no limit");
 }
 
@@ -123,25 +68,24 @@ static void check_interface(lua_State *L, int arg, struct switch_port *port)
 static void check_port(lua_State *L, int arg, unsigned int number,
 		       struct switch_port *port)
 {
-	int index = lua_gettop(L);
+	const struct options options = {L, arg, lua_gettop(L)};
 
 	*port = (struct switch_port){.node = number};
-	if (!lua_istable(L, index)) {
+	if (!lua_istable(L, -1)) {
 		check_interface(L, arg, port);
 		return;
 	}
-	check_fields(L, arg, index, "port option", port_keys);
-	port->node =
-		integer_field(L, arg, index, "node", 1, SWITCH_NODES, number);
-	port->link =
-		integer_field(L, arg, index, "link", 0, SWITCH_LINKS - 1, 0);
-	lua_getfield(L, index, "name");
+	check_keys(&options, "port option", port_keys);
+	port->node = (unsigned int)option_integer(&options, "node", 1,
+						  NODES_MAX, number);
+	port->link = (unsigned int)option_integer(&options, "link", 0,
+						  LINKS_MAX - 1, 0);
+	lua_getfield(L, -1, "name");
 	check_interface(L, arg, port);
 	lua_pop(L, 1);
 }
 
-static void check_distinct(lua_State *L, int arg,
-			   const struct switch_ports *ports,
+static void check_distinct(lua_State *L, int arg, const struct ports *ports,
 			   const struct switch_port *port)
 {
 	for (const struct switch_port *other = ports->port; other < port;
@@ -158,18 +102,18 @@ static void check_distinct(lua_State *L, int arg,
 	}
 }
 
-void check_ports(lua_State *L, int arg, struct switch_ports *ports)
+void check_ports(lua_State *L, int arg, struct ports *ports)
 {
 	lua_Integer count;
 
-	*ports = (struct switch_ports){0};
+	*ports = (struct ports){0};
 	if (lua_getfield(L, arg, "ports") != LUA_TTABLE)
 		raise_argument(L, arg, "option 'ports' must be a table, got %s",
 			       luaL_typename(L, -1));
 	count = luaL_len(L, -1);
-	if (count < 1 || count > SWITCH_PORTS)
+	if (count < 1 || count > PORTS_MAX)
 		raise_argument(L, arg, "a switch has 1 to %d ports, got %I",
-			       (int)SWITCH_PORTS, (LUAI_UACINT)count);
+			       (int)PORTS_MAX, (LUAI_UACINT)count);
 	for (lua_Integer i = 1; i <= count; i++) {
 		struct switch_port *port = &ports->port[ports->count++];
 

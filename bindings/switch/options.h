@@ -6,19 +6,18 @@
 #include "switch/shared.h"
 
 /* The ports option of start: who is behind which interface. */
-struct switch_ports {
+struct ports {
 	unsigned int count;
 	unsigned int nodes; /* the highest number */
 	unsigned int links; /* how many */
-	struct switch_port port[SWITCH_PORTS];
+	struct switch_port port[PORTS_MAX];
 };
 
 /* Reads the ports of the options table at arg; raises if they are wrong. */
-void check_ports(lua_State *L, int arg, struct switch_ports *ports);
+void check_ports(lua_State *L, int arg, struct ports *ports);
 
 /* Reads the faults in the table at that index, which may be nil. What is wrong
  * is raised as an error in argument arg. */
-void check_faults(lua_State *L, int arg, int index,
-		  struct switch_faults *faults);
+void check_faults(lua_State *L, int arg, int index, struct faults *faults);
 
 #endif

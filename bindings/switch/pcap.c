@@ -37,7 +37,7 @@ static void append(struct pcap *pcap, const void *bytes, size_t length)
 	pcap->used += length;
 }
 
-void pcap_start(struct pcap *pcap, int fd, struct switch_shared *shared)
+void pcap_start(struct pcap *pcap, int fd, struct shared *shared)
 {
 	struct file_header header = {
 		.magic = 0xa1b23c4d,
@@ -76,9 +76,9 @@ void pcap_flush(struct pcap *pcap)
 		return;
 	if (!pcap->broken)
 		pcap->broken = !pcap_write(pcap);
-	switch_count(pcap->broken ? &pcap->shared->uncaptured
-				  : &pcap->shared->captured,
-		     pcap->frames);
+	counter_add(pcap->broken ? &pcap->shared->uncaptured
+				 : &pcap->shared->captured,
+		    pcap->frames);
 	pcap->frames = 0;
 	pcap->used = 0;
 }

@@ -11,12 +11,12 @@ struct pcap {
 	int fd; /* -1 for no capture */
 	bool broken;
 	size_t used;
-	uint64_t frames;              /* in the buffer */
-	struct switch_shared *shared; /* counts there */
+	uint64_t frames;       /* in the buffer */
+	struct shared *shared; /* counts there */
 	unsigned char buffer[PCAP_BUFFER];
 };
 
-void pcap_start(struct pcap *pcap, int fd, struct switch_shared *shared);
+void pcap_start(struct pcap *pcap, int fd, struct shared *shared);
 
 /* Adds a frame that has just been forwarded. */
 void pcap_add(struct pcap *pcap, const unsigned char *frame, size_t length);

@@ -202,7 +202,8 @@ static void count_ring_drops(struct port *port)
 
 	if (getsockopt(port->fd, SOL_PACKET, PACKET_STATISTICS, &statistics,
 		       &size) == 0)
-		switch_count(&port->shared->dropped, statistics.tp_drops);
+		counter_add(&port->shared->counters[PORT_DROPPED],
+			    statistics.tp_drops);
 }
 
 /* What the far end's backlog refused is a dropped frame of our own end. */
@@ -211,7 +212,7 @@ static void note_overrun(struct port *ports, unsigned int count,
 {
 	for (unsigned int i = 0; i < count; i++)
 		if (strcmp(ports[i].shared->name, name) == 0)
-			atomic_store(&ports[i].shared->overrun,
+			atomic_store(&ports[i].shared->counters[PORT_OVERRUN],
 				     drops - ports[i].overrun);
 }
 

@@ -1,25 +1,21 @@
 #ifndef COROLUA_SWITCH_QUEUE_H
 #define COROLUA_SWITCH_QUEUE_H
 
+#include "common/heap.h"
 #include "switch/cell.h"
 
 /* A frame that the switch has copied, to change it or to send it later. */
 struct held {
-	uint64_t due;      /* on the monotonic clock, nanoseconds */
-	uint64_t sequence; /* keeps the order of those that are due together */
+	struct due due; /* on the monotonic clock */
 	struct cell *cell;
 	unsigned int to; /* port */
 	size_t length;
 	unsigned char frame[];
 };
 
-/* Held frames by due time, the first on top of a binary heap. */
 struct queue {
-	struct held **heap;
-	size_t count;
-	size_t room;
+	struct heap heap;
 	size_t bytes;
-	uint64_t sequence;
 };
 
 /* A copy of the frame, or NULL without memory. */

@@ -11,12 +11,12 @@
  * output is permuted. Small, fast, and with as many streams as there are odd
  * increments.
  */
-struct switch_random {
+struct random {
 	uint64_t state;
 	uint64_t increment; /* odd */
 };
 
-static inline uint32_t random_next(struct switch_random *random)
+static inline uint32_t random_next(struct random *random)
 {
 	uint64_t old = random->state;
 	uint32_t mixed = (uint32_t)((old >> 18 ^ old) >> 27);
@@ -36,7 +36,7 @@ static inline uint64_t random_mix(uint64_t value)
 	return value ^ value >> 31;
 }
 
-static inline void random_seed(struct switch_random *random, uint64_t seed,
+static inline void random_seed(struct random *random, uint64_t seed,
 			       uint64_t stream)
 {
 	uint64_t mixed = random_mix(random_mix(seed) ^ stream);
@@ -47,15 +47,13 @@ static inline void random_seed(struct switch_random *random, uint64_t seed,
 }
 
 /* Draws nothing where the case is impossible. */
-static inline bool random_chance(struct switch_random *random,
-				 uint64_t probability)
+static inline bool random_chance(struct random *random, uint64_t probability)
 {
 	return probability != 0 && random_next(random) < probability;
 }
 
 /* A number from 0 to below the bound, which may be large. */
-static inline uint64_t random_below(struct switch_random *random,
-				    uint64_t bound)
+static inline uint64_t random_below(struct random *random, uint64_t bound)
 {
 	uint64_t high = random_next(random);
 

@@ -1,55 +1,28 @@
 /* The counters of the shared memory as tables of Lua. */
 #include "switch/report.h"
 
-struct counter {
-	const char *name;
-	size_t offset;
+#include "common/fields.h"
+
+static const char *const cell_counters[CELL_COUNTERS] = {
+	"offered",    "forwarded", "blocked",   "lost",
+	"duplicated", "reordered", "corrupted", "discarded",
+	"delayed",    "overflow",  "refused",   "queued",
 };
 
-static const struct counter cell_counters[] = {
-	{"offered", offsetof(struct switch_counters, offered)},
-	{"forwarded", offsetof(struct switch_counters, forwarded)},
-	{"blocked", offsetof(struct switch_counters, blocked)},
-	{"lost", offsetof(struct switch_counters, lost)},
-	{"duplicated", offsetof(struct switch_counters, duplicated)},
-	{"reordered", offsetof(struct switch_counters, reordered)},
-	{"corrupted", offsetof(struct switch_counters, corrupted)},
-	{"discarded", offsetof(struct switch_counters, discarded)},
-	{"delayed", offsetof(struct switch_counters, delayed)},
-	{"overflow", offsetof(struct switch_counters, overflow)},
-	{"refused", offsetof(struct switch_counters, refused)},
-	{"queued", offsetof(struct switch_counters, queued)},
-	{NULL, 0},
+static const char *const port_counters[PORT_COUNTERS] = {
+	"received", "dropped", "oversized", "unwanted", "overrun",
 };
 
-static const struct counter port_counters[] = {
-	{"received", offsetof(struct switch_port, received)},
-	{"dropped", offsetof(struct switch_port, dropped)},
-	{"oversized", offsetof(struct switch_port, oversized)},
-	{"unwanted", offsetof(struct switch_port, unwanted)},
-	{"overrun", offsetof(struct switch_port, overrun)},
-	{NULL, 0},
-};
-
-static uint64_t counter_at(const void *base, size_t offset)
-{
-	return switch_read((_Atomic uint64_t *)((uintptr_t)base + offset));
-}
-
-static void push_port(lua_State *L, const struct switch_port *port)
+static void push_port(lua_State *L, struct switch_port *port)
 {
 	lua_newtable(L);
-	for (size_t i = 0; port_counters[i].name != NULL; i++) {
-		uint64_t value = counter_at(port, port_counters[i].offset);
-
-		lua_pushinteger(L, (lua_Integer)value);
-		lua_setfield(L, -2, port_counters[i].name);
-	}
-	lua_pushinteger(L, (lua_Integer)port->slots);
-	lua_setfield(L, -2, "slots");
+	for (size_t i = 0; i < PORT_COUNTERS; i++)
+		set_integer(L, port_counters[i],
+			    (lua_Integer)counter_read(&port->counters[i]));
+	set_integer(L, "slots", (lua_Integer)port->slots);
 }
 
-static void push_ports(lua_State *L, const struct switch_shared *shared)
+static void push_ports(lua_State *L, struct shared *shared)
 {
 	lua_newtable(L);
 	for (unsigned int i = 0; i < shared->ports; i++) {
@@ -58,27 +31,25 @@ static void push_ports(lua_State *L, const struct switch_shared *shared)
 	}
 }
 
-static void push_cell(lua_State *L, const struct switch_shared *shared,
+static void push_cell(lua_State *L, struct shared *shared,
 		      const struct links *links, unsigned int from,
 		      unsigned int to)
 {
 	lua_newtable(L);
-	for (size_t i = 0; cell_counters[i].name != NULL; i++) {
+	for (size_t i = 0; i < CELL_COUNTERS; i++) {
 		uint64_t sum = 0;
 
 		for (unsigned int link = links->first; link <= links->last;
-		     link++) {
-			size_t at = switch_index(shared, link, from, to);
-
-			sum += counter_at(&shared->slot[at].counters,
-					  cell_counters[i].offset);
-		}
-		lua_pushinteger(L, (lua_Integer)sum);
-		lua_setfield(L, -2, cell_counters[i].name);
+		     link++)
+			sum += counter_read(
+				&shared->slot[slot_index(shared, link, from,
+							 to)]
+					 .counters[i]);
+		set_integer(L, cell_counters[i], (lua_Integer)sum);
 	}
 }
 
-static void push_row(lua_State *L, const struct switch_shared *shared,
+static void push_row(lua_State *L, struct shared *shared,
 		     const struct links *links, unsigned int from)
 {
 	lua_newtable(L);
@@ -90,7 +61,7 @@ static void push_row(lua_State *L, const struct switch_shared *shared,
 	}
 }
 
-void push_counters(lua_State *L, struct switch_shared *shared,
+void push_counters(lua_State *L, struct shared *shared,
 		   const struct links *links)
 {
 	lua_newtable(L);
@@ -100,8 +71,8 @@ void push_counters(lua_State *L, struct switch_shared *shared,
 	}
 	push_ports(L, shared);
 	lua_setfield(L, -2, "ports");
-	lua_pushinteger(L, (lua_Integer)switch_read(&shared->captured));
-	lua_setfield(L, -2, "captured");
-	lua_pushinteger(L, (lua_Integer)switch_read(&shared->uncaptured));
-	lua_setfield(L, -2, "uncaptured");
+	set_integer(L, "captured",
+		    (lua_Integer)counter_read(&shared->captured));
+	set_integer(L, "uncaptured",
+		    (lua_Integer)counter_read(&shared->uncaptured));
 }

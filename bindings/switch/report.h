@@ -15,7 +15,7 @@ struct links {
  * The counters as a table: [from][to] has those of a pair, the sum over the
  * links; ports those of each port by its name.
  */
-void push_counters(lua_State *L, struct switch_shared *shared,
+void push_counters(lua_State *L, struct shared *shared,
 		   const struct links *links);
 
 #endif

@@ -38,7 +38,7 @@ void sender_add(struct sender *sender, struct cell *cell, unsigned char *frame,
 
 static void count_sent(struct sender *sender, unsigned int at)
 {
-	switch_count(&sender->cells[at]->counters->forwarded, 1);
+	counter_add(&sender->cells[at]->counters[CELL_FORWARDED], 1);
 	pcap_add(sender->pcap, sender->bytes[at].iov_base,
 		 sender->bytes[at].iov_len);
 }
@@ -81,7 +81,7 @@ static void send_all(struct sender *sender)
 			waited = false;
 		if (n > 0 || is_passing(sender, errno, &waited))
 			continue;
-		switch_count(&sender->cells[at++]->counters->refused, 1);
+		counter_add(&sender->cells[at++]->counters[CELL_REFUSED], 1);
 	}
 }
 

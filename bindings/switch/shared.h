@@ -14,17 +14,17 @@
  */
 
 enum {
-	SWITCH_NODES = 64,
-	SWITCH_LINKS = 8,
-	SWITCH_PORTS = 128,
-	SWITCH_FAILURE = 256,
+	NODES_MAX = 64,
+	LINKS_MAX = 8,
+	PORTS_MAX = 128,
+	FAILURE_MAX = 256,
 };
 
 /* A probability is the number of cases out of this many. */
-#define SWITCH_CERTAIN (UINT64_C(1) << 32)
+#define CERTAIN (UINT64_C(1) << 32)
 
 /* What happens to the frames of one cell; all zero is a perfect cable. */
-struct switch_faults {
+struct faults {
 	bool block;
 	bool repair; /* makes the checksum of corrupted frames right */
 	uint64_t loss;
@@ -37,29 +37,40 @@ struct switch_faults {
 };
 
 /*
- * Only the switch writes these. At any time offered + duplicated is the sum of
- * forwarded, blocked, lost, discarded, overflow, refused and queued.
+ * The counters of a cell, which only the switch writes. At any time offered +
+ * duplicated is the sum of forwarded, blocked, lost, discarded, overflow,
+ * refused and queued.
  */
-struct switch_counters {
-	_Atomic uint64_t offered;    /* frames that came for this cell */
-	_Atomic uint64_t forwarded;  /* handed to the destination's cable */
-	_Atomic uint64_t blocked;    /* by a cut, the delay queue included */
-	_Atomic uint64_t lost;       /* by the fault loss */
-	_Atomic uint64_t duplicated; /* additional copies */
-	_Atomic uint64_t reordered;  /* held back behind later frames */
-	_Atomic uint64_t corrupted;  /* by the fault corrupt */
-	_Atomic uint64_t discarded;  /* corrupted, without a UDP checksum */
-	_Atomic uint64_t delayed;    /* went through the delay queue */
-	_Atomic uint64_t overflow;   /* the delay queue was full */
-	_Atomic uint64_t refused;    /* the kernel did not take it */
-	_Atomic uint64_t queued;     /* in the delay queue now */
+enum cell_counter {
+	CELL_OFFERED,    /* frames that came for this cell */
+	CELL_FORWARDED,  /* handed to the destination's cable */
+	CELL_BLOCKED,    /* by a cut, the delay queue included */
+	CELL_LOST,       /* by the fault loss */
+	CELL_DUPLICATED, /* additional copies */
+	CELL_REORDERED,  /* held back behind later frames */
+	CELL_CORRUPTED,  /* by the fault corrupt */
+	CELL_DISCARDED,  /* corrupted, without a UDP checksum */
+	CELL_DELAYED,    /* went through the delay queue */
+	CELL_OVERFLOW,   /* the delay queue was full */
+	CELL_REFUSED,    /* the kernel did not take it */
+	CELL_QUEUED,     /* in the delay queue now */
+	CELL_COUNTERS,
+};
+
+enum port_counter {
+	PORT_RECEIVED,
+	PORT_DROPPED,   /* by the kernel, the ring being full */
+	PORT_OVERSIZED, /* longer than a slot, and not kept */
+	PORT_UNWANTED,  /* for the node they came from */
+	PORT_OVERRUN,   /* the far end's backlog was full */
+	PORT_COUNTERS,
 };
 
 /* One direction between two nodes on one link. */
-struct switch_slot {
-	struct switch_faults staged;
+struct slot {
+	struct faults staged;
 	bool changed; /* staged is to be taken with the next request */
-	struct switch_counters counters;
+	_Atomic uint64_t counters[CELL_COUNTERS];
 };
 
 struct switch_port {
@@ -68,55 +79,50 @@ struct switch_port {
 	unsigned int node;  /* from 1 */
 	unsigned int link;  /* from 0 */
 	unsigned int slots; /* of the receive ring, as allocated */
-	_Atomic uint64_t received;
-	_Atomic uint64_t dropped;   /* by the kernel, the ring being full */
-	_Atomic uint64_t oversized; /* longer than a slot, and not kept */
-	_Atomic uint64_t unwanted;  /* for the node they came from */
-	_Atomic uint64_t overrun;   /* the far end's backlog was full */
+	_Atomic uint64_t counters[PORT_COUNTERS];
 };
 
-struct switch_shared {
+struct shared {
 	unsigned int ports;
 	unsigned int nodes;
 	unsigned int links;
-	int error;                    /* errno of what ended the switch */
-	char failure[SWITCH_FAILURE]; /* and its sentence */
-	_Atomic uint64_t captured;    /* frames written to the pcap file */
-	_Atomic uint64_t uncaptured;  /* frames it had no room for */
-	struct switch_port port[SWITCH_PORTS];
-	struct switch_slot slot[];
+	int error;                   /* errno of what ended the switch */
+	char failure[FAILURE_MAX];   /* and its sentence */
+	_Atomic uint64_t captured;   /* frames written to the pcap file */
+	_Atomic uint64_t uncaptured; /* frames it had no room for */
+	struct switch_port port[PORTS_MAX];
+	struct slot slot[];
 };
 
-enum switch_request { SWITCH_SYNC = 1, SWITCH_APPLY };
+enum request { REQUEST_SYNC = 1, REQUEST_APPLY };
 
-struct switch_message {
+struct message {
 	uint32_t kind;
 	uint32_t sequence; /* a reply carries that of its request */
 };
 
-static inline size_t switch_cells(const struct switch_shared *shared)
+static inline size_t cell_count(const struct shared *shared)
 {
 	return (size_t)shared->links * shared->nodes * shared->nodes;
 }
 
 /* The slot of nodes from and to, which count from 1. */
-static inline size_t switch_index(const struct switch_shared *shared,
-				  unsigned int link, unsigned int from,
-				  unsigned int to)
+static inline size_t slot_index(const struct shared *shared, unsigned int link,
+				unsigned int from, unsigned int to)
 {
 	return ((size_t)link * shared->nodes + from - 1) * shared->nodes + to -
 	       1;
 }
 
 /* There is one writer, so that no locked addition is needed. */
-static inline void switch_count(_Atomic uint64_t *counter, uint64_t add)
+static inline void counter_add(_Atomic uint64_t *counter, uint64_t add)
 {
 	uint64_t value = atomic_load_explicit(counter, memory_order_relaxed);
 
 	atomic_store_explicit(counter, value + add, memory_order_relaxed);
 }
 
-static inline uint64_t switch_read(_Atomic uint64_t *counter)
+static inline uint64_t counter_read(_Atomic uint64_t *counter)
 {
 	return atomic_load_explicit(counter, memory_order_relaxed);
 }

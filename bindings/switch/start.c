@@ -24,7 +24,7 @@
 enum { REPLY_TIMEOUT = 5000, END_TIMEOUT = 1000 }; /* milliseconds */
 
 __attribute__((format(printf, 3, 4))) static bool
-fail(struct switch_failure *failure, int error, const char *format, ...)
+fail(struct failure *failure, int error, const char *format, ...)
 {
 	va_list list;
 
@@ -35,8 +35,8 @@ fail(struct switch_failure *failure, int error, const char *format, ...)
 	return false;
 }
 
-bool switch_prepare(struct switch_process *process, unsigned int nodes,
-		    unsigned int links, struct switch_failure *failure)
+bool process_prepare(struct process *process, unsigned int nodes,
+		     unsigned int links, struct failure *failure)
 {
 	size_t cells = (size_t)links * nodes * nodes;
 	size_t size =
@@ -54,8 +54,7 @@ bool switch_prepare(struct switch_process *process, unsigned int nodes,
 	return true;
 }
 
-static bool fail_socket(struct switch_failure *failure, const char *name,
-			int error)
+static bool fail_socket(struct failure *failure, const char *name, int error)
 {
 	if (error == ENODEV)
 		return fail(failure, error,
@@ -70,7 +69,7 @@ static bool fail_socket(struct switch_failure *failure, const char *name,
 		    name, strerror(error));
 }
 
-static bool open_ports(struct switch_plan *plan, struct switch_failure *failure)
+static bool open_ports(struct plan *plan, struct failure *failure)
 {
 	for (unsigned int i = 0; i < plan->shared->ports; i++) {
 		struct switch_port *port = &plan->shared->port[i];
@@ -82,8 +81,8 @@ static bool open_ports(struct switch_plan *plan, struct switch_failure *failure)
 	return true;
 }
 
-static bool open_pcap(struct switch_plan *plan, const char *path,
-		      struct switch_failure *failure)
+static bool open_pcap(struct plan *plan, const char *path,
+		      struct failure *failure)
 {
 	if (path == NULL)
 		return true;
@@ -95,9 +94,8 @@ static bool open_pcap(struct switch_plan *plan, const char *path,
 }
 
 /* The parent's end is the process's own at once, the other the child's. */
-static bool open_control(struct switch_process *process,
-			 struct switch_plan *plan,
-			 struct switch_failure *failure)
+static bool open_control(struct process *process, struct plan *plan,
+			 struct failure *failure)
 {
 	int ends[2];
 
@@ -109,19 +107,19 @@ static bool open_control(struct switch_process *process,
 	return true;
 }
 
-static bool fork_child(struct switch_process *process, struct switch_plan *plan,
-		       struct switch_failure *failure)
+static bool fork_child(struct process *process, struct plan *plan,
+		       struct failure *failure)
 {
 	plan->parent = getpid();
 	process->pid = fork_quiet();
 	if (process->pid == 0)
-		switch_run(plan);
+		engine_run(plan);
 	if (process->pid < 0)
 		return fail(failure, errno, "cannot fork: %s", strerror(errno));
 	return true;
 }
 
-static void close_plan(const struct switch_plan *plan)
+static void close_plan(const struct plan *plan)
 {
 	if (plan->control >= 0)
 		close(plan->control);
@@ -132,11 +130,10 @@ static void close_plan(const struct switch_plan *plan)
 			close(plan->sockets[i]);
 }
 
-bool switch_fork(struct switch_process *process, const char *pcap,
-		 size_t ring_bytes, uint64_t seed,
-		 struct switch_failure *failure)
+bool process_fork(struct process *process, const char *pcap, size_t ring_bytes,
+		  uint64_t seed, struct failure *failure)
 {
-	struct switch_plan plan = {
+	struct plan plan = {
 		.shared = process->shared,
 		.control = -1,
 		.pcap = -1,
@@ -145,7 +142,7 @@ bool switch_fork(struct switch_process *process, const char *pcap,
 	};
 	bool done;
 
-	for (unsigned int i = 0; i < SWITCH_PORTS; i++)
+	for (unsigned int i = 0; i < PORTS_MAX; i++)
 		plan.sockets[i] = -1;
 	done = open_ports(&plan, failure) && open_pcap(&plan, pcap, failure) &&
 	       open_control(process, &plan, failure) &&
@@ -154,7 +151,7 @@ bool switch_fork(struct switch_process *process, const char *pcap,
 	return done;
 }
 
-bool switch_alive(struct switch_process *process)
+bool process_alive(struct process *process)
 {
 	if (process->pid <= 0 || process->reaped)
 		return false;
@@ -164,7 +161,7 @@ bool switch_alive(struct switch_process *process)
 	return false;
 }
 
-static bool await_end(const struct switch_process *process, int timeout)
+static bool await_end(const struct process *process, int timeout)
 {
 	struct pollfd pollfd = {.fd = pidfd_open(process->pid, 0),
 				.events = POLLIN};
@@ -176,11 +173,10 @@ static bool await_end(const struct switch_process *process, int timeout)
 }
 
 /* The switch has closed its end, and so is ending if it has not ended yet. */
-static bool fail_ended(struct switch_process *process,
-		       struct switch_failure *failure)
+static bool fail_ended(struct process *process, struct failure *failure)
 {
 	await_end(process, END_TIMEOUT);
-	switch_alive(process);
+	process_alive(process);
 	if (process->shared->error != 0)
 		return fail(failure, process->shared->error,
 			    "the switch could not be set up: %s",
@@ -193,11 +189,10 @@ static bool fail_ended(struct switch_process *process,
 }
 
 /* A reply to an earlier request, which was given up, is passed over. */
-static bool await_reply(struct switch_process *process,
-			struct switch_failure *failure)
+static bool await_reply(struct process *process, struct failure *failure)
 {
 	struct pollfd pollfd = {.fd = process->control, .events = POLLIN};
-	struct switch_message reply;
+	struct message reply;
 	ssize_t n;
 
 	do {
@@ -215,10 +210,10 @@ static bool await_reply(struct switch_process *process,
 	return true;
 }
 
-bool switch_request(struct switch_process *process, enum switch_request kind,
-		    struct switch_failure *failure)
+bool process_request(struct process *process, enum request kind,
+		     struct failure *failure)
 {
-	struct switch_message request = {
+	struct message request = {
 		.kind = kind,
 		.sequence = ++process->sequence,
 	};
@@ -230,9 +225,9 @@ bool switch_request(struct switch_process *process, enum switch_request kind,
 }
 
 /* The closed control socket ends the switch, which first finishes its file. */
-static void end_process(struct switch_process *process)
+static void end_process(struct process *process)
 {
-	if (!switch_alive(process))
+	if (!process_alive(process))
 		return;
 	if (!await_end(process, END_TIMEOUT))
 		kill(process->pid, SIGKILL);
@@ -241,7 +236,7 @@ static void end_process(struct switch_process *process)
 	process->reaped = true;
 }
 
-void switch_close(struct switch_process *process)
+void process_close(struct process *process)
 {
 	if (process->control >= 0)
 		close(process->control);

@@ -1,13 +1,15 @@
 /*
  * corolua.switch: a process that forwards frames between the cables of a lab's
  * nodes, and does to them in each direction what a script says. This file is
- * the script's side; switch_engine.c is the process.
+ * the script's side; engine.c is the process.
  */
 #include <lauxlib.h>
 #include <string.h>
 
 #include "common/args.h"
+#include "common/class.h"
 #include "common/module.h"
+#include "common/options.h"
 #include "switch/options.h"
 #include "switch/report.h"
 #include "switch/start.h"
@@ -16,8 +18,7 @@
 
 enum { RING_LEAST = 64 * 1024, RING_DEFAULT = 64 * 1024 * 1024 };
 
-static int push_switch_failure(lua_State *L,
-			       const struct switch_failure *failure)
+static int push_switch_failure(lua_State *L, const struct failure *failure)
 {
 	lua_pushnil(L);
 	lua_pushstring(L, failure->text);
@@ -25,14 +26,14 @@ static int push_switch_failure(lua_State *L,
 	return 3;
 }
 
-static struct switch_process *check_any(lua_State *L)
+static struct process *check_any(lua_State *L)
 {
-	return (struct switch_process *)luaL_checkudata(L, 1, SWITCH_NAME);
+	return luaL_checkudata(L, 1, SWITCH_NAME);
 }
 
-static struct switch_process *check_switch(lua_State *L)
+static struct process *check_switch(lua_State *L)
 {
-	struct switch_process *process = check_any(L);
+	struct process *process = check_any(L);
 
 	if (process->control < 0)
 		luaL_error(L, "the switch is closed");
@@ -43,11 +44,10 @@ static struct switch_process *check_switch(lua_State *L)
  * Pushes a copy of the shared memory, for what pushes more, or reads tables of
  * the script: both may run what closes the switch.
  */
-static struct switch_shared *push_copy(lua_State *L)
+static struct shared *push_copy(lua_State *L)
 {
 	size_t size = check_switch(L)->size;
-	struct switch_shared *copy =
-		(struct switch_shared *)lua_newuserdatauv(L, size, 0);
+	struct shared *copy = lua_newuserdatauv(L, size, 0);
 
 	memcpy(copy, (const void *)check_switch(L)->shared, size);
 	return copy;
@@ -55,7 +55,7 @@ static struct switch_shared *push_copy(lua_State *L)
 
 /* The link at arg, or all of them. */
 static struct links check_links(lua_State *L, int arg,
-				const struct switch_shared *shared)
+				const struct shared *shared)
 {
 	struct links links = {0, shared->links - 1};
 
@@ -65,12 +65,12 @@ static struct links check_links(lua_State *L, int arg,
 	return links;
 }
 
-static void stage(struct switch_shared *shared, const struct links *links,
+static void stage(struct shared *shared, const struct links *links,
 		  unsigned int from, unsigned int to,
-		  const struct switch_faults *faults)
+		  const struct faults *faults)
 {
 	for (unsigned int link = links->first; link <= links->last; link++) {
-		size_t at = switch_index(shared, link, from, to);
+		size_t at = slot_index(shared, link, from, to);
 
 		shared->slot[at].staged = *faults;
 		shared->slot[at].changed = true;
@@ -78,27 +78,26 @@ static void stage(struct switch_shared *shared, const struct links *links,
 }
 
 /* A request that failed leaves nothing for the next one. */
-static void unstage_all(struct switch_shared *shared)
+static void unstage_all(struct shared *shared)
 {
-	for (size_t i = 0; i < switch_cells(shared); i++)
+	for (size_t i = 0; i < cell_count(shared); i++)
 		shared->slot[i].changed = false;
 }
 
-static void stage_all(struct switch_shared *shared,
-		      const struct switch_shared *draft)
+static void stage_all(struct shared *shared, const struct shared *draft)
 {
-	for (size_t i = 0; i < switch_cells(shared); i++) {
+	for (size_t i = 0; i < cell_count(shared); i++) {
 		shared->slot[i].staged = draft->slot[i].staged;
 		shared->slot[i].changed = draft->slot[i].changed;
 	}
 }
 
-static int push_request(lua_State *L, struct switch_process *process,
-			enum switch_request kind)
+static int push_request(lua_State *L, struct process *process,
+			enum request kind)
 {
-	struct switch_failure failure;
+	struct failure failure;
 
-	if (!switch_request(process, kind, &failure))
+	if (!process_request(process, kind, &failure))
 		return push_switch_failure(L, &failure);
 	lua_pushboolean(L, 1);
 	return 1;
@@ -107,18 +106,18 @@ static int push_request(lua_State *L, struct switch_process *process,
 /* switch:ready() -> true | nil, message, code */
 static int switch_ready(lua_State *L)
 {
-	return push_request(L, check_switch(L), SWITCH_SYNC);
+	return push_request(L, check_switch(L), REQUEST_SYNC);
 }
 
 /* switch:set(from, to, faults, link) -> true | nil, message, code */
 static int switch_set(lua_State *L)
 {
-	struct switch_process *process = check_switch(L);
-	struct switch_shared *shared = process->shared;
+	struct process *process = check_switch(L);
+	struct shared *shared = process->shared;
 	lua_Integer from = check_range(L, 2, "from", 1, shared->nodes);
 	lua_Integer to = check_range(L, 3, "to", 1, shared->nodes);
 	struct links links = check_links(L, 5, shared);
-	struct switch_faults faults;
+	struct faults faults;
 
 	luaL_argcheck(L, from != to, 3, "from and to are the same node");
 	check_faults(L, 4, 4, &faults);
@@ -126,7 +125,7 @@ static int switch_set(lua_State *L)
 	check_switch(L);
 	unstage_all(shared);
 	stage(shared, &links, (unsigned int)from, (unsigned int)to, &faults);
-	return push_request(L, process, SWITCH_APPLY);
+	return push_request(L, process, REQUEST_APPLY);
 }
 
 /* A node's number in a list's entry, which is on top of the stack. */
@@ -138,23 +137,20 @@ static unsigned int check_entry_node(lua_State *L, int at, unsigned int nodes)
 	lua_geti(L, -1, at);
 	node = lua_tointegerx(L, -1, &exact);
 	if (!exact || node < 1 || node > nodes)
-		luaL_argerror(L, 2,
-			      lua_pushfstring(L,
-					      "an entry is { from, to, faults, "
-					      "link } with nodes of "
-					      "1 to %d, got %s",
-					      (int)nodes,
-					      luaL_tolstring(L, -1, NULL)));
+		raise_argument(L, 2,
+			       "an entry is { from, to, faults, link } with "
+			       "nodes of 1 to %d, got %s",
+			       (int)nodes, luaL_tolstring(L, -1, NULL));
 	lua_pop(L, 1);
 	return (unsigned int)node;
 }
 
-static void stage_entry(lua_State *L, struct switch_shared *shared)
+static void stage_entry(lua_State *L, struct shared *shared)
 {
 	unsigned int from = check_entry_node(L, 1, shared->nodes);
 	unsigned int to = check_entry_node(L, 2, shared->nodes);
 	struct links links = {0, shared->links - 1};
-	struct switch_faults faults;
+	struct faults faults;
 	int exact = 1;
 
 	luaL_argcheck(L, from != to, 2, "an entry has one node twice");
@@ -173,8 +169,8 @@ static void stage_entry(lua_State *L, struct switch_shared *shared)
  *   -> true | nil, message, code */
 static int switch_apply(lua_State *L)
 {
-	struct switch_process *process = check_switch(L);
-	struct switch_shared *draft;
+	struct process *process = check_switch(L);
+	struct shared *draft;
 	lua_Integer count;
 
 	luaL_checktype(L, 2, LUA_TTABLE);
@@ -189,30 +185,30 @@ static int switch_apply(lua_State *L)
 	}
 	check_switch(L);
 	stage_all(process->shared, draft);
-	return push_request(L, process, SWITCH_APPLY);
+	return push_request(L, process, REQUEST_APPLY);
 }
 
 /* switch:clear() -> true | nil, message, code */
 static int switch_clear(lua_State *L)
 {
-	struct switch_process *process = check_switch(L);
-	struct switch_shared *shared = process->shared;
+	struct process *process = check_switch(L);
+	struct shared *shared = process->shared;
 
-	for (size_t i = 0; i < switch_cells(shared); i++) {
-		shared->slot[i].staged = (struct switch_faults){0};
+	for (size_t i = 0; i < cell_count(shared); i++) {
+		shared->slot[i].staged = (struct faults){0};
 		shared->slot[i].changed = true;
 	}
-	return push_request(L, process, SWITCH_APPLY);
+	return push_request(L, process, REQUEST_APPLY);
 }
 
 /* switch:counters(link) -> cells | nil, message, code */
 static int switch_counters(lua_State *L)
 {
-	struct switch_process *process = check_switch(L);
+	struct process *process = check_switch(L);
 	struct links links = check_links(L, 2, process->shared);
-	struct switch_failure failure;
+	struct failure failure;
 
-	if (!switch_request(process, SWITCH_SYNC, &failure))
+	if (!process_request(process, REQUEST_SYNC, &failure))
 		return push_switch_failure(L, &failure);
 	push_counters(L, push_copy(L), &links);
 	return 1;
@@ -235,46 +231,24 @@ static int switch_fd(lua_State *L)
 /* switch:alive() -> boolean */
 static int switch_is_alive(lua_State *L)
 {
-	lua_pushboolean(L, switch_alive(check_any(L)));
+	lua_pushboolean(L, process_alive(check_any(L)));
 	return 1;
 }
 
 /* switch:close(); also <close> and the collector */
 static int switch_end(lua_State *L)
 {
-	switch_close(check_any(L));
+	process_close(check_any(L));
 	return 0;
 }
 
-static struct switch_process *push_switch(lua_State *L)
+static struct process *push_switch(lua_State *L)
 {
-	struct switch_process *process =
-		(struct switch_process *)lua_newuserdatauv(L, sizeof *process,
-							   0);
+	struct process *process = lua_newuserdatauv(L, sizeof *process, 0);
 
-	*process = (struct switch_process){.control = -1};
+	*process = (struct process){.control = -1};
 	luaL_setmetatable(L, SWITCH_NAME);
 	return process;
-}
-
-static lua_Integer opt_integer(lua_State *L, const char *key, lua_Integer min,
-			       lua_Integer max, lua_Integer otherwise)
-{
-	lua_Integer value = otherwise;
-	int exact = 1;
-
-	if (lua_getfield(L, 1, key) != LUA_TNIL)
-		value = lua_tointegerx(L, -1, &exact);
-	if (!exact || value < min || value > max)
-		luaL_argerror(L, 1,
-			      lua_pushfstring(L,
-					      "option '%s' must be an integer "
-					      "of %I to %I, got %s",
-					      key, (LUAI_UACINT)min,
-					      (LUAI_UACINT)max,
-					      luaL_tolstring(L, -1, NULL)));
-	lua_pop(L, 1);
-	return value;
 }
 
 /* The string stays in the options table. */
@@ -297,28 +271,31 @@ static int switch_start(lua_State *L)
 {
 	static const char *const keys[] = {"ports", "seed", "pcap",
 					   "ring_bytes", NULL};
-	struct switch_failure failure;
-	struct switch_process *process;
-	struct switch_ports ports;
+	const struct options options = {L, 1, 1};
+	struct failure failure;
+	struct process *process;
+	struct ports ports;
 	lua_Integer seed;
 	lua_Integer bytes;
 	const char *path;
 
 	luaL_checktype(L, 1, LUA_TTABLE);
-	check_keys(L, 1, "option", keys);
+	check_keys(&options, "option", keys);
 	check_ports(L, 1, &ports);
-	seed = opt_integer(L, "seed", LUA_MININTEGER, LUA_MAXINTEGER, 0);
-	bytes = opt_integer(L, "ring_bytes", RING_LEAST, INT32_MAX,
-			    RING_DEFAULT);
+	seed = option_integer(&options, "seed", LUA_MININTEGER, LUA_MAXINTEGER,
+			      0);
+	bytes = option_integer(&options, "ring_bytes", RING_LEAST, INT32_MAX,
+			       RING_DEFAULT);
 	path = opt_path(L);
 	process = push_switch(L);
-	if (!switch_prepare(process, ports.nodes, ports.links, &failure))
+	if (!process_prepare(process, ports.nodes, ports.links, &failure))
 		return push_switch_failure(L, &failure);
 	process->shared->ports = ports.count;
 	memcpy(process->shared->port, ports.port, sizeof ports.port);
-	if (switch_fork(process, path, (size_t)bytes, (uint64_t)seed, &failure))
+	if (process_fork(process, path, (size_t)bytes, (uint64_t)seed,
+			 &failure))
 		return 1;
-	switch_close(process);
+	process_close(process);
 	return push_switch_failure(L, &failure);
 }
 
@@ -335,12 +312,6 @@ static const luaL_Reg methods[] = {
 	{NULL, NULL},
 };
 
-static const luaL_Reg metamethods[] = {
-	{"__gc", switch_end},
-	{"__close", switch_end},
-	{NULL, NULL},
-};
-
 static const luaL_Reg functions[] = {
 	{"start", switch_start},
 	{NULL, NULL},
@@ -348,11 +319,7 @@ static const luaL_Reg functions[] = {
 
 MODULE(corolua_switch)
 {
-	luaL_newmetatable(L, SWITCH_NAME);
-	luaL_setfuncs(L, metamethods, 0);
-	luaL_newlib(L, methods);
-	lua_setfield(L, -2, "__index");
-	lua_pop(L, 1);
+	register_class(L, SWITCH_NAME, methods, switch_end, switch_end);
 	luaL_newlib(L, functions);
 	return 1;
 }

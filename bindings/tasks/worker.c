@@ -1,26 +1,104 @@
 /*
  * corolua.worker: the calls of the libraries that wait for the daemon, each
  * made by a thread of its own, so that a daemon that is stopped holds up
- * nobody but its own caller. This file is what Lua sees of it; work.c has the
- * threads.
+ * nobody but its own caller. What was given up stays with its thread, which
+ * finalizes the connection whenever the daemon lets it.
  */
 #include <corosync/corotypes.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <lauxlib.h>
+#include <sched.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#include "common/args.h"
+#include "common/class.h"
 #include "common/descriptor.h"
 #include "common/module.h"
 #include "common/status.h"
+#include "common/thread.h"
 #include "corosync/blocking.h"
 #include "corosync/handle.h"
-#include "tasks/work.h"
 
 #define CALL_NAME "corolua.call"
 
 enum { VALUE_HANDLE = 1, VALUE_DONE };
+
+static struct crew crew = {.fd = -1};
+
+/* A call that a thread makes; no Lua. */
+struct work {
+	struct errand errand;
+	int network; /* the namespace to make the call in, or -1 */
+	int error;   /* of the system, before the call was made */
+	cs_error_t err;
+	struct job *job;
+};
+
+static void work_free(struct work *work)
+{
+	if (work->network >= 0)
+		close(work->network);
+	free(work->job);
+	free(work);
+}
+
+static void work_discard(struct errand *errand)
+{
+	struct work *work = (struct work *)errand;
+
+	if (work->job->connected)
+		work->job->library->finalize(work->job->id);
+	work_free(work);
+}
+
+static void work_run(struct errand *errand)
+{
+	struct work *work = (struct work *)errand;
+
+	if (work->network >= 0 && setns(work->network, CLONE_NEWNET) != 0)
+		work->error = errno;
+	else
+		work->err = work->job->blocking->run(work->job);
+}
+
+/* Finalizes the connection of a call that is over. Without a thread it stays
+ * until the program ends. */
+static void work_let_go(struct work *work)
+{
+	if (errand_discard(&work->errand) != 0)
+		work_free(work);
+}
+
+static void work_abandon(struct work *work)
+{
+	if (!errand_abandon(&work->errand))
+		work_let_go(work);
+}
+
+/* Work in no namespace, whose job is zeroed but for these; NULL without memory.
+ */
+static struct work *work_new(const struct library *library,
+			     const struct blocking *blocking)
+{
+	struct work *work = calloc(1, sizeof *work);
+	struct job *job = calloc(1, blocking->size);
+
+	if (work == NULL || job == NULL) {
+		free(work);
+		free(job);
+		return NULL;
+	}
+	*job = (struct job){.library = library, .blocking = blocking};
+	*work = (struct work){
+		.errand = {.run = work_run, .discard = work_discard},
+		.network = -1,
+		.err = CS_OK,
+		.job = job,
+	};
+	return work;
+}
 
 /* What Lua holds of it; work is NULL once it has been taken or given up. */
 struct call {
@@ -50,8 +128,7 @@ static int call_abandon(lua_State *L)
 	lua_getiuservalue(L, 1, VALUE_HANDLE);
 	handle_become(L, -1, HANDLE_CLOSED);
 	forget_call(L, work);
-	/* A fork may have left the lock in the hands of a thread. */
-	if (work_has_threads())
+	if (crew_is_here(&crew))
 		work_abandon(work);
 	return 0;
 }
@@ -76,7 +153,7 @@ static void check_initialize(lua_State *L, int arg, struct handle *handle,
 {
 	(void)L;
 	(void)arg;
-	((struct initialize_job *)job)->connection.flags = handle->flags;
+	((struct initialize_job *)job)->connection = handle_connection(handle);
 }
 
 static cs_error_t run_initialize(struct job *job)
@@ -168,7 +245,7 @@ static int call_start(lua_State *L, struct call *call, struct handle *handle)
 	lua_pushvalue(L, -1);
 	lua_rawsetp(L, LUA_REGISTRYINDEX, work);
 	handle_become(L, 1, HANDLE_LENT);
-	err = work_start(work);
+	err = errand_start(&work->errand, &crew);
 	call->started = err == 0;
 	if (call->started)
 		return 1;
@@ -204,7 +281,7 @@ static int worker_start(lua_State *L)
 	const struct blocking *blocking = check_blocking(L, 2, handle->library);
 	struct call *call;
 
-	if (!work_has_threads())
+	if (!crew_is_here(&crew))
 		return luaL_error(L, "the threads are of the process that "
 				     "forked");
 	check_state(L, handle, blocking);
@@ -230,7 +307,7 @@ static int call_gc(lua_State *L)
 
 	call->work = NULL;
 	/* A call that has started is anchored: then the whole state closes. */
-	if (work != NULL && call->started && work_has_threads())
+	if (work != NULL && call->started && crew_is_here(&crew))
 		work_abandon(work);
 	else if (work != NULL && !call->started)
 		work_free(work); /* its arguments were refused */
@@ -241,20 +318,18 @@ static int push_outcome(lua_State *L, struct handle *handle,
 			const struct work *work)
 {
 	const struct blocking *blocking = work->job->blocking;
-	const char *name = blocking->call;
 
-	if (blocking == &finalizing)
-		name = handle->library->finalize_name;
-	if (blocking == &initializing)
-		name = handle->library->initialize_name;
 	if (work->error != 0)
 		return push_errno(L, "setns", work->error);
-	if (work->err != CS_OK)
-		return push_failure(L, name, work->err);
-	if (blocking->push != NULL)
-		return blocking->push(L, handle, work->job);
-	lua_pushboolean(L, 1);
-	return 1;
+	if (work->err == CS_OK)
+		return push_job(L, handle, work->job);
+	if (blocking == &finalizing)
+		return push_verb_failure(L, handle->library, "finalize",
+					 work->err);
+	if (blocking == &initializing)
+		return push_failure(L, handle->library->initialize_name,
+				    work->err);
+	return push_failure(L, blocking->call, work->err);
 }
 
 /* A function of Lua, called protected: the work must be freed after it. */
@@ -313,7 +388,7 @@ static bool give_back(lua_State *L, struct work *work)
  */
 static int worker_take(lua_State *L)
 {
-	struct work *work = work_take();
+	struct work *work = (struct work *)crew_take(&crew);
 	struct call *call;
 	bool returned;
 
@@ -346,7 +421,7 @@ static int worker_is_open(lua_State *L)
 /* worker.fd() -> descriptor that is readable once a call is over */
 static int worker_fd(lua_State *L)
 {
-	lua_pushinteger(L, work_fd());
+	lua_pushinteger(L, crew_fd(&crew));
 	return 1;
 }
 
@@ -360,23 +435,13 @@ static const luaL_Reg functions[] = {
 	{"is_open", worker_is_open}, {NULL, NULL},
 };
 
-static void register_call(lua_State *L)
-{
-	luaL_newmetatable(L, CALL_NAME);
-	lua_pushcfunction(L, call_gc);
-	lua_setfield(L, -2, "__gc");
-	luaL_newlib(L, methods);
-	lua_setfield(L, -2, "__index");
-	lua_pop(L, 1);
-}
-
 MODULE(corolua_worker)
 {
-	int err = work_prepare();
+	int err = crew.fd < 0 ? crew_open(&crew) : 0;
 
 	if (err != 0)
 		return luaL_error(L, "eventfd: %s", strerror(err));
-	register_call(L);
+	register_class(L, CALL_NAME, methods, call_gc, NULL);
 	luaL_newlibtable(L, functions);
 	lua_pushliteral(L, "ERR_NO_MEMORY");
 	luaL_setfuncs(L, functions, 1);

@@ -1,5 +1,4 @@
 -- A daemon that hangs, and one that dies: what each call returns, and what others see.
-local corolua = require("corolua")
 local lab = require("corolua.lab")
 
 local cluster <close> = assert(lab.start({ nodes = 3 }))
@@ -18,7 +17,7 @@ local asker = assert(cluster[1]:run("examples/book/asker.lua"))
 assert(asker:next(5))
 
 local function members(count)
-  assert(corolua.wait(function() return #other.members == count end, 10))
+  assert(other:wait_members(count, 10))
   print("node 2 sees", count .. " members")
 end
 

@@ -6,12 +6,9 @@ local cluster <close> = assert(lab.start({ nodes = 3 }))
 
 -- A sum on each node, in a group that asks for quorum or that ignores it.
 local function open(quorum)
-  local sums, rooms = { 0, 0, 0 }, {}
-  for node = 1, 3 do
-    local room = cluster[node]:group("sum " .. quorum, { quorum = quorum })
+  local sums, rooms = { 0, 0, 0 }, assert(cluster:groups("sum " .. quorum, { quorum = quorum }))
+  for node, room in ipairs(rooms) do
     function room.on.message(payload) sums[node] = sums[node] + tonumber(payload) end
-    assert(room:join())
-    rooms[node] = room
   end
   return { name = quorum, sums = sums, rooms = rooms }
 end
@@ -19,15 +16,9 @@ end
 local groups = { open("ignore"), open("required") }
 
 local function members(...)
-  local counts = { ... }
-  assert(corolua.wait(function()
-    for _, group in ipairs(groups) do
-      for node, count in ipairs(counts) do
-        if #group.rooms[node].members ~= count then return false end
-      end
-    end
-    return true
-  end, 10))
+  for node, count in ipairs({ ... }) do
+    for _, group in ipairs(groups) do assert(group.rooms[node]:wait_members(count, 10)) end
+  end
 end
 
 -- A node adds to both sums; whoever is with it hears that.
@@ -53,7 +44,6 @@ local function show()
   end
 end
 
-members(3, 3, 3)
 print("whole")
 add(1, 1, { 1, 2, 3 })
 show()

@@ -1,11 +1,8 @@
 -- A process is killed right after it was told things: what is on the disk?
 local corolua = require("corolua")
 local lab = require("corolua.lab")
-local lfs = require("lfs")
 
-local folder = os.tmpname()
-os.remove(folder)
-assert(lfs.mkdir(folder))
+local folder = assert(corolua.exec("mktemp", { "-d" })).output:match("%S+")
 
 local cluster <close> = assert(lab.start({ nodes = 2 }))
 local room = cluster[1]:group("notes")
@@ -15,7 +12,7 @@ assert(room:join())
 local function start_keeper()
   local keeper = assert(cluster[2]:run("examples/book/keeper.lua", folder))
   print("a keeper starts", keeper:next(10))
-  assert(corolua.wait(function() return #room.members == 2 end, 10))
+  assert(room:wait_members(2, 10))
   return keeper
 end
 
@@ -35,7 +32,7 @@ print("it says", listen(keeper, "written up to 5"))
 assert(keeper:kill())
 assert(keeper:wait(5))
 print("it is killed")
-assert(corolua.wait(function() return #room.members == 1 end, 10))
+assert(room:wait_members(1, 10))
 start_keeper()
 
-os.execute("rm -r " .. folder)
+assert(corolua.exec("rm", { "-r", folder }))

@@ -17,7 +17,7 @@ for node = 1, 3 do
   function room.on.message(payload) table.insert(log, payload) end
   assert(room:join())
 end
-assert(corolua.wait(function() return #rooms[1].members == 3 and #rooms[2].members == 3 end, 5))
+for node = 1, 2 do assert(rooms[node]:wait_members(3, 5)) end
 
 -- All talk at once, and one leaves right behind its own words.
 local tasks = {}

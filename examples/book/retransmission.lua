@@ -5,12 +5,10 @@ local lab = require("corolua.lab")
 local MESSAGES = 1000
 
 local cluster <close> = assert(lab.start({ nodes = 3, token = 1000 }))
-local rooms, heard = {}, { 0, 0, 0 }
+local rooms, heard = assert(cluster:groups("tea")), { 0, 0, 0 }
 
-for node = 1, 3 do
-  rooms[node] = cluster[node]:group("tea")
-  rooms[node].on.message = function() heard[node] = heard[node] + 1 end
-  assert(rooms[node]:join())
+for node, room in ipairs(rooms) do
+  function room.on.message() heard[node] = heard[node] + 1 end
 end
 
 -- The sum of a counter of totem over all nodes.

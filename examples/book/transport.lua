@@ -30,10 +30,7 @@ end
 -- Two links of which one is cut: who is in the ring, and is it a new one?
 local function cut_one()
   local cluster <close> = assert(lab.start({ nodes = 2, transport = "knet", links = 2 }))
-  local room = cluster[1]:group("tea")
-  local other = cluster[2]:group("tea")
-  assert(room:join())
-  assert(other:join())
+  local rooms = assert(cluster:groups("tea"))
   local before = cluster[1]:quorum().ring.seq
   assert(cluster:link(1, 2, { block = true, link = 1 }))
   local cfg = cluster[1]:cfg()
@@ -41,9 +38,9 @@ local function cut_one()
   while assert(cfg:node_status_get(2)).links[2].connected do -- nobody tells of it
     assert(corolua.sleep(0.02) and corolua.now() < deadline)
   end
-  assert(room:send("is anybody there?"))
+  assert(rooms[1]:send("is anybody there?"))
   return ("same ring: %s; node 2 hears: %s"):format(cluster[1]:quorum().ring.seq == before,
-    (other:next("message", 5)))
+    (rooms[2]:next("message", 5)))
 end
 
 for _, case in ipairs(CASES) do case.task = corolua.spawn(try, case[2]) end

@@ -1,5 +1,4 @@
 -- What ends and what begins a membership: the views of node 1, and why they came.
-local corolua = require("corolua")
 local lab = require("corolua.lab")
 
 local cluster <close> = assert(lab.start({ nodes = 3 }))
@@ -18,9 +17,7 @@ function room.on.members(view)
     names(view.left)))
 end
 
-local function members(count)
-  assert(corolua.wait(function() return #room.members == count end, 10))
-end
+local function members(count) assert(room:wait_members(count, 10)) end
 
 print("join")
 assert(room:join())

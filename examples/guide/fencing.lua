@@ -1,4 +1,5 @@
 -- A fencing token: a store that refuses a leader which cannot know yet that it is none.
+-- Longer than 25 lines: a store, and leaders who write to it in turn.
 local corolua = require("corolua")
 local election = require("corolua.election")
 local lab = require("corolua.lab")

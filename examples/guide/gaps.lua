@@ -2,10 +2,8 @@
 local lab = require("corolua.lab")
 
 local cluster <close> = assert(lab.start({ nodes = 3 }))
-local here <close> = cluster[1]:group("tea", { packed = true, quorum = "ignore" })
-local there <close> = cluster[2]:group("tea", { packed = true, quorum = "ignore" })
-assert(here:join())
-assert(there:join())
+local rooms = assert(cluster:groups("tea", { packed = true, quorum = "ignore" }))
+local here, there = rooms[1], rooms[2]
 
 local function tell(text)
   assert(here:send(text))

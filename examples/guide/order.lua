@@ -3,16 +3,12 @@ local corolua = require("corolua")
 local lab = require("corolua.lab")
 
 local cluster <close> = assert(lab.start({ nodes = 3 }))
-local rooms, heard = {}, { {}, {}, {} }
+local rooms, heard = assert(cluster:groups("tea")), { {}, {}, {} }
 
-for node = 1, 3 do
-  rooms[node] = cluster[node]:group("tea")
-  rooms[node].on.message = function(payload) table.insert(heard[node], payload) end
-  assert(rooms[node]:join())
-end
-for node = 1, 3 do
+for node, room in ipairs(rooms) do
+  function room.on.message(payload) table.insert(heard[node], payload) end
   corolua.spawn(function()
-    for n = 1, 100 do assert(rooms[node]:send(node .. ":" .. n)) end
+    for n = 1, 100 do assert(room:send(node .. ":" .. n)) end
   end)
 end
 assert(corolua.wait(function() return #heard[1] + #heard[2] + #heard[3] == 900 end, 10))

@@ -4,30 +4,28 @@
 --- ring's quorum, and comes back when the daemon does.
 
 local args = require("corolua.base.args")
-local backlog = require("corolua.group.unhandled")
 local checks = require("corolua.task.checks")
 local condition = require("corolua.task.condition")
-local forgotten = require("corolua.group.forgotten")
-local form = require("corolua.group.form")
-local gate = require("corolua.group.state")
+local connections = require("corolua.group.connection")
+local guard = require("corolua.base.guard")
 local handlers = require("corolua.base.handlers")
-local handling = require("corolua.group.handling")
-local intake = require("corolua.group.intake")
-local life = require("corolua.group.connection")
+local inbox = require("corolua.group.inbox")
+local inspect = require("corolua.base.inspect")
 local names = require("corolua.base.names")
 local options = require("corolua.group.options")
+local packed = require("corolua.group.packed")
 local quorum = require("corolua.daemon.quorum")
-local reconnecting = require("corolua.group.reconnect")
-local registry = require("corolua.group.registry")
+local reconnect = require("corolua.group.reconnect")
 local scheduler = require("corolua.task.scheduler")
+local state = require("corolua.group.state")
+local unhandled = require("corolua.group.unhandled")
 
--- All that a group has; each field is written in one file, which is named. What
--- belongs to a connection is in `life` (see corolua.group.life). Four things
--- hold at all times: one connection is the room's, its newest; a window is empty
--- where a connection begins; nothing that was read is handled under another
--- ring's quorum; view and quorum change together, at the event being handled.
+-- All that a group has. Each field is written in one file: in that of
+-- corolua.group whose name stands in brackets, or here; `me` in connection, `view`
+-- and `members` in inbox. What belongs to a connection, and what holds at all
+-- times, stands in corolua.group.connection.
 ---@class corolua.Group
----@field name string here, as all up to `changed`
+---@field name string
 ---@field on corolua.GroupHandlers
 ---@field private handlers table<string, function> the same, as they are looked up
 ---@field private place corolua.Place
@@ -41,28 +39,27 @@ local scheduler = require("corolua.task.scheduler")
 ---@field private max_message integer 0 where nothing goes in fragments
 ---@field private longest integer bytes of the longest message
 ---@field private hint string where one is longer
----@field private intake table what a connection tells
----@field private backlog corolua.group.Backlog
+---@field private unhandled corolua.group.Unhandled
+---@field private inbox corolua.group.Inbox
 ---@field private changed corolua.Condition of whatever else is here, and of the connection
----@field private watch_refusal function|false by services: called when `refusal` changes
----@field private state string by corolua.group.gate
----@field private refusal { [1]: string, [2]: string }|false why nothing may be sent: gate
----@field private session corolua.group.Session|false by corolua.group.registry
----@field private life corolua.group.Life|false the connection, or the last one: corolua.group.life
----@field private window corolua.group.Window|false that of the connection: life
----@field me corosync.Member? the own member object, from the first join on: corolua.group.intake
----@field view corolua.View? of the event that is being handled: corolua.group.handling
----@field members corosync.Member[]? of the view: handling
----@field private lives corolua.group.Life[] whose inboxes are handled, in order: handling
----@field private handled corolua.group.Life|false whose events are handled, or were last: handling
----@field private pump corolua.Task|false that calls the handlers: handling
----@field private is_handling boolean handling
+---@field private state "new"|"joining"|"joined"|"down"|"leaving"|"left" (state)
+---@field private session corolua.group.Session|false (state)
+---@field private refusal { [1]: string, [2]: string }|false why nothing may be sent (state)
+---@field private watcher function|false called when `refusal` changes (state)
+---@field private connection corolua.group.Connection|false the newest (connection)
+---@field private window corolua.group.Window|false that of the connection (connection)
+---@field me corosync.Member? the own member object, from the first join on
+---@field view corolua.View? of the event that is being handled
+---@field members corosync.Member[]? of the view
 local methods = {}
 
 local group = {}
 
+local type = type -- `send` asks for each message
+
 local JOIN_TIMEOUT = 30
 local SEND_TIMEOUT = 30
+local WAIT_TIMEOUT = 30
 
 -- How long leaving waits for the own last messages, and for the own leave.
 local LEAVE_TIMEOUT = 5
@@ -115,32 +112,37 @@ local fields = {
 function group.new(place, name, given, level)
   options.check_name(name, level + 1)
   local checked = options.check(given, level + 1)
-  local on, set = handlers.new(handling.kinds)
-  local shape = form.of(checked)
+  local on, set = handlers.new(inbox.kinds)
+  local shape = packed.shape(checked)
   local self = setmetatable({
-    name = name, place = place, handlers = set, on = on, intake = intake,
+    name = name, place = place, handlers = set, on = on,
     requires_quorum = checked.quorum == "required", window_size = checked.window,
     max_held = checked.max_held, overload = checked.overload, reconnect = checked.reconnect,
     codec = checked.codec,
     is_packed = shape.is_packed, max_message = shape.max_message,
     longest = shape.longest, hint = shape.hint,
-    backlog = backlog.new(handling.kinds), changed = condition.new(), watch_refusal = false,
-    session = false, life = false, window = false, refusal = false,
-    lives = {}, handled = false, pump = false, is_handling = false,
+    unhandled = unhandled.new(inbox.kinds), inbox = false, changed = condition.new(),
+    state = "new", session = false, refusal = false, watcher = false,
+    connection = false, window = false,
   }, group_mt)
-  gate.set_state(self, "new")
-  forgotten.note(self)
+  self.inbox = inbox.new(self)
+  state.update(self)
+  state.note(self)
   return self
+end
+
+local function check_self(self, method, level)
+  guard.self(self, group_mt, "a group", method, (level or 2) + 1)
 end
 
 local UNSENT = "the group has been left, and %d messages had not gone out"
 
 -- Leaves, and says what was accepted and has not come back.
 local function leave_joined(self, timeout)
-  local connection, window = self.life, self.window
-  gate.set_state(self, "leaving")
+  local connection, window = self.connection, self.window
+  state.set(self, "leaving")
   connection:read_on()
-  window.on_empty = function() self.changed:notify() end
+  window:when_empty(function() self.changed:notify() end)
   condition.wait_until(self.changed, function()
     return connection.is_over or window:count() == 0
   end, timeout)
@@ -149,33 +151,33 @@ local function leave_joined(self, timeout)
   if ok and #unconfirmed > 0 then
     ok, message, code = nil, UNSENT:format(#unconfirmed), "ERR_TIMEOUT"
   end
-  handling.wake(connection)
+  self.inbox:wake(connection)
   return ok, message, code, unconfirmed
 end
 
 -- What was read is handled to its end, the last `down` too, before another join
 -- could drop it.
 local function finish_leaving(self, session, timeout)
-  handling.wait_done(self, timeout)
-  registry.release(self, session)
+  self.inbox:wait_done(timeout)
+  state.release(self, session)
 end
 
 -- Leaves where no daemon is there to be told, or none that has heard of us.
 local function leave_down(self, timeout)
   local session = self.session
-  gate.set_state(self, "leaving")
-  self.life:finish()
+  state.set(self, "leaving")
+  self.connection:finish()
   finish_leaving(self, session, timeout)
 end
 
 -- Leaves as `<close>` and the end of the program do, where nobody looks at what
 -- comes of it: `down` is told what has not come back.
 local function close(self)
-  local session, connection = self.session, self.life
+  local session, connection = self.session, self.connection
   if self.state == "joined" then
     local ok, message, code, unconfirmed = leave_joined(self, LEAVE_TIMEOUT)
     if not ok and #unconfirmed > 0 then
-      reconnecting.tell_down(connection, message, code, unconfirmed)
+      reconnect.tell_down(connection, message, code, unconfirmed)
     end
     finish_leaving(self, session, LEAVE_TIMEOUT)
   elseif self.state == "down" then
@@ -187,7 +189,7 @@ group_mt.__close = close
 
 -- The own join is handled, unless a handler of the group itself asks.
 local function wait_entered(self, session, timeout)
-  if handling.is_inside(self) then return end
+  if self.inbox:is_inside() then return end
   condition.wait_until(self.changed, function()
     return session.has_entered or self.session ~= session
   end, timeout)
@@ -202,20 +204,21 @@ end
 ---@param given { timeout: number }? in seconds, 30 unless told
 ---@return true? joined, string? message, string? code
 function methods:join(given)
+  check_self(self, "join")
   local timeout = args.timeout(given, JOIN_TIMEOUT, "join", 2)
   local deadline = scheduler.now() + timeout
-  if not self.session then handling.wait_done(self, math.min(timeout, LEAVE_TIMEOUT)) end
-  local session = registry.take(self, 2)
-  gate.set_state(self, "joining")
-  handling.begin(self)
-  local has_begun, connection = pcall(life.begin, self, session)
+  if not self.session then self.inbox:wait_done(math.min(timeout, LEAVE_TIMEOUT)) end
+  local session = state.take(self, 2)
+  state.set(self, "joining")
+  self.inbox:begin()
+  local has_begun, connection = pcall(connections.begin, self, session)
   if not has_begun then
-    registry.release(self, session)
+    state.release(self, session)
     error(connection, 0)
   end
   local ok, message, code = connection:start(math.max(0, deadline - scheduler.now()))
   if not ok then
-    registry.release(self, session)
+    state.release(self, session)
     if code == "ERR_TIMEOUT" then message = ("timed out after %g s"):format(timeout) end
     return nil, message, code
   end
@@ -236,6 +239,7 @@ end
 ---@return true? left, string? message, string? code
 ---@return corolua.Unconfirmed[]? unconfirmed
 function methods:leave(given)
+  check_self(self, "leave")
   local timeout = args.timeout(given, LEAVE_TIMEOUT, "leave", 2)
   local session = self.session
   if self.state == "joined" then
@@ -251,7 +255,8 @@ function methods:leave(given)
 end
 
 -- The bytes of a message, if the group may send them.
-local function encode(self, value)
+local function encode(self, value, method)
+  check_self(self, method, 3)
   local bytes = value
   if self.codec then bytes = self.codec.encode(value, 3) end
   if type(bytes) == "string" and #bytes <= self.longest then return bytes end
@@ -268,8 +273,8 @@ end
 ---@return true? accepted, string? message, string? code
 function methods:try_send(payload)
   local bytes = payload
-  if self.codec or type(bytes) ~= "string" or #bytes > self.longest then
-    bytes = encode(self, payload)
+  if type(bytes) ~= "string" or self.codec or #bytes > self.longest then
+    bytes = encode(self, payload, "try_send")
   end
   local refusal = self.refusal
   if refusal then return nil, refusal[1], refusal[2] end
@@ -291,8 +296,8 @@ end
 ---@return true? accepted, string? message, string? code
 function methods:send(payload, given)
   local bytes = payload
-  if self.codec or type(bytes) ~= "string" or #bytes > self.longest then
-    bytes = encode(self, payload)
+  if type(bytes) ~= "string" or self.codec or #bytes > self.longest then
+    bytes = encode(self, payload, "send")
   end
   local timeout = SEND_TIMEOUT
   if given then timeout = args.timeout(given, SEND_TIMEOUT, "send", 2) end
@@ -304,10 +309,10 @@ function methods:send(payload, given)
   return wait_to_send(self, bytes, timeout)
 end
 
--- Waits until the backlog has an event of the kind, any without one: true, or
--- false where none is to come any more. Another reader may be there first.
-local function wait_backlog(self, kind, timeout)
-  return scheduler.await(function(resume) return self.backlog:wait(kind, resume) end, timeout)
+-- Waits until there is an event of the kind, any without one: true, or false where
+-- none is to come any more. Another reader may be there first.
+local function wait_unhandled(self, kind, timeout)
+  return scheduler.await(function(resume) return self.unhandled:wait(kind, resume) end, timeout)
 end
 
 local NOT_JOINED = { "the group is not joined", "ERR_NOT_EXIST" }
@@ -316,15 +321,15 @@ local LEFT = { "the group has been left", "ERR_NOT_EXIST" }
 -- Takes an event of a kind as soon as there is one.
 local function take_next(self, kind, timeout)
   local deadline = timeout and scheduler.now() + timeout
-  local found, a, b, c = self.backlog:take(kind)
+  local found, a, b, c = self.unhandled:take(kind)
   while not found do
-    if handling.is_over(self) then return nil, NOT_JOINED[1], NOT_JOINED[2] end
+    if self.inbox:is_over() then return nil, NOT_JOINED[1], NOT_JOINED[2] end
     local came, message, code =
-      wait_backlog(self, kind, deadline and math.max(0, deadline - scheduler.now()))
+      wait_unhandled(self, kind, deadline and math.max(0, deadline - scheduler.now()))
     if code == "ERR_TIMEOUT" then message = ("timed out after %g s"):format(timeout) end
     if came == nil then return nil, message, code end
     if not came then return nil, LEFT[1], LEFT[2] end
-    found, a, b, c = self.backlog:take(kind)
+    found, a, b, c = self.unhandled:take(kind)
   end
   return found, a, b, c
 end
@@ -335,16 +340,46 @@ end
 ---@param timeout number? in seconds
 ---@return any ... or nil, message, "ERR_TIMEOUT", "ERR_NOT_EXIST" or "ERR_INTERRUPT"
 function methods:next(kind, timeout)
+  check_self(self, "next")
   names.check(kind, fields, "event", 2)
   checks.seconds(timeout, "next", true)
   local found, a, b, c = take_next(self, kind, timeout)
   if not found then return nil, a, b end
   if kind == "up" then return true end
-  return a, b, c
+  return table.unpack({ a, b, c }, 1, #fields[kind])
+end
+
+local is_count = args.integer(1)
+
+--- Waits until the group has so many members: in the view that is handled now, or
+--- in one that comes. It looks at each view, also at one that another follows at
+--- once, goes on where the daemon is lost and found, and ends where the group is
+--- left. A handler of the group cannot wait for it, as no view comes meanwhile.
+--- Codes: "ERR_TIMEOUT", "ERR_NOT_EXIST" (not joined, or left), "ERR_INTERRUPT".
+---@param n integer neither more nor fewer
+---@param timeout number? in seconds, 30 unless told
+---@return true? reached, string? message, string? code
+function methods:wait_members(n, timeout)
+  check_self(self, "wait_members")
+  args.value(n, is_count, "wait_members", "how many", 2)
+  checks.seconds(timeout, "wait_members", true)
+  if state.is_over(self) then return nil, NOT_JOINED[1], NOT_JOINED[2] end
+  if self.inbox:is_inside() then
+    error("wait_members: a handler of the group would wait for itself", 2)
+  end
+  timeout = timeout or WAIT_TIMEOUT
+  local reached, message, code =
+    self.inbox:wait_view(function(view) return #view.members == n end, timeout)
+  if reached then return true end
+  if code == "ERR_TIMEOUT" then
+    message = ("there are %d members, and not %d, after %g s")
+      :format(#(self.members or {}), n, timeout)
+  end
+  return nil, message, code
 end
 
 local function as_event(kind, ...)
-  local event = { kind = kind }
+  local event = inspect.readable({ kind = kind })
   for i, field in ipairs(fields[kind]) do event[field] = (select(i, ...)) end
   return event
 end
@@ -353,6 +388,7 @@ end
 --- `{ kind =, … }`. Waits for more; ends when the group is left.
 ---@return fun(): corolua.GroupEvent?
 function methods:events()
+  check_self(self, "events")
   return function()
     local kind, a, b, c = take_next(self)
     return kind and as_event(kind, a, b, c)
@@ -362,51 +398,57 @@ end
 --- Figures of the group, as they are now.
 ---@return corolua.GroupStats
 function methods:stats()
-  local connection, window, backlog_now = self.life, self.window, self.backlog
-  local held, held_bytes = 0, 0
-  for _, one in ipairs(self.lives) do
-    held, held_bytes = held + one.inbox:count(), held_bytes + one.inbox.bytes
-  end
-  return {
+  check_self(self, "stats")
+  local connection, window, kept = self.connection, self.window, self.unhandled
+  local held, held_bytes = self.inbox:held()
+  return inspect.readable({
     state = self.state,
     in_flight = window and window:count() or 0, in_flight_bytes = window and window.bytes or 0,
     waiting = window and window:waiting() or 0,
     held = held, held_bytes = held_bytes,
-    backlog = backlog_now:count(), backlog_bytes = backlog_now.bytes,
-    dropped = backlog_now.dropped,
-    fenced = not (connection and connection.tracker.free),
+    backlog = kept:count(), backlog_bytes = kept.bytes, dropped = kept.dropped,
+    fenced = not group.is_unfenced(self),
     skipped_rings = connection and connection.fence and connection.fence.skipped or 0,
-  }
+  })
 end
 
 --- For services, and whatever else owns a group: what they may know and do
 --- beside what scripts do.
 
 --- Whether no more is to come, unless the group joins again.
-group.is_over = gate.is_over
+group.is_over = state.is_over
 
 --- Whether a handler of the group is what runs.
-group.is_inside = handling.is_inside
+---@param room corolua.Group
+---@return boolean
+function group.is_inside(room) return room.inbox:is_inside() end
 
 --- The names of groups that have handlers and were never joined, sorted.
-group.forgotten = forgotten.names
+group.forgotten = state.forgotten
 
 --- Whether there is no quorum provider, and so no fence; false where there is no
 --- connection.
 ---@param room corolua.Group
 ---@return boolean
-function group.is_unfenced(room) return room.life and room.life.tracker.free end
+function group.is_unfenced(room) return room.connection and room.connection.tracker.free end
 
 --- The newest ring that was read, perhaps not handled.
 ---@param room corolua.Group which is or was joined
----@return { nodeid: integer, seq: integer }?
-function group.newest_ring(room) return room.life.fence.newest end
+---@return corosync.Ring?
+function group.newest_ring(room) return room.connection.fence.newest end
 
 --- Has the function called whenever why nothing may be sent changes, with that,
---- or false. It must not wait.
+--- or false. It must not wait. One for each group.
+group.watch_refusal = state.watch
+
+--- Waits for a view for which the function is true: that which is now, or the
+--- first that comes. It must not wait. Codes: "ERR_TIMEOUT", "ERR_NOT_EXIST" (the
+--- group has been left), "ERR_INTERRUPT".
 ---@param room corolua.Group
----@param fn fun(refusal: { [1]: string, [2]: string }|false)
-function group.watch_refusal(room, fn) room.watch_refusal = fn end
+---@param holds fun(view: corolua.View): any
+---@param timeout number in seconds
+---@return true? held, string? message, string? code
+function group.wait_view(room, holds, timeout) return room.inbox:wait_view(holds, timeout) end
 
 local function place_of(node) return { key = node, network = node.space } end
 
@@ -414,7 +456,7 @@ local function place_of(node) return { key = node, network = node.space } end
 ---@param node corolua.lab.Node
 function group.close_node(node)
   local place = place_of(node)
-  for _, room in ipairs(registry.at(place)) do registry.release(room, room.session) end
+  for _, room in ipairs(state.at(place)) do state.release(room, room.session) end
   quorum.close(place)
 end
 
@@ -428,5 +470,10 @@ function group.on_node(node, name, given, level)
   local made = group.new(place_of(node), name, given, (level or 1) + 1)
   return made -- no tail call: it would hide the caller's line
 end
+
+-- What a script reads of a group and sets in it.
+guard.names(group_mt, "a group", {
+  always = { "name", "on" }, sometimes = { "me", "view", "members" }, events = inbox.kinds,
+})
 
 return group

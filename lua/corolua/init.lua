@@ -1,6 +1,6 @@
 --- corolua: groups, quorum and tasks; what scripts use every day.
 
-local condition_variable = require("corolua.task.condition")
+local condition = require("corolua.task.condition")
 local forgiving = require("corolua.task.forgiving")
 local group = require("corolua.group")
 local handlers = require("corolua.base.handlers")
@@ -25,7 +25,7 @@ local corolua = {
   every = scheduler.every,
   now = scheduler.now,
   wait = scheduler.wait,
-  condition = condition_variable.new,
+  condition = condition.new,
   stop = scheduler.stop,
   run = scheduler.run,
   inspect = inspect.text,

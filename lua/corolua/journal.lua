@@ -220,7 +220,7 @@ end
 -- The records of a stretch stay in memory until another one is wanted.
 local function read(self, index)
   local log = self.writer.log
-  local span = log.spans:find(index)
+  local span = log.index:find(index)
   if not span then return nil, ("there is no record %d"):format(index), "ERR_NOT_EXIST" end
   local kept = self.kept
   if kept and kept.log == log and kept.span == span and kept.stop == span.stop then

@@ -4,7 +4,7 @@
 --- who answers a call.
 
 local args = require("corolua.base.args")
-local calls = require("corolua.rpc.pending")
+local pending = require("corolua.rpc.pending")
 local group = require("corolua.group")
 local options = require("corolua.rpc.options")
 local scheduler = require("corolua.task.scheduler")
@@ -163,7 +163,7 @@ function rpc.open(given, fns, given_options)
   local room = check_codec(service.room(given, "rpc.open", nil, 2))
   local self = setmetatable({
     group = room, timeout = checked.timeout, codec = checked.codec, nonce = scheduler.nonce(),
-    calls = calls.new(),
+    calls = pending.new(),
   }, rpc_mt)
   self.events = service.events(tostring(self), KINDS)
   self.events.source = self
@@ -210,7 +210,7 @@ end
 --- `to` has 1 to 255 members; a call longer than the group sends raises.
 ---@param method string
 ---@param arguments any what the codec takes, or nil
----@param given { to: "all"|"majority"|corosync.Member|corosync.Member[]|nil, timeout: number? }?
+---@param given corolua.rpc.CallOptions?
 ---@return any result of a member; of several `{ member =, result = }[]`
 ---@return string? message, string? code
 function methods:call(method, arguments, given)

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/args.h"
+#include "common/spelling.h"
 
 enum { WORDS = 32, LONGEST = 63 };
 

@@ -14,7 +14,7 @@ local SCRIPT = [[
     assert(reading:read() == "x")
   end))
   local timer = loop.timer(0, function() assert(writing:write("x")) end)
-  if ARM then require("corolua.host").fail_allocation(ARM) end
+  if ARM then require("fail_allocation")(ARM) end
   assert(corolua.wait(function() return told end, 5))
   watch:cancel()
   loop.timer(0, function() error("raised") end)

@@ -134,7 +134,7 @@ function methods:leave()
   local stats = room:stats()
   if stats.in_flight + stats.waiting > 0 then self:fault("the window is not empty") end
   if self.joined and self.joined() ~= 0 then self:fault("%d are joined", self.joined()) end
-  if #room.changed.waiters > 0 then self:fault("somebody waits") end
+  if next(room.changed.waiting) then self:fault("somebody waits") end
 end
 
 function methods:check_fates()

@@ -37,6 +37,10 @@ function handlers.new(kinds, has_set)
       set[kind] = handler
       if has_set then has_set(kind, handler) end
     end,
+    __call = function(_, _, kind)
+      error(("'on' is no function: set object.on.%s = function"):format(
+        type(kind) == "string" and kind or "<event>"), 2)
+    end,
   })
   return on, set, known
 end

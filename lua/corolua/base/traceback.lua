@@ -16,7 +16,9 @@ end
 local function is_own(source, folder)
   local head, module = source:match("^(.*)(corolua/.*)%.lua$")
   if not module then return false end
-  if head == "" then return package.preload[module:gsub("/", ".")] ~= nil end
+  if head == "" then
+    return package.preload[module:gsub("/init$", ""):gsub("/", ".")] ~= nil
+  end
   local tail = head:match("^%.%.%.(.*)$")
   return folder ~= nil and (head == folder or tail ~= nil and folder:sub(-#tail) == tail)
 end

@@ -11,7 +11,7 @@
 
 local lists = require("corolua.base.lists")
 
----@class corolua.check.Epoch a ring, as one handle saw it
+---@class corolua.check.HandleEpoch a ring, as one handle saw it
 ---@field ring corosync.Ring
 ---@field key string the ring, to compare by
 ---@field first integer the place of its first message in `messages`
@@ -22,10 +22,10 @@ local lists = require("corolua.base.lists")
 ---@field step integer by how much the seq rose to the ring after
 ---@field gone table<integer, true> the nodes told of as down on the way out
 
----@class corolua.check.History
+---@class corolua.check.HandleHistory
 ---@field nodeid integer
 ---@field messages any[] in the order of delivery
----@field epochs corolua.check.Epoch[] from that of the own join on
+---@field epochs corolua.check.HandleEpoch[] from that of the own join on
 local methods = {}
 local history_mt = { __name = "corolua.check.history", __index = methods }
 
@@ -62,7 +62,7 @@ local function key_of(ring) return ("%d.%x"):format(ring.nodeid, ring.seq) end
 --- The history of a handle that has not joined yet. Its methods take what the
 --- callbacks of corosync.cpg are given, in the same order.
 ---@param nodeid integer
----@return corolua.check.History
+---@return corolua.check.HandleHistory
 function virtual_synchrony.history(nodeid)
   return setmetatable({ nodeid = nodeid, messages = {}, epochs = {}, gone = {} }, history_mt)
 end
@@ -302,8 +302,8 @@ local function never() return false end
 --- Compares the histories of one group. A message that was sent in parts is
 --- several to corosync: it comes whole in the ring of its last part, to those
 --- alone who were there for the first, perhaps rings ago. So none is missed.
----@param histories corolua.check.History[]
----@param sender_of fun(message: any): corolua.check.History
+---@param histories corolua.check.HandleHistory[]
+---@param sender_of fun(message: any): corolua.check.HandleHistory
 ---@param is_in_parts? fun(message: any): boolean no message is, unless given
 ---@return corolua.check.Compared
 function virtual_synchrony.compare(histories, sender_of, is_in_parts)

@@ -1,7 +1,7 @@
 --- The command `corolua check`: judges the trace of a run.
 
 local check = require("corolua.check")
-local names = require("corolua.base.names")
+local command_line = require("corolua.cli.command_line")
 local report = require("corolua.check.report")
 
 local command = {}
@@ -25,51 +25,29 @@ whole), and 64 for bad usage or a file that cannot be read.
 local STATUS = { kept = 0, violated = 1, inconclusive = 2 }
 local USAGE = 64
 
-local FLAGS = { strict = true, json = true, help = true }
-local PATHS = { junit = true, slice = true }
+local function path_of(text) return text end
 
-local function bad(...) error({ usage = string.format(...) }, 0) end
+local OPTIONS = {
+  fields = {
+    ["--strict"] = "strict", ["--json"] = "json", ["--junit"] = "junit", ["--slice"] = "slice",
+    ["--help"] = "help", ["-h"] = "help",
+  },
+  parse = { junit = path_of, slice = path_of },
+  put = function(parsed, field, value) parsed[field] = value end,
+}
 
-local function unknown(name)
-  local known = {}
-  for key in pairs(FLAGS) do known[key] = true end
-  for key in pairs(PATHS) do known[key] = true end
-  bad("unknown option '--%s'%s", name, names.hint(name, known, "--"))
-end
-
--- Reads a long option, and returns how many words it took.
-local function parse_long(parsed, word, argument)
-  local name, inline = word:match("^%-%-([^=]*)=(.*)$")
-  name = name or word:sub(3)
-  if FLAGS[name] then
-    if inline then bad("'--%s' takes no argument", name) end
-    parsed[name] = true
-    return 1
-  end
-  if not PATHS[name] then unknown(name) end
-  parsed[name] = inline or argument
-  if not parsed[name] then bad("'--%s' needs a path", name) end
-  return inline and 1 or 2
-end
-
+-- Options may stand between the files too.
 local function parse(words)
-  local parsed, i, is_over = { files = {} }, 1, false
-  while i <= #words do
-    local word = words[i]
-    if is_over or word:sub(1, 1) ~= "-" then
-      table.insert(parsed.files, word)
-      i = i + 1
-    elseif word == "--" then
-      is_over, i = true, i + 1
-    elseif word == "-h" then
-      parsed.help, i = true, i + 1
-    elseif word:sub(1, 2) == "--" then
-      i = i + parse_long(parsed, word, words[i + 1])
-    else
-      bad("unknown option '%s'", word)
-    end
+  local parsed, i = { files = {} }, 1
+  repeat
+    i = command_line.read(words, OPTIONS, parsed, i)
+    local last = words[i - 1] == "--" and #words or math.min(i, #words)
+    table.move(words, i, last, #parsed.files + 1, parsed.files)
+    i = last + 1
+  until i > #words
+  if #parsed.files == 0 and not parsed.help then
+    command_line.bad("it needs the file of a trace")
   end
-  if #parsed.files == 0 and not parsed.help then bad("it needs the file of a trace") end
   return parsed
 end
 

@@ -57,7 +57,11 @@ local LEVELS = {
 local SIZE_MAX = 1 << 60
 local UNITS = { [""] = 1, K = 1 << 10, M = 1 << 20, G = 1 << 30 }
 
-local function bad(...) error({ usage = string.format(...) }, 0) end
+--- Raises the sentence of a bad word.
+---@param ... any as string.format takes it
+function command_line.bad(...) error({ usage = string.format(...) }, 0) end
+
+local bad = command_line.bad
 
 local function parse_size(text)
   local digits, unit = text:match("^(%d+)([KMG]?)$")
@@ -86,53 +90,89 @@ local function parse_target(text)
   bad("--log-target must be stderr or syslog, got '%s'", text)
 end
 
--- Options with an argument; those without have `true`.
-local LONG = {
-  ["memory-limit"] = { "memory_limit", parse_size },
-  ["handler-limit"] = { "handler_limit", parse_seconds },
-  ["log-level"] = { "log_level", parse_level },
-  ["log-target"] = { "log_target", parse_target },
-  ["no-strict"] = { "no_strict" },
-  ["help"] = { "help" },
-  ["version"] = { "version" },
-}
-
-local FLAGS = { v = "version", h = "help", E = "no_environment", i = "interactive" }
-
-local function parse_long(parsed, word, argument)
-  local name, value = word:match("^%-%-([^=]*)=?(.*)$")
-  local option = LONG[name]
-  if not option then
-    bad("unknown option '--%s'%s", name, names.hint(name, LONG, "--"))
+-- The name of the option in a word, and what stands in the word behind it.
+local function split(word)
+  if word:sub(1, 2) ~= "--" then
+    return word:sub(1, 2), #word > 2 and word:sub(3) or nil
   end
-  local has_value = word:find("=", 1, true) ~= nil
-  local field, parse = option[1], option[2]
-  if not parse then
-    if has_value then bad("'--%s' takes no argument", name) end
-    parsed[field] = true
-    return 1
-  end
-  value = has_value and value or argument
-  if not value then bad("'--%s' needs an argument", name) end
-  parsed[field] = parse(value)
-  return has_value and 1 or 2
+  local name, value = word:match("^(%-%-[^=]*)=(.*)$")
+  return name or word, value
 end
 
-local function parse_short(parsed, word, argument)
-  local letter, value = word:sub(2, 2), word:sub(3)
-  if FLAGS[letter] and value == "" then
-    parsed[FLAGS[letter]] = true
-    return 1
-  elseif word == "-W" then
-    table.insert(parsed.actions, { kind = "W" })
-    return 1
-  elseif letter ~= "e" and letter ~= "l" then
-    bad("unknown option '%s'", word)
+local function unknown(word, name, known)
+  if name:sub(1, 2) ~= "--" then bad("unknown option '%s'", word) end
+  local long = {}
+  for key in pairs(known) do long[key:match("^%-%-(.+)") or 1] = true end
+  bad("unknown option '%s'%s", name, names.hint(name:sub(3), long, "--"))
+end
+
+-- How many words it took.
+local function read_option(words, i, known, parsed)
+  local name, value = split(words[i])
+  local field, count = known.fields[name], 1
+  local parse = known.parse[field]
+  if not field or value and not parse and name:sub(1, 2) ~= "--" then
+    unknown(words[i], name, known.fields)
+  elseif value and not parse then
+    bad("'%s' takes no argument", name)
+  elseif parse and not value then
+    value, count = words[i + 1], 2
+    local optional = known.optional and known.optional[field]
+    if optional and not (value and value:find(optional)) then
+      value, count = nil, 1
+    elseif not value then
+      bad("'%s' needs an argument", name)
+    end
   end
-  local text = value ~= "" and value or argument
-  if not text then bad("'-%s' needs an argument", letter) end
-  table.insert(parsed.actions, { kind = letter, text = text })
-  return value ~= "" and 1 or 2
+  if parse then value = parse(value, name) else value = true end
+  known.put(parsed, field, value)
+  return count
+end
+
+---@class corolua.cli.Options
+---@field fields table<string, string> what options are called inside: "--help" and "-h" are "help"
+---@field parse table<string, fun(text: string?, name: string): any> those with an argument
+---@field optional table<string, string>? patterns of arguments that may be left out
+---@field put fun(parsed: table, field: string, value: any) notes one
+
+--- Reads the options that words begin with. Bad ones raise a table with the
+--- sentence in `usage`.
+---@param words string[]
+---@param known corolua.cli.Options
+---@param parsed table what `put` is given
+---@param i integer where they begin
+---@return integer # the index of the first word behind them
+function command_line.read(words, known, parsed, i)
+  while words[i] and words[i]:sub(1, 1) == "-" and words[i] ~= "-" do
+    if words[i] == "--" then return i + 1 end
+    i = i + read_option(words, i, known, parsed)
+  end
+  return i
+end
+
+local function as_it_is(text) return text end
+
+local OPTIONS = {
+  fields = {
+    ["--memory-limit"] = "memory_limit", ["--handler-limit"] = "handler_limit",
+    ["--log-level"] = "log_level", ["--log-target"] = "log_target",
+    ["--no-strict"] = "no_strict", ["--help"] = "help", ["-h"] = "help",
+    ["--version"] = "version", ["-v"] = "version", ["-E"] = "no_environment",
+    ["-i"] = "interactive", ["-W"] = "W", ["-e"] = "e", ["-l"] = "l",
+  },
+  parse = {
+    memory_limit = parse_size, handler_limit = parse_seconds, log_level = parse_level,
+    log_target = parse_target, e = as_it_is, l = as_it_is,
+  },
+}
+
+-- Those of one letter inside are done in their order.
+function OPTIONS.put(parsed, field, value)
+  if #field > 1 then
+    parsed[field] = value
+  else
+    table.insert(parsed.actions, { kind = field, text = value })
+  end
 end
 
 --- Reads the options. Bad ones raise a table with the sentence in `usage`.
@@ -140,17 +180,7 @@ end
 ---@return table # by name, with `actions` in order, and `script`, the index of the script
 function command_line.parse(words)
   local parsed = { actions = {}, handler_limit = 1 }
-  local i = 1
-  while i <= #words do
-    local word = words[i]
-    if word:sub(1, 1) ~= "-" or word == "-" then break end
-    if word == "--" then
-      i = i + 1
-      break
-    end
-    local parse = word:sub(1, 2) == "--" and parse_long or parse_short
-    i = i + parse(parsed, word, words[i + 1])
-  end
+  local i = command_line.read(words, OPTIONS, parsed, 1)
   parsed.script = words[i] and i or nil
   if parsed.log_target then parsed.log_level = parsed.log_level or "notice" end
   parsed.log_target = parsed.log_target or "stderr"

@@ -1,11 +1,11 @@
 --- The words of `corolua lab`: options of the command, options of the lab, and
 --- the script with its arguments.
 
+local command_line = require("corolua.cli.command_line")
 local lab_options = require("corolua.lab.options")
 local lists = require("corolua.base.lists")
-local names = require("corolua.base.names")
 
----@class corolua.lab.Words
+---@class corolua.cli.LabCommandLine
 ---@field lab table options of `lab.start`
 ---@field actions string[] options of corolua, for every node
 ---@field script string? "-" is standard input
@@ -17,6 +17,8 @@ local names = require("corolua.base.names")
 ---@field help boolean?
 
 local lab_command_line = {}
+
+local bad = command_line.bad
 
 lab_command_line.help = [[
 usage: corolua lab [-n N] [options] script.lua [args]
@@ -63,104 +65,48 @@ cluster cannot start, 2 for bad usage, 124 after the time limit. Ctrl-C stops th
 script on all nodes.
 ]]
 
-local NUMBER, TEXT, FLAG = "number", "text", "flag"
-
-local LONG = {
-  nodes = NUMBER, transport = TEXT, links = NUMBER, crypto = FLAG, token = NUMBER,
-  join = NUMBER, merge = NUMBER, consensus = NUMBER, port = NUMBER, network = TEXT,
-  votes = NUMBER, ["expected-votes"] = NUMBER, ["two-node"] = FLAG, ["wait-for-all"] = FLAG,
-  provider = TEXT,
-  ["last-man-standing"] = FLAG, ["last-man-standing-window"] = NUMBER, debug = FLAG,
-  ["token-coefficient"] = NUMBER, ["token-retransmits-before-loss-const"] = NUMBER,
-  ["knet-ping-interval"] = NUMBER, ["knet-ping-timeout"] = NUMBER, ["knet-pong-count"] = NUMBER,
-  ["auto-tie-breaker"] = FLAG, seed = NUMBER, pcap = TEXT,
-  ["log-dir"] = TEXT, keep = TEXT, trace = TEXT, timeout = NUMBER, shell = "shell", help = "help",
-  ["fail-fast"] = FLAG, ["time-limit"] = NUMBER, stdin = NUMBER,
-}
-
--- Those of the command itself; all others are the lab's.
-local OWN = { fail_fast = true, time_limit = true, stdin = true }
-
-local function bad(...) error({ usage = string.format(...) }, 0) end
-
--- What a check raises, without the place in our source.
-local function complaint(check, ...)
-  local ok, why = pcall(check, ...)
-  if ok then return nil end
-  return (tostring(why):gsub("^[^:]+:%d+: ", ""):gsub("^lab%.start: ", ""))
-end
-
-local function check_known(name)
-  if not LONG[name] then bad("unknown option '--%s'%s", name, names.hint(name, LONG, "--")) end
-end
-
-local function number_of(name, text)
+local function number_of(text, name)
   local value = math.tointeger(tonumber(text)) or tonumber(text)
-  if not value then bad("'--%s' takes a number, got '%s'", name, tostring(text)) end
+  if not value then bad("'%s' takes a number, got '%s'", name, text) end
   return value
 end
 
-local function argument(list, i, name, inline)
-  if inline then return inline, i end
-  if list[i + 1] == nil then bad("'%s' needs an argument", name) end
-  return list[i + 1], i + 1
-end
+local function text_of(text) return text end
+local function node_of(text, name) return text and number_of(text, name) or 1 end
 
-local function read_shell(parsed, list, i, inline)
-  local text = inline or (list[i + 1] or ""):match("^%d+$")
-  parsed.shell = text and number_of("shell", text) or 1
-  return text and not inline and i + 1 or i
-end
+-- Those of the command itself; all others are the lab's.
+local OWN = { fail_fast = true, time_limit = true, stdin = true, shell = true, help = true }
 
-local function read_long(parsed, list, i)
-  local name, inline = list[i]:match("^%-%-([^=]+)=(.*)$")
-  name = name or list[i]:sub(3)
-  check_known(name)
-  local kind = LONG[name]
-  if kind == "help" then parsed.help = true return i end
-  if kind == "shell" then return read_shell(parsed, list, i, inline) end
-  local key = name:gsub("%-", "_")
-  local options = OWN[key] and parsed or parsed.lab
-  if kind == FLAG then
-    if inline then bad("'--%s' takes no argument", name) end
-    options[key] = true
-    return i
+local OPTIONS = {
+  fields = { ["-h"] = "help", ["-n"] = "nodes", ["-e"] = "-e", ["-l"] = "-l" },
+  parse = { ["-e"] = text_of, ["-l"] = text_of },
+  optional = { shell = "^%d+$" },
+}
+
+local function add(options, parse)
+  for name in options:gmatch("%S+") do
+    local field = name:gsub("%-", "_")
+    OPTIONS.fields["--" .. name], OPTIONS.parse[field] = field, parse
   end
-  local text
-  text, i = argument(list, i, "--" .. name, inline)
-  options[key] = kind == NUMBER and number_of(name, text) or text
-  return i
 end
 
-local function read_short(parsed, list, i)
-  local letter, inline = list[i]:match("^%-([nelh])(.*)$")
-  if not letter then bad("unknown option '%s'", list[i]) end
-  if letter == "h" then parsed.help = true return i end
-  if inline == "" then inline = nil end
-  local text
-  text, i = argument(list, i, "-" .. letter, inline)
-  if letter == "n" then
-    parsed.lab.nodes = number_of("nodes", text)
-  else
-    lists.append(parsed.actions, { "-" .. letter, text })
-  end
-  return i
-end
+add("nodes links token join merge consensus port votes expected-votes time-limit stdin seed "
+  .. "last-man-standing-window token-coefficient token-retransmits-before-loss-const "
+  .. "knet-ping-interval knet-ping-timeout knet-pong-count timeout", number_of)
+add("transport network provider pcap log-dir keep trace", text_of)
+add("crypto two-node wait-for-all last-man-standing debug auto-tie-breaker fail-fast help")
+add("shell", node_of)
 
-local function read_options(parsed, list)
-  local i = 1
-  while list[i] and list[i]:sub(1, 1) == "-" and list[i] ~= "-" do
-    if list[i] == "--" then return i + 1 end
-    local read = list[i]:sub(1, 2) == "--" and read_long or read_short
-    i = read(parsed, list, i) + 1
-  end
-  return i
+function OPTIONS.put(parsed, field, value)
+  if field:sub(1, 1) == "-" then return lists.append(parsed.actions, { field, value }) end
+  local options = OWN[field] and parsed or parsed.lab
+  options[field] = value
 end
 
 -- The lab checks its own options.
 local function check_lab(parsed)
-  local why = complaint(lab_options.check, parsed.lab, 1)
-  if why then bad("%s", why) end
+  local ok, why = pcall(lab_options.check, parsed.lab, 1)
+  if not ok then bad("%s", (why:gsub("^[^:]+:%d+: ", ""):gsub("^lab%.start: ", ""))) end
 end
 
 local function check_node(parsed, id)
@@ -185,10 +131,10 @@ end
 
 --- Reads the words. Bad ones raise a table with the sentence in `usage`.
 ---@param list string[]
----@return corolua.lab.Words
+---@return corolua.cli.LabCommandLine
 function lab_command_line.parse(list)
   local parsed = { lab = {}, actions = {} }
-  local first = read_options(parsed, list)
+  local first = command_line.read(list, OPTIONS, parsed, 1)
   parsed.script = list[first]
   parsed.args = table.move(list, first + 1, #list, 1, {})
   if parsed.help then return parsed end

@@ -5,7 +5,7 @@ local host = require("corolua.host")
 local shutdown = require("corolua.cli.shutdown")
 local log = require("corolua.base.log")
 local names = require("corolua.base.names")
-local options = require("corolua.cli.command_line")
+local command_line = require("corolua.cli.command_line")
 local scheduler = require("corolua.task.scheduler")
 local strict = require("corolua.cli.strict")
 
@@ -68,7 +68,7 @@ local function run_stdin(environment, _, arg)
 end
 
 local function run_command(name, arg)
-  local found, command = pcall(require, options.commands[name])
+  local found, command = pcall(require, command_line.commands[name])
   if not found then
     complain(describe(command))
     scheduler.exit(1)
@@ -80,7 +80,7 @@ end
 local function run_word(environment, name, arg)
   local chunk, problem = loadfile(name, "bt", environment)
   if not chunk and problem:find("^cannot open") then
-    problem = problem .. names.hint(name, options.commands, "corolua ")
+    problem = problem .. names.hint(name, command_line.commands, "corolua ")
   end
   return loaded(chunk, problem)(table.unpack(arg))
 end
@@ -95,7 +95,7 @@ local function run_all(parsed, words, arg)
   if parsed.script then
     local name = words[parsed.script]
     local is_literal = words[parsed.script - 1] == "--"
-    if options.commands[name] and not is_literal then return run_command(name, arg) end
+    if command_line.commands[name] and not is_literal then return run_command(name, arg) end
     local run = name == "-" and not is_literal and run_stdin or run_word
     run(environment, name, arg)
   elseif #parsed.actions == 0 and not parsed.version then
@@ -187,7 +187,7 @@ end
 -- What ends the program before it has begun: nil if nothing does.
 local function answer(parsed, words)
   if parsed.help then
-    io.stdout:write(options.help)
+    io.stdout:write(command_line.help)
     return 0
   end
   if parsed.version then print_version() end
@@ -202,7 +202,7 @@ end
 
 local function main(program, ...)
   local words = { ... }
-  local ok, parsed = pcall(options.parse, words)
+  local ok, parsed = pcall(command_line.parse, words)
   if not ok then
     if type(parsed) ~= "table" or not parsed.usage then error(parsed, 0) end
     complain(parsed.usage .. "; see corolua --help")

@@ -3,16 +3,13 @@
 --- level of a main chunk declares. The globals themselves stay in `_G`, which
 --- keeps no metatable, for libraries that use it as they like.
 
+local names = require("corolua.base.names")
+
 local strict = {}
 
 local function level_is_main()
   local info = debug.getinfo(3, "S")
   return info ~= nil and info.what == "main"
-end
-
-local function hint(name)
-  local near = require("corolua.base.names").nearest(name, _G)
-  return near and (", did you mean '" .. near .. "'?") or ""
 end
 
 --- A new environment over the globals. What is in `_G` now is copied, so that
@@ -24,11 +21,12 @@ function strict.environment()
   function mt.__index(_, name)
     local value = _G[name]
     if value ~= nil or declared[name] then return value end
-    error(("undeclared global '%s'%s"):format(tostring(name), hint(name)), 2)
+    error(("undeclared global '%s'%s"):format(tostring(name), names.hint(name, _G)), 2)
   end
   function mt.__newindex(_, name, value)
     if _G[name] == nil and not declared[name] and not level_is_main() then
-      error(("assignment to undeclared global '%s'%s"):format(tostring(name), hint(name)), 2)
+      error(("assignment to undeclared global '%s'%s")
+        :format(tostring(name), names.hint(name, _G)), 2)
     end
     declared[name] = true
     _G[name] = value

@@ -8,7 +8,6 @@ local inspect = require("corolua.base.inspect")
 local lists = require("corolua.base.lists")
 local scheduler = require("corolua.task.scheduler")
 local thin = require("corosync.quorum")
-local votequorum = require("corosync.votequorum")
 
 ---@class corolua.Place where a connection is made
 ---@field key any equal for all connections to one daemon
@@ -245,7 +244,7 @@ function quorum.votes(place, timeout)
   if tracker.free then return { expected = 0 } end
   if not tracker.newest then return nil, "no quorum state has been read", "ERR_TRY_AGAIN" end
   local nodes, deadline = tracker.newest.nodes, scheduler.now() + timeout
-  local handle = votequorum.prepare()
+  local handle = require("corosync.votequorum").prepare() -- few scripts need it
   local ok, message, code = calls.call(handle, "initialize", place.network, timeout)
   if not ok then return nil, message, code end
   local left = math.max(0, deadline - scheduler.now())

@@ -12,7 +12,7 @@ local scheduler = require("corolua.task.scheduler")
 ---@field left integer[] since the ring before
 
 ---@class corolua.lab.Tracker
----@field ring table? the newest ring that was told of, perhaps without its quorum
+---@field ring corosync.Ring? the newest ring that was told of, perhaps without its quorum
 ---@field view corolua.lab.View? the newest ring with its quorum state
 ---@field changes integer how many events there were
 ---@field lacks_space boolean? whether there was no room in memory for the connection

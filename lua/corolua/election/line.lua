@@ -81,7 +81,7 @@ end
 
 --- A ring begins, in which nothing is known.
 ---@param me string
----@param ring { nodeid: integer, seq: integer }
+---@param ring corosync.Ring
 ---@param keys string[] the members, sorted
 ---@param has_joined boolean by an own join
 function methods:enter(me, ring, keys, has_joined)

@@ -71,7 +71,7 @@ local pack = {
 }
 
 ---@param message corolua.election.Message
----@param me userdata who says it
+---@param me corosync.Member who says it
 ---@return string
 function wire.encode(message, me)
   local head = HEAD:pack(MAGIC, numbers[message.kind], message.nodeid, message.seq)
@@ -119,7 +119,7 @@ end
 
 --- The message that bytes are, or nil and why they are none of ours.
 ---@param bytes string
----@param from userdata who sent them
+---@param from corosync.Member who sent them
 ---@return corolua.election.Message? message, string? why
 function wire.decode(bytes, from)
   if bytes:sub(1, #OLD_MAGIC) == OLD_MAGIC then

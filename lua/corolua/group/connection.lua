@@ -3,56 +3,65 @@
 --- that is known of one belongs to it: what has been read, what is on its way,
 --- the fence, what is remembered of the frames of others.
 ---
---- A group has one connection at a time, its newest: a connection begins where
---- the one before is over, with an empty window.
+--- Four things hold at all times:
+--- 1. One connection is the room's, its newest, and one that is not any more has
+---    no say: a connection begins where the one before is over.
+--- 2. A window is empty where a connection begins, and goes with it.
+--- 3. Nothing that was read is handled under another ring's quorum: it comes out
+---    of the fence behind its ring's view, and is handled in that order.
+--- 4. View and quorum change together, at the event being handled.
 
 local calls = require("corolua.daemon.calls")
 local condition = require("corolua.task.condition")
 local cpg = require("corosync.cpg")
 local fence = require("corolua.group.fence")
-local form = require("corolua.group.form")
-local gate = require("corolua.group.state")
-local held = require("corolua.group.inbox")
+local inbox = require("corolua.group.inbox")
+local packed = require("corolua.group.packed")
 local quorum = require("corolua.daemon.quorum")
+local reconnect = require("corolua.group.reconnect")
 local scheduler = require("corolua.task.scheduler")
+local state = require("corolua.group.state")
 local tell = require("corolua.trace.tell")
 
----@class corolua.group.Life: corolua.group.Out
+-- What belongs to a connection; written here unless another file is named.
+---@class corolua.group.Connection: corolua.group.Out
 ---@field room corolua.Group
 ---@field session corolua.group.Session of the group, that it was made for
 ---@field is_again boolean the group was joined before in this session
 ---@field tracker corolua.Tracker
----@field inbox corolua.group.Held what was read and is not handled
+---@field held corolua.group.Held what was read and is not handled
 ---@field window corolua.group.Window
 ---@field unpacker userdata|false
----@field parked userdata[] members that are not there and remembered by it: corolua.group.form
+---@field parked corosync.Member[] remembered by it and not there; by corolua.group.packed
+---@field handlers table<string, function> of the group
+---@field unhandled corolua.group.Unhandled of the group
 ---@field fence corolua.group.Fence|false from the quorum connection on
 ---@field handle userdata|false
----@field me userdata|false the own member object, once joined
+---@field watch corolua.Watch|false it reads
+---@field me corosync.Member|false the own member object, once joined
 ---@field newest_view corolua.View|false the newest that was read, here or before
 ---@field is_ready boolean the own join and the state of its ring have been read
 ---@field has_left boolean the own leave was read
 ---@field is_over boolean
+---@field is_choked boolean it does not read, as too much is held
 ---@field why string|false it is over, in words
 ---@field code string|false
 ---@field unconfirmed table[]|false what was in the window at the end, until it is told
----@field is_newest_quorate boolean by corolua.group.gate, as is_quorate
+---@field is_newest_quorate boolean by corolua.group.state, as is_quorate
 ---@field is_quorate boolean at the event that is being handled
----@field is_choked boolean by corolua.group.intake and handling: it does not read
----@field info table|false by corolua.group.handling, as all below
+---@field info table|false by corolua.group.inbox, as all below
 ---@field message_kind string what a message is now: "message" or "inquorate"
 ---@field rest table|false the frame that is being handled
 ---@field handling string the event whose handler was called last
 ---@field h integer|false its number in a trace; false where it tells none
 ---@field seen integer by corolua.group.verdicts, as told_up_to
 ---@field told_up_to integer
----@field is_listed boolean it stands with those whose inboxes are handled
 local methods = {}
-local life_mt = { __name = "corolua.group.connection", __index = methods }
+local connection_mt = { __name = "corolua.group.connection", __index = methods }
 
 local connection = {}
 
-local OVERHEAD = held.OVERHEAD
+local OVERHEAD = inbox.OVERHEAD
 
 -- The daemon refuses to join while the join before has not gone round, or while
 -- its handle is not finalized, which may happen behind our back.
@@ -68,17 +77,17 @@ local function is_own_leave(self, left)
   return false
 end
 
--- What is read goes on at once; nothing here may wait. Messages go into the
--- inbox without a call, as held:message would put them.
+-- What is read goes on at once; nothing here may wait. Messages are held without
+-- a call, as inbox.add_message would.
 local function callbacks(self)
-  local queue, window, gate_of_rings = self.inbox, self.window, self.fence
-  local values, senders = queue.values, queue.senders
+  local held, rings = self.held, self.fence
+  local values, senders = held.values, held.senders
   return {
     deliver = function(_, _, payload, from)
-      if from == self.me then window:confirm() end
-      if not gate_of_rings.is_open then return gate_of_rings:message(payload, from) end
-      local last = queue.last + 1
-      queue.last, queue.bytes = last, queue.bytes + #payload + OVERHEAD
+      if from == self.me then held.own = held.own + 1 end
+      if not rings.is_open then return rings:message(payload, from) end
+      local last = held.last + 1
+      held.last, held.bytes = last, held.bytes + #payload + OVERHEAD
       values[last], senders[last] = payload, from
     end,
     confchg = function(_, _, members, left, joined)
@@ -86,35 +95,44 @@ local function callbacks(self)
         self.has_left = true
         self.room.changed:notify()
       end
-      gate_of_rings:confchg(members, left, joined)
+      rings:confchg(members, left, joined)
     end,
-    totem_confchg = function(_, ring, nodes) gate_of_rings:ring(ring, nodes) end,
+    totem_confchg = function(_, ring, nodes) rings:ring(ring, nodes) end,
   }
 end
 
 --- Makes a connection, which is not connected yet, the group's.
 ---@param room corolua.Group
 ---@param session corolua.group.Session
----@return corolua.group.Life
+---@return corolua.group.Connection
 function connection.begin(room, session)
-  local before = room.life
+  local before = room.connection
   assert(not before or before.is_over, "a group has one connection at a time")
   local is_again = before and before.session == session and before.newest_view ~= false
   local self = setmetatable({
     room = room, session = session, is_again = is_again, tracker = quorum.at(room.place),
-    inbox = held.new(), window = form.window(room), unpacker = form.unpacker(room),
-    parked = {},
-    handlers = room.handlers, backlog = room.backlog, intake = room.intake,
-    fence = false, handle = false, me = false, watch = false,
+    held = inbox.held(), window = packed.window(room), unpacker = packed.unpacker(room),
+    parked = {}, handlers = room.handlers, unhandled = room.unhandled,
+    fence = false, handle = false, watch = false, me = false,
     newest_view = is_again and before.newest_view,
-    is_ready = false, has_left = false, is_over = false, why = false, code = false,
-    unconfirmed = false, is_quorate = false, is_newest_quorate = false, is_choked = false,
+    is_ready = false, has_left = false, is_over = false, is_choked = false,
+    why = false, code = false, unconfirmed = false,
+    is_quorate = false, is_newest_quorate = false,
     info = false, message_kind = "message", rest = false, handling = "members",
-    h = false, seen = 0, told_up_to = 0, is_listed = false,
-  }, life_mt)
+    h = false, seen = 0, told_up_to = 0,
+  }, connection_mt)
   assert(self.window:count() == 0, "a window is empty where a connection begins")
-  room.life, room.window = self, self.window
+  room.connection, room.window = self, self.window
   return self
+end
+
+--- The connection of the same session that comes after this one.
+---@return corolua.group.Connection
+function methods:successor() return connection.begin(self.room, self.session) end
+
+-- Whether it is the room's, and of the session that the room is in.
+local function is_current(self)
+  return self.room.connection == self and self.room.session == self.session
 end
 
 -- The deadline of all that happens until the group has joined.
@@ -142,7 +160,7 @@ end
 local function follow(self)
   local tracker = self.tracker
   self.fence = fence.new(self, { free = tracker.free, previous = self.newest_view or nil })
-  for _, state in ipairs(tracker.states) do self.fence:quorum(state) end
+  for _, told in ipairs(tracker.states) do self.fence:quorum(told) end
   tracker:follow(self)
 end
 
@@ -162,12 +180,42 @@ local function connect(self, deadline)
   return true
 end
 
+-- More is held than the group may: it reads no more, or leaves. One that leaves
+-- reads on, to see its own last messages and its leave.
+local function check_overload(self)
+  local room = self.room
+  if self.held.bytes <= room.max_held or self.is_choked or room.state ~= "joined" then return end
+  if room.overload == "leave" then return reconnect.overload(self) end
+  self.is_choked = true
+  self:read_no_more()
+end
+
+--- Half of what may be held is handled: reading goes on.
+function methods:breathe()
+  local room = self.room
+  if self.held.bytes > room.max_held // 2 then return end
+  self.is_choked = false
+  if room.connection == self and room.state == "joined" then self:read_on() end
+end
+
+-- What was read of our own is out of the window, which is told once for all that
+-- were read together.
+local function confirm(self)
+  local held = self.held
+  local count = held.own
+  held.own = 0
+  if count > 0 then self.window:confirm(count) end
+end
+
 local function read(self)
   if self.is_over or not self.watch then return end
   local ok, more, code = self.handle:dispatch("all")
+  confirm(self)
   if not ok then return self:lost(more, code) end
   if more and self.handle:pending() > 0 then scheduler.timer(0, function() read(self) end) end
-  self.intake.has_read(self)
+  if not is_current(self) then return end
+  check_overload(self)
+  self.room.inbox:wake(self)
 end
 
 --- Reads what the daemon sends, from here on.
@@ -213,41 +261,45 @@ end
 ---@param changed boolean
 function methods:view(view, changed)
   self.newest_view = view
-  self.inbox:add(changed and "members" or "ring", view)
+  inbox.add(self.held, changed and "members" or "ring", view)
 end
 
 --- A message comes out of the fence.
 ---@param payload string
----@param from userdata
-function methods:message(payload, from) self.inbox:message(payload, from) end
+---@param from corosync.Member
+function methods:message(payload, from) inbox.add_message(self.held, payload, from) end
 
 --- A ring is complete; at the first one the group has joined.
 function methods:entered()
   if self.is_ready then return end
   self.is_ready = true
   self.window:open(self.handle)
-  form.set_ring(self, self.newest_view.ring)
-  gate.set_quorate(self, self.newest_view.quorate)
+  packed.set_ring(self, self.newest_view.ring)
+  state.set_quorate(self, self.newest_view.quorate)
   local tracker = self.tracker
-  gate.set_newest_quorate(self, tracker.free or tracker.newest ~= nil and tracker.newest.quorate)
-  self.inbox:add("up", self.is_again)
-  self.intake.has_joined(self)
+  state.set_newest_quorate(self, tracker.free or tracker.newest ~= nil and tracker.newest.quorate)
+  inbox.add(self.held, "up", self.is_again)
+  if not is_current(self) then return end
+  self.room.me = self.me
+  state.set(self.room, "joined")
 end
 
 --- A state of a ring comes out of the fence.
----@param state corolua.QuorumState
+---@param told corolua.QuorumState
 ---@param view corolua.View
-function methods:quorum(state, view)
+function methods:quorum(told, view)
   if view ~= self.newest_view then self:view(view, false) end
-  self.inbox:add("quorum", state)
+  inbox.add(self.held, "quorum", told)
 end
 
 --- The shared quorum connection has read a state.
----@param state corolua.QuorumState
-function methods:has_read_state(state)
+---@param read_state corolua.QuorumState
+function methods:has_read_state(read_state)
   if self.is_over then return end
-  self.fence:quorum(state)
-  self.intake.has_read_quorum(self, state)
+  self.fence:quorum(read_state)
+  if not is_current(self) then return end
+  state.set_newest_quorate(self, read_state.quorate)
+  self.room.inbox:wake(self)
 end
 
 --- The connection is let go, without waiting for the daemon unless told to. What
@@ -266,12 +318,13 @@ function methods:finish(timeout, message, code)
   if self.handle then calls.finalize(self.handle, timeout) end
 end
 
---- What was accepted and not read back, in order, once.
----@return { payload: any, sent: boolean }[]
+--- What was accepted and not read back, in order, once, as the script sent it.
+---@return corolua.Unconfirmed[]
 function methods:take_unconfirmed()
-  local list = self.unconfirmed or {}
+  local list, codec = self.unconfirmed or {}, self.room.codec
   self.unconfirmed = false
-  return form.decode(self.room, list)
+  for _, entry in ipairs(codec and list or {}) do entry.payload = codec.decode(entry.payload) end
+  return list
 end
 
 --- The daemon is gone: what was read comes out, and the group is told.
@@ -281,7 +334,9 @@ function methods:lost(message, code)
   if self.is_over then return end
   if self.is_ready then self.fence:down() end
   self:finish(nil, message, code)
-  self.intake.has_lost(self)
+  if not is_current(self) then return end
+  if self.room.state == "joined" then reconnect.lost(self) end
+  self.room.inbox:wake(self)
 end
 
 local function wait_left(self, timeout)

@@ -251,8 +251,8 @@ end
 
 --- A confchg was read.
 ---@param members corosync.Member[]
----@param left table[]
----@param joined table[]
+---@param left corosync.cpg.Change[]
+---@param joined corosync.cpg.Change[]
 function methods:confchg(members, left, joined)
   if self.is_open or not self.is_started then
     apply_confchg(self, members, left, joined)

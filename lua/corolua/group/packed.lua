@@ -1,7 +1,10 @@
---- The send window of a packed group's connection: many messages go as one
---- frame, flushed at the end of every turn of the loop; a message too long for
---- one goes as several. The window counts frames. Numbers begin anew with it.
+--- The form that messages take on the wire: each one a CPG message, or, in packed
+--- groups, many as one frame, flushed at the end of every turn of the loop; a
+--- message too long for one goes as several. The window of a packed group counts
+--- frames. What sends and what reads is made for each connection, and numbers
+--- begin anew with it.
 
+local lists = require("corolua.base.lists")
 local packing = require("corolua.packing")
 local scheduler = require("corolua.task.scheduler")
 local window = require("corolua.group.window")
@@ -14,14 +17,7 @@ local packed = {}
 
 local base = window.methods
 
---- Bytes of the longest message that goes as one frame.
----@return integer
-function packed.longest() return packing.packer({ life = 0 }):longest() end
-
----@param size integer
----@param refused fun(): string?, string?
----@return corolua.group.PackedWindow
-function packed.new(size, refused)
+local function new_window(size, refused)
   local self = window.init(setmetatable({}, packed_mt), size, refused)
   self.packer = packing.packer({ life = scheduler.nonce() & 0xffffffff })
   self.add, self.longest = self.packer.add, self.packer:longest()
@@ -36,7 +32,7 @@ function packed.new(size, refused)
 end
 
 --- What is sent from here on is sent in this ring.
----@param ring { nodeid: integer, seq: integer }
+---@param ring corosync.Ring
 function methods:set_ring(ring)
   if self.ring and self.packer:pending() > 0 then self:push_frame() end
   self.ring = ring
@@ -111,26 +107,32 @@ end
 ---@param payload string
 ---@return true? accepted, string? message, string? code "ERR_TRY_AGAIN" if full
 function methods:offer(payload)
-  if self.first_waiter > self.last_waiter and self.is_flushing and not self.stream
+  if self.is_flushing and not self.has_waiters and not self.stream
     and #payload <= self.longest and self.add(self.packer, payload) then
     return true
   end
   return base.offer(self, payload)
 end
 
---- The first frame that was sent has been read back.
-function methods:confirm()
+-- The first frame that was sent has been read back.
+local function confirm_first(self)
   local index = self.first
   if index > self.last then return end
   self.is_part_back = self.whole[index] == false
   self.whole[index] = nil
-  base.confirm(self)
+  base.confirm(self, 1)
   if self.stream then
     feed(self)
     if not self.stream then self:serve() end
   elseif not self.is_flushing then
     self:flush()
   end
+end
+
+--- So many frames, the first that were sent, have been read back.
+---@param count integer
+function methods:confirm(count)
+  for _ = 1, count do confirm_first(self) end
 end
 
 --- Frames on their way, and what is not in a frame yet as one.
@@ -172,6 +174,80 @@ function methods:abandon()
   if stream then list[#list + 1] = { payload = stream.payload, sent = is_sent } end
   if frame then append_messages(list, unpacker, frame, false) end
   return list
+end
+
+-- What the library sends as one message.
+local ATOMIC = 1047552
+
+--- The fields of a group that follow from its form.
+---@param options corolua.GroupOptions as checked
+---@return { is_packed: boolean, max_message: integer, longest: integer, hint: string }
+function packed.shape(options)
+  if not options.packed then
+    return { is_packed = false, max_message = 0, longest = ATOMIC,
+      hint = " (packed groups may send more: see fragment)" }
+  end
+  local max_message = options.fragment and options.max_message or 0
+  return { is_packed = true, max_message = max_message,
+    longest = math.max(packing.packer({ life = 0 }):longest(), max_message),
+    hint = options.fragment and " (see max_message)" or " (see fragment)" }
+end
+
+--- The send window of a connection, which is empty.
+---@param room corolua.Group
+---@return corolua.group.Window
+function packed.window(room)
+  local function refused()
+    if room.refusal then return room.refusal[1], room.refusal[2] end
+  end
+  return (room.is_packed and new_window or window.new)(room.window_size, refused)
+end
+
+--- What reads the frames of a connection; false where messages come as they are.
+---@param room corolua.Group
+---@return userdata|false
+function packed.unpacker(room)
+  return room.is_packed and packing.unpacker({ max_message = room.max_message })
+end
+
+-- How many members are remembered that are not there.
+local PARKED_MAX = 1024
+
+-- What is known of the member stays, for when it comes back; but of those that
+-- have been away for longest not for ever, as each process is another member.
+local function park(connection, view, member)
+  connection.unpacker:park(member)
+  local parked = connection.parked
+  lists.remove(parked, member)
+  parked[#parked + 1] = member
+  if #parked <= PARKED_MAX then return end
+  local oldest = table.remove(parked, 1)
+  if not lists.contains(view.members, oldest) then connection.unpacker:forget(oldest) end
+end
+
+--- The members that left are forgotten, and all others that are gone put aside.
+--- A process may live of which the daemon says "procdown": where a member was
+--- not named to it at a merge, it takes it for gone, drops its messages, and
+--- names it again in a later ring.
+---@param connection corolua.group.Connection
+---@param view corolua.View
+function packed.follow(connection, view)
+  if not connection.unpacker then return end
+  for _, change in ipairs(view.left) do
+    if change.reason == "leave" then
+      connection.unpacker:forget(change.member)
+      lists.remove(connection.parked, change.member)
+    else
+      park(connection, view, change.member)
+    end
+  end
+end
+
+--- What is sent from here on is sent in this ring.
+---@param connection corolua.group.Connection
+---@param ring corosync.Ring
+function packed.set_ring(connection, ring)
+  if connection.unpacker and connection.window.handle then connection.window:set_ring(ring) end
 end
 
 return packed

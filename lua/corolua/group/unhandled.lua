@@ -4,14 +4,14 @@
 
 local lists = require("corolua.base.lists")
 
----@class corolua.group.Backlog
----@field dropped integer events that fell out
+---@class corolua.group.Unhandled
+---@field dropped integer events that fell out, or that a new join left behind
 ---@field bytes integer of the payloads that are kept
 ---@field private rings table<string, table> by kind: first, last, and five values an event
 ---@field private number integer of the latest event of all kinds
 ---@field private waiters table[] in the order they came
 local methods = {}
-local backlog_mt = { __name = "corolua.group.unhandled", __index = methods }
+local unhandled_mt = { __name = "corolua.group.unhandled", __index = methods }
 
 local unhandled = {}
 
@@ -19,13 +19,13 @@ local ROOM = 1024
 local BYTES_MAX = 4 * 1024 * 1024
 
 ---@param kinds string[]
----@return corolua.group.Backlog
+---@return corolua.group.Unhandled
 function unhandled.new(kinds)
   local self = { rings = {}, kinds = kinds, number = 0, dropped = 0, bytes = 0, waiters = {} }
   for _, kind in ipairs(kinds) do
     self.rings[kind] = { first = 1, last = 0, bytes = 0, kind = kind }
   end
-  return setmetatable(self, backlog_mt)
+  return setmetatable(self, unhandled_mt)
 end
 
 -- Wakes one who waits for the kind. Whose wait is over by now cannot be woken,
@@ -103,6 +103,10 @@ function methods:take(kind)
   local _, a, b, c = take_first(self, ring)
   return ring.kind, a, b, c
 end
+
+--- Events are dropped before they could be kept.
+---@param count integer
+function methods:count_dropped(count) self.dropped = self.dropped + count end
 
 --- How many events are kept.
 ---@return integer

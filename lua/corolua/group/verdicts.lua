@@ -9,23 +9,24 @@ local verdicts = {}
 local function ring_text(ring) return ("%d.%x"):format(ring.nodeid, ring.seq) end
 
 --- The same function of a connection, which counts its calls.
----@param handle fun(life: corolua.group.Life, ...: any)
----@return fun(life: corolua.group.Life, ...: any)
+---@param handle fun(connection: corolua.group.Connection, ...: any)
+---@return fun(connection: corolua.group.Connection, ...: any)
 function verdicts.counted(handle)
-  return function(life, payload, from, info)
-    life.seen = life.seen + 1
-    return handle(life, payload, from, info)
+  return function(connection, payload, from, info)
+    connection.seen = connection.seen + 1
+    return handle(connection, payload, from, info)
   end
 end
 
 --- Something else than a message comes now: what the messages since the last time
 --- were handled as. Where quorum is ignored they may be of any ring.
----@param life corolua.group.Life
-function verdicts.end_run(life)
-  if life.seen == life.told_up_to then return end
-  life.told_up_to = life.seen
-  local as = life.room.requires_quorum and life.message_kind or "any"
-  tell.line("handled", life.h, "as", as, "ring", ring_text(life.info.ring), "i", life.seen)
+---@param connection corolua.group.Connection
+function verdicts.end_run(connection)
+  if connection.seen == connection.told_up_to then return end
+  connection.told_up_to = connection.seen
+  local as = connection.room.requires_quorum and connection.message_kind or "any"
+  tell.line("handled", connection.h, "as", as, "ring", ring_text(connection.info.ring),
+    "i", connection.seen)
 end
 
 local lines = {
@@ -42,12 +43,12 @@ local lines = {
 }
 
 --- An event is told to the script.
----@param life corolua.group.Life
+---@param connection corolua.group.Connection
 ---@param kind string
 ---@param ... any its arguments
-function verdicts.tell(life, kind, ...)
+function verdicts.tell(connection, kind, ...)
   local tell_line = lines[kind]
-  if tell_line then tell_line(life.h, ...) end
+  if tell_line then tell_line(connection.h, ...) end
 end
 
 return verdicts

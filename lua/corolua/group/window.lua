@@ -5,6 +5,7 @@
 --- `abandon` returns was never told of elsewhere.
 
 local deadlines = require("corolua.task.deadlines")
+local fifo = require("corolua.base.fifo")
 local scheduler = require("corolua.task.scheduler")
 
 -- Its fields are written here and, for packed groups, in corolua.group.packed.
@@ -12,7 +13,7 @@ local scheduler = require("corolua.task.scheduler")
 ---@field size integer messages
 ---@field bytes integer of the messages in it
 ---@field handle userdata|false of corosync.cpg; false before `open` and after `stop`
----@field on_empty fun()|false called when the last message has come back; set by who waits for that
+---@field on_empty fun()|false called when the last message has come back
 local methods = {}
 
 -- What a window of plain messages has beside, or in place of, the methods of all.
@@ -41,7 +42,8 @@ function window.init(self, size, refused)
   self.size, self.bytes, self.refused = size, 0, refused
   self.payloads, self.first, self.last = {}, 1, 0
   self.unsent = 1 -- index of the first that has not left
-  self.waiters, self.first_waiter, self.last_waiter = {}, 1, 0
+  self.waiters = fifo.new()
+  self.has_waiters = false -- there are some, of whom none may wait any more
   self.deadlines = false -- of those who wait; made for the first of them
   self.handle, self.multicast, self.timer, self.on_empty = false, false, false, false
   return self
@@ -133,8 +135,8 @@ end
 ---@param payload string
 ---@return true? accepted, string? message, string? code "ERR_TRY_AGAIN" if full
 function methods:offer(payload)
-  if self.first_waiter > self.last_waiter then return self:accept(payload) end
-  return nil, FULL, "ERR_TRY_AGAIN"
+  if self.has_waiters then return nil, FULL, "ERR_TRY_AGAIN" end
+  return self:accept(payload)
 end
 
 --- The same for a window of plain messages, with the usual case, in which all
@@ -143,7 +145,7 @@ end
 ---@return true? accepted, string? message, string? code
 function plain:offer(payload)
   local last, bytes, handle = self.last, self.bytes + #payload, self.handle
-  if handle and self.first_waiter > self.last_waiter and self.unsent > last
+  if handle and not self.has_waiters and self.unsent > last
     and last - self.first + 1 < self.size and bytes <= BYTES_MAX
     and self.multicast(handle, payload) then
     last = last + 1
@@ -156,20 +158,15 @@ end
 
 -- The first who still waits: some gave up, and some tasks were closed.
 local function next_waiter(self)
-  while self.first_waiter <= self.last_waiter do
-    local waiter = self.waiters[self.first_waiter]
-    if waiter.task and not waiter.task:is_done() then return waiter end
+  local waiters = self.waiters
+  local waiter = waiters:peek()
+  while waiter and (not waiter.task or waiter.task:is_done()) do
     self.deadlines:remove(waiter)
-    self.waiters[self.first_waiter] = nil
-    self.first_waiter = self.first_waiter + 1
+    waiters:take()
+    waiter = waiters:peek()
   end
-  self.first_waiter, self.last_waiter = 1, 0
-  return nil
-end
-
-local function drop_first_waiter(self)
-  self.waiters[self.first_waiter] = nil
-  self.first_waiter = self.first_waiter + 1
+  self.has_waiters = waiter ~= nil
+  return waiter
 end
 
 -- Ends the wait of a sender with what its send returns. That stands beside the
@@ -195,7 +192,7 @@ function methods:serve()
   while waiter do
     local ok, message, code = attempt(self, waiter.payload)
     if code == "ERR_TRY_AGAIN" then return end
-    drop_first_waiter(self)
+    self.waiters:take()
     answer(self, waiter, ok, message, code)
     waiter = next_waiter(self)
   end
@@ -216,8 +213,8 @@ function methods:wait_and_offer(payload, timeout)
     payload = payload, task = scheduler.current(), place = false,
     ok = nil, message = nil, code = nil,
   }
-  self.last_waiter = self.last_waiter + 1
-  self.waiters[self.last_waiter] = waiter
+  self.waiters:add(waiter)
+  self.has_waiters = true
   self.deadlines = self.deadlines or deadlines.new(function(late) expire(self, late) end)
   self.deadlines:add(waiter, scheduler.now() + timeout)
   local _, message, code = scheduler.park()
@@ -229,30 +226,39 @@ function methods:wait_and_offer(payload, timeout)
   return nil, message, code
 end
 
---- The first message that was sent has been read back.
-function methods:confirm()
+--- So many messages, the first that were sent, have been read back.
+---@param count integer
+function methods:confirm(count)
   local first = self.first
-  if first > self.last then return end
-  local payloads = self.payloads
-  self.bytes = self.bytes - #payloads[first]
-  payloads[first] = nil
-  if first == self.last then
+  local stop = math.min(first + count - 1, self.last)
+  if stop < first then return end
+  local payloads, bytes = self.payloads, self.bytes
+  for i = first, stop do
+    bytes = bytes - #payloads[i]
+    payloads[i] = nil
+  end
+  self.bytes = bytes
+  if stop == self.last then
     self.first, self.last, self.unsent = 1, 0, 1
     if self.on_empty then self.on_empty() end
   else
-    self.first = first + 1
+    self.first = stop + 1
   end
-  if self.first_waiter <= self.last_waiter then self:serve() end
+  if self.has_waiters then self:serve() end
 end
 
 ---@return integer
 function methods:count() return self.last - self.first + 1 end
 
+--- Has a function called when the last message has come back.
+---@param fn fun()
+function methods:when_empty(fn) self.on_empty = fn end
+
 --- How many senders wait.
 ---@return integer
 function methods:waiting()
   local count = 0
-  for i = self.first_waiter, self.last_waiter do
+  for i = self.waiters.first, self.waiters.last do
     local task = self.waiters[i].task
     if task and not task:is_done() then count = count + 1 end
   end
@@ -265,7 +271,7 @@ end
 function methods:refuse(message, code)
   local waiter = next_waiter(self)
   while waiter do
-    drop_first_waiter(self)
+    self.waiters:take()
     answer(self, waiter, nil, message, code)
     waiter = next_waiter(self)
   end

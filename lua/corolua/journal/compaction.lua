@@ -21,7 +21,7 @@ end
 ---@param disk corolua.journal.Disk
 ---@param slot integer
 ---@param base corolua.journal.Base
----@return corolua.journal.Log? log
+---@return corolua.journal.LogFile? log
 ---@return string? message
 ---@return string? code
 function compaction.found(disk, slot, base)
@@ -61,8 +61,8 @@ end
 -- The records of the old file that the base does not stand for.
 local function copy_records(from, into)
   while into.last < from.last do
-    local span, place = from.spans:find(into.last + 1)
-    local next_span = from.spans.list[place + 1]
+    local span, place = from.index:find(into.last + 1)
+    local next_span = from.index.list[place + 1]
     local last = next_span and next_span.first - 1 or from.last
     local done, message, code = copy_span(from, into, span, last)
     if not done then return nil, message, code end
@@ -73,8 +73,8 @@ end
 --- Brings a new file, which has its base, up to the log and puts it in its place.
 --- The rename counts from then on, so it is the owner who has the folder
 --- synchronized, until that is done.
----@param from corolua.journal.Log
----@param into corolua.journal.Log
+---@param from corolua.journal.LogFile
+---@param into corolua.journal.LogFile
 ---@param name string of the new file
 ---@return boolean? done
 ---@return string? message

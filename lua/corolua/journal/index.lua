@@ -2,7 +2,7 @@
 --- of 64 KiB or more, so that a long log takes little memory. Where records were
 --- cut off, their numbers come again behind them: the later ones count.
 
-local spans = {}
+local index = {}
 
 local SPAN = 64 * 1024
 
@@ -11,12 +11,12 @@ local SPAN = 64 * 1024
 ---@field offset integer
 ---@field stop integer where it ends
 
----@class corolua.journal.Spans
+---@class corolua.journal.Index
 local methods = {}
 local mt = { __index = methods }
 
----@return corolua.journal.Spans
-function spans.new() return setmetatable({ list = {} }, mt) end
+---@return corolua.journal.Index
+function index.new() return setmetatable({ list = {} }, mt) end
 
 --- A frame of records was written behind all others.
 ---@param first integer
@@ -33,24 +33,24 @@ function methods:add(first, offset, stop)
 end
 
 --- The records after this one no longer count.
----@param index integer
-function methods:cut(index)
+---@param number integer
+function methods:cut(number)
   local list = self.list
-  while #list > 0 and list[#list].first > index do list[#list] = nil end
+  while #list > 0 and list[#list].first > number do list[#list] = nil end
 end
 
 --- The stretch that has the record, and its place in the list.
----@param index integer
+---@param number integer
 ---@return corolua.journal.Span? span
 ---@return integer place
-function methods:find(index)
+function methods:find(number)
   local list = self.list
   local low, high = 0, #list
   while low < high do
     local middle = (low + high + 1) // 2
-    if list[middle].first <= index then low = middle else high = middle - 1 end
+    if list[middle].first <= number then low = middle else high = middle - 1 end
   end
   return list[low], low
 end
 
-return spans
+return index

@@ -5,7 +5,7 @@
 local ends = require("corolua.journal.ends")
 local frame = require("corolua.journal.frame")
 local scheduler = require("corolua.task.scheduler")
-local spans = require("corolua.journal.index")
+local new_index = require("corolua.journal.index").new
 
 local log_file = {}
 
@@ -17,14 +17,14 @@ local PIECE = 1 << 20
 ---@field snapshot string? what `open` found, until the owner takes it out
 ---@field meta string
 
----@class corolua.journal.Log
+---@class corolua.journal.LogFile
 ---@field slot integer
 ---@field id integer
 ---@field stop integer where the next frame goes
 ---@field tail string the bytes before it, from the start of a block
 ---@field ends corolua.journal.Ends
 ---@field last integer number of the last record
----@field spans corolua.journal.Spans
+---@field index corolua.journal.Index
 local methods = {}
 local mt = { __index = methods }
 
@@ -32,11 +32,11 @@ local mt = { __index = methods }
 ---@param disk corolua.journal.Disk
 ---@param slot integer
 ---@param id integer
----@return corolua.journal.Log
+---@return corolua.journal.LogFile
 function log_file.new(disk, slot, id)
   return setmetatable({
     disk = disk, slot = slot, id = id, stop = frame.FIRST, tail = "", last = 0,
-    ends = ends.new(disk, slot, id), spans = spans.new(),
+    ends = ends.new(disk, slot, id), index = new_index(),
   }, mt)
 end
 
@@ -63,10 +63,10 @@ end
 function methods:note(kind, index, count, offset, stop)
   if kind == "records" then
     self.last = index + count - 1
-    self.spans:add(index, offset, stop)
+    self.index:add(index, offset, stop)
   elseif kind == "cut" then
     self.last = index
-    self.spans:cut(index)
+    self.index:cut(index)
   elseif kind == "base" then
     self.last = index
   end
@@ -132,7 +132,7 @@ end
 ---@param slot integer
 ---@param name string
 ---@param base corolua.journal.Base
----@return corolua.journal.Log? log
+---@return corolua.journal.LogFile? log
 ---@return string? message
 ---@return string? code
 function log_file.create(disk, slot, name, base)

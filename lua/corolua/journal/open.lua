@@ -4,10 +4,10 @@
 local recover = require("corolua.journal.recover")
 local compaction = require("corolua.journal.compaction")
 
-local opening = {}
+local open = {}
 
 --- The slots of the lock and of the log that is opened.
-opening.LOCK, opening.LOG = 1, 2
+open.LOCK, open.LOG = 1, 2
 
 -- What the lock holds once there is a log: a folder without one has lost it.
 local NOTE = "the log is begun\n"
@@ -31,10 +31,10 @@ end
 
 -- Gives whether the folder is known to have a log.
 local function lock(disk)
-  local size, message, code = disk:call("open", opening.LOCK, disk:path("lock"), "lock")
+  local size, message, code = disk:call("open", open.LOCK, disk:path("lock"), "lock")
   if not size then return nil, message, code end
   local done
-  done, message, code = disk:call("lock", opening.LOCK)
+  done, message, code = disk:call("lock", open.LOCK)
   if done then return size >= #NOTE end
   if code == "EAGAIN" then
     return nil, "it is in use by another journal or process", "ERR_BUSY"
@@ -53,7 +53,7 @@ end
 
 local function begin(disk)
   local base = { index = 0, meta = "" }
-  local made, message, code = compaction.found(disk, opening.LOG, base)
+  local made, message, code = compaction.found(disk, open.LOG, base)
   if not made then return nil, message, code end
   return { log = made, base = base, cut = 0 }
 end
@@ -62,11 +62,11 @@ local function read(disk, size)
   -- The rename that made it may not be on the disk yet.
   local done, message, code = disk:call("sync_folder", disk.folder)
   if not done then return nil, message, code end
-  return recover.read(disk, opening.LOG, size)
+  return recover.read(disk, open.LOG, size)
 end
 
 local function find(disk, has_log)
-  local size, message, code = disk:call("open", opening.LOG, disk:path("log"), "old")
+  local size, message, code = disk:call("open", open.LOG, disk:path("log"), "old")
   if size then return read(disk, size) end
   if code ~= "ENOENT" then return nil, message, code end
   if has_log then return nil, disk:path("log") .. ": it is gone, and was there", "ERR_CORRUPT" end
@@ -78,7 +78,7 @@ end
 ---@return corolua.journal.Found? found
 ---@return string? message
 ---@return string? code
-function opening.open(disk)
+function open.open(disk)
   local done, has_log, message, code
   done, message, code = make_folders(disk)
   if not done then return nil, message, code end
@@ -89,10 +89,10 @@ function opening.open(disk)
   if not found then return nil, message, code end
   done, message, code = tidy(disk)
   if done and not has_log then
-    done, message, code = disk:call("write", opening.LOCK, 0, NOTE, true)
+    done, message, code = disk:call("write", open.LOCK, 0, NOTE, true)
   end
   if not done then return nil, message, code end
   return found
 end
 
-return opening
+return open

@@ -3,7 +3,7 @@
 --- file that was closed, or sealed, has no such end: it is whole, or damaged.
 
 local frame = require("corolua.journal.frame")
-local log = require("corolua.journal.log_file")
+local log_file = require("corolua.journal.log_file")
 
 local recover = {}
 
@@ -207,7 +207,7 @@ local function begin(disk, slot, size)
   local id, why, why_code = frame.unpack_head(bytes)
   if why_code == "ERR_CORRUPT" then return corrupt(disk, 0, why) end
   if not id then return nil, ("%s: %s"):format(disk:path("log"), why), why_code end
-  local found = { disk = disk, log = log.new(disk, slot, id), window = file }
+  local found = { disk = disk, log = log_file.new(disk, slot, id), window = file }
   local done
   done, message, code = read_notes(found, bytes)
   if not done then return nil, message, code end
@@ -215,7 +215,7 @@ local function begin(disk, slot, size)
 end
 
 ---@class corolua.journal.Found
----@field log corolua.journal.Log
+---@field log corolua.journal.LogFile
 ---@field base corolua.journal.Base
 ---@field cut integer bytes that an unfinished write had left
 

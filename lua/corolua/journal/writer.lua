@@ -2,6 +2,7 @@
 --- disk. One task writes; all records that came while it waited for the disk go
 --- into the next frame.
 
+local fifo = require("corolua.base.fifo")
 local frame = require("corolua.journal.frame")
 local scheduler = require("corolua.task.scheduler")
 
@@ -28,7 +29,7 @@ local mt = { __index = methods }
 
 --- A writer into the log. Its owner has `settle(items)`, called when records are
 --- on the disk, and `fail(problem)`, when it gives up; both must not wait.
----@param log corolua.journal.Log
+---@param log corolua.journal.LogFile
 ---@param events corolua.Events
 ---@param retry number seconds
 ---@param owner table
@@ -36,18 +37,16 @@ local mt = { __index = methods }
 function writer.new(log, events, retry, owner)
   return setmetatable({
     log = log, events = events, retry = retry, owner = owner,
-    queue = {}, first = 1, after = 1, -- of the items that wait
+    queue = fifo.new(), -- of the items that wait
     appended = 0, settled = 0, -- how many items ever
-    waiters = {}, first_waiter = 1, after_waiter = 1,
+    waiters = fifo.new(),
   }, mt)
 end
 
 local function wake(self)
-  while self.first_waiter < self.after_waiter do
-    local waiter = self.waiters[self.first_waiter]
-    if not self.failed and waiter.item > self.settled then return end
-    self.waiters[self.first_waiter] = nil
-    self.first_waiter = self.first_waiter + 1
+  while self.waiters:peek() do
+    if not self.failed and self.waiters:peek().item > self.settled then return end
+    local waiter = self.waiters:take()
     if self.failed then
       waiter.resume(nil, self.failed.message, self.failed.code)
     else
@@ -68,12 +67,10 @@ end
 ---@return integer weight of what was taken out
 function methods:drop()
   local weight = 0
-  for i = self.first, self.after - 1 do
-    local item = self.queue[i]
+  for item in self.queue.take, self.queue do
     if item.refuse then item.refuse() end
     weight = weight + (item.weight or 1)
   end
-  self.queue, self.first, self.after = {}, 1, 1
   self.appended = self.appended - weight
   return weight
 end
@@ -116,13 +113,11 @@ end
 -- Takes what goes into the next frame.
 local function take_records(self)
   local items, size = {}, 0
-  while self.first < self.after do
-    local item = self.queue[self.first]
-    if not item.bytes or #items > 0 and size + #item.bytes > BATCH then break end
-    items[#items + 1] = item
+  local item = self.queue:peek()
+  while item and item.bytes and (#items == 0 or size + #item.bytes <= BATCH) do
+    items[#items + 1] = self.queue:take()
     size = size + #item.bytes
-    self.queue[self.first] = nil
-    self.first = self.first + 1
+    item = self.queue:peek()
   end
   return items
 end
@@ -141,9 +136,7 @@ local function write_records(self)
 end
 
 local function write_other(self)
-  local item = self.queue[self.first]
-  self.queue[self.first] = nil
-  self.first = self.first + 1
+  local item = self.queue:take()
   if not item.write(item) then return end
   self.settled = self.settled + item.weight
 end
@@ -171,8 +164,8 @@ local function start_seal(self)
 end
 
 local function run(self)
-  while self.first < self.after and not self.failed do
-    if self.queue[self.first].bytes then write_records(self) else write_other(self) end
+  while self.queue:peek() and not self.failed do
+    if self.queue:peek().bytes then write_records(self) else write_other(self) end
     start_seal(self)
     wake(self)
   end
@@ -183,8 +176,7 @@ end
 --- `index`; anything else `write`, which waits until it is on the disk, and `weight`.
 ---@param item table
 function methods:push(item)
-  self.queue[self.after] = item
-  self.after = self.after + 1
+  self.queue:add(item)
   self.appended = self.appended + (item.weight or 1)
   if self.is_running then return end
   self.is_running = true
@@ -200,8 +192,7 @@ function methods:sync(timeout)
   if self.failed then return nil, self.failed.message, self.failed.code end
   if self.settled >= self.appended then return true end
   return scheduler.await(function(resume)
-    self.waiters[self.after_waiter] = { item = self.appended, resume = resume }
-    self.after_waiter = self.after_waiter + 1
+    self.waiters:add({ item = self.appended, resume = resume })
   end, timeout)
 end
 

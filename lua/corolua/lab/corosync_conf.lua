@@ -105,7 +105,7 @@ local function logging(config, files)
 end
 
 --- The whole file for one node.
----@param config table as `options.check` gives it
+---@param config corolua.lab.Options as `options.check` gives it
 ---@param files { state: string, log: string, key: string? } the node's paths
 ---@param address fun(link: integer, nodeid: integer): string
 ---@return string

@@ -50,7 +50,7 @@ end
 --- A daemon that does not run yet.
 ---@param id integer
 ---@param folder string the lab's
----@param config table
+---@param config corolua.lab.Options as completed
 ---@param space userdata the node's network
 ---@return corolua.lab.Daemon
 function daemon.new(id, folder, config, space)

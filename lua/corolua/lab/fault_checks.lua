@@ -82,9 +82,9 @@ local FAULTS = {
 
 --- The faults of a link.
 ---@param cluster corolua.lab.Cluster
----@param given table
+---@param given corolua.lab.LinkFaults
 ---@param name string of the method
----@return table faults without the link
+---@return corolua.switch.Faults faults without the link
 ---@return integer? link nil for all links
 function checks.faults(cluster, given, name)
   if type(given) ~= "table" then

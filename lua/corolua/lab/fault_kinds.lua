@@ -1,6 +1,8 @@
 --- The faults that a nemesis can draw: each draws its arguments, given what is
 --- broken already, as entries of a list of timed faults.
 
+local lists = require("corolua.base.lists")
+
 local fault_kinds = {}
 
 ---@class corolua.lab.Broken what a list has broken at some moment
@@ -33,10 +35,10 @@ local function sorted(list)
 end
 
 -- Each group gets one node, and the rest go where they fall.
-local function split(dice, nodes, count)
+local function split(draws, nodes, count)
   local groups = {}
-  for i, id in ipairs(dice:shuffled(all_nodes(nodes))) do
-    local group = i <= count and i or dice:integer(1, count)
+  for i, id in ipairs(draws:shuffled(all_nodes(nodes))) do
+    local group = i <= count and i or draws:integer(1, count)
     groups[group] = groups[group] or {}
     table.insert(groups[group], id)
   end
@@ -44,68 +46,68 @@ local function split(dice, nodes, count)
   return groups
 end
 
-local function draw_partition(dice, broken)
-  local count = broken.nodes >= 5 and dice:chance(0.25) and 3 or 2
-  return { { fault = "partition", split(dice, broken.nodes, count) } }
+local function draw_partition(draws, broken)
+  local count = broken.nodes >= 5 and draws:chance(0.25) and 3 or 2
+  return { { fault = "partition", split(draws, broken.nodes, count) } }
 end
 
 -- One direction: a node that hears nobody, or not one of the others.
-local function draw_block(dice, broken)
-  local list = dice:shuffled(all_nodes(broken.nodes))
+local function draw_block(draws, broken)
+  local list = draws:shuffled(all_nodes(broken.nodes))
   local deaf, entries = table.remove(list), {}
-  local from = dice:chance(0.5) and sorted(list) or { list[1] }
+  local from = draws:chance(0.5) and sorted(list) or { list[1] }
   for i, id in ipairs(from) do entries[i] = { fault = "block", id, deaf } end
   return entries
 end
 
 local function of_one_node(name)
-  return function(dice, broken)
-    return { { fault = name, dice:integer(1, broken.nodes) } }
+  return function(draws, broken)
+    return { { fault = name, draws:integer(1, broken.nodes) } }
   end
 end
 
-local function draw_unplug(dice, broken)
+local function draw_unplug(draws, broken)
   local list = nodes_without(broken, "unplugged")
   if #list == 0 then return nil end
-  local id = dice:one_of(list)
+  local id = draws:one_of(list)
   broken.unplugged[id] = true
   return { { fault = "unplug", id } }
 end
 
 -- A bad cable is that of one pair, or of one node to all others.
 local function on_link(draw)
-  return function(dice, broken)
-    local list = dice:shuffled(all_nodes(broken.nodes))
+  return function(draws, broken)
+    local list = draws:shuffled(all_nodes(broken.nodes))
     local bad, entries = table.remove(list), {}
-    local others = dice:chance(0.5) and sorted(list) or { list[1] }
-    local options = draw(dice)
+    local others = draws:chance(0.5) and sorted(list) or { list[1] }
+    local options = draw(draws)
     for i, id in ipairs(others) do entries[i] = { fault = "link", bad, id, options } end
     return entries
   end
 end
 
 local function probability(name, high)
-  return on_link(function(dice) return { [name] = dice:between(0.02, high) } end)
+  return on_link(function(draws) return { [name] = draws:between(0.02, high) } end)
 end
 
-local function draw_delay(dice)
-  local delay = dice:between(0.002, 0.02)
-  return { delay = delay, jitter = dice:between(0, delay) }
+local function draw_delay(draws)
+  local delay = draws:between(0.002, 0.02)
+  return { delay = delay, jitter = draws:between(0, delay) }
 end
 
-local function draw_rate(dice) return { rate = dice:integer(2, 50) * 1000000 } end
+local function draw_rate(draws) return { rate = draws:integer(2, 50) * 1000000 } end
 
-local function draw_repaired(dice)
-  return { corrupt = dice:between(0.005, 0.05), repair = true }
+local function draw_repaired(draws)
+  return { corrupt = draws:between(0.005, 0.05), repair = true }
 end
 
 -- A node that is up is taken; how many may be gone at a time is bounded, or
 -- nobody would be left to be disturbed.
 local function on_node(name, note)
-  return function(dice, broken)
+  return function(draws, broken)
     local list = nodes_without(broken, "down", "paused")
     if #list == 0 or (note and broken.spare == 0) then return nil end
-    local id = dice:one_of(list)
+    local id = draws:one_of(list)
     if note then
       broken[note][id] = true
       broken.spare = broken.spare - 1
@@ -166,28 +168,22 @@ local function add_nodes(list, ids, name, note)
   for _, id in ipairs(ids) do list[#list + 1] = { fault = name, note = note, id } end
 end
 
-local function keys(set)
-  local list = {}
-  for key in pairs(set) do list[#list + 1] = key end
-  return sorted(list)
-end
-
 --- What would end a fault that is in force, as entries; each has to be handed
 --- to `mended` when it is taken.
 ---@param broken corolua.lab.Broken
----@return table[]
+---@return corolua.lab.ScheduleEntry[]
 function fault_kinds.ends(broken)
   local list = {}
   if broken.network then list[1] = { fault = "heal" } end
-  add_nodes(list, keys(broken.down), "start", "down")
-  add_nodes(list, keys(broken.paused), "resume", "paused")
+  add_nodes(list, lists.keys(broken.down), "start", "down")
+  add_nodes(list, lists.keys(broken.paused), "resume", "paused")
   return list
 end
 
 --- Notes that this entry has mended something, and returns it as it stands in a list.
 ---@param broken corolua.lab.Broken
----@param entry table one that `ends` gave
----@return table
+---@param entry corolua.lab.ScheduleEntry one that `ends` gave
+---@return corolua.lab.ScheduleEntry
 function fault_kinds.mended(broken, entry)
   if entry.fault == "heal" then
     broken.network, broken.unplugged = false, {}

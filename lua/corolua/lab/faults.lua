@@ -2,23 +2,18 @@
 --- it in force.
 
 local checks = require("corolua.lab.fault_checks")
+local inspect = require("corolua.base.inspect")
+local lists = require("corolua.base.lists")
 local reachability = require("corolua.lab.reachability")
-local status_text = require("corolua.lab.status_text")
 local scheduler = require("corolua.task.scheduler")
-local shapes = require("corolua.lab.topology")
+local status_text = require("corolua.lab.status_text")
+local topology = require("corolua.lab.topology")
 local tell = require("corolua.trace.tell")
 
 ---@class corolua.lab.Cluster
 local methods = {}
 
 local faults = { methods = methods }
-
---- Prepares a cluster without faults.
----@param cluster corolua.lab.Cluster
-function faults.prepare(cluster)
-  cluster.cuts = reachability.new(cluster.config.nodes, cluster.config.links)
-  cluster.log = {}
-end
 
 ---@class corolua.lab.Deed what was done to the cluster
 ---@field op string the call
@@ -60,17 +55,16 @@ local function refusal(cluster)
 end
 
 -- Changes the layers, and the switch to what they say then. What the switch
--- refuses is not in force, so the layers go back.
+-- refuses is not in force.
 local function apply(cluster, deed, change)
   local why, code = refusal(cluster)
   if why then return faults.refuse(deed, why, code) end
-  local undo = change(cluster.cuts, scheduler.now())
+  local layers = cluster.reachability:copy()
+  change(layers, scheduler.now())
   local ok
-  ok, why, code = cluster.network.switch:apply(cluster.cuts:cells())
-  if not ok then
-    undo()
-    return faults.refuse(deed, why, code)
-  end
+  ok, why, code = cluster.network.switch:apply(layers:cells())
+  if not ok then return faults.refuse(deed, why, code) end
+  cluster.reachability = layers
   faults.record(cluster, deed)
   return true
 end
@@ -78,10 +72,8 @@ end
 local function set_shape(cluster, shape, op, ...)
   local deed = { op = op, args = { ... }, text = shape.text }
   return apply(cluster, deed, function(layers, now)
-    local before = layers.shape
     shape.since = now
     layers.shape = shape
-    return function() layers.shape = before end
   end)
 end
 
@@ -92,7 +84,7 @@ end
 function methods:partition(groups)
   checks.open(self, "partition")
   checks.groups(self, groups)
-  local shape = shapes.partition(groups, #self)
+  local shape = topology.partition(groups, #self)
   if #shape.groups < 2 then error("partition: one group with all nodes cuts nothing", 2) end
   return set_shape(self, shape, "partition", shape.groups)
 end
@@ -102,7 +94,7 @@ end
 function methods:ring()
   checks.open(self, "ring")
   if #self < 4 then error("ring: with fewer than 4 nodes everybody is a neighbour", 2) end
-  return set_shape(self, shapes.ring(#self), "ring")
+  return set_shape(self, topology.ring(#self), "ring")
 end
 
 --- Splits the other nodes into two halves that only this node hears.
@@ -112,7 +104,7 @@ function methods:bridge_node(id)
   checks.open(self, "bridge_node")
   checks.nodes(self, { id }, "bridge_node")
   if #self < 3 then error("bridge_node: two halves need at least 3 nodes", 2) end
-  return set_shape(self, shapes.bridge_node(id, #self), "bridge_node", id)
+  return set_shape(self, topology.bridge_node(id, #self), "bridge_node", id)
 end
 
 --- Cuts a node off from all others, in both directions.
@@ -123,9 +115,7 @@ function methods:isolate(id)
   checks.nodes(self, { id }, "isolate")
   local deed = { op = "isolate", args = { id }, text = ("isolate node %d"):format(id) }
   return apply(self, deed, function(layers, now)
-    local before = layers.isolated[id]
-    layers.isolated[id] = before or now
-    return function() layers.isolated[id] = before end
+    layers.isolated[id] = layers.isolated[id] or now
   end)
 end
 
@@ -137,22 +127,21 @@ local function each_direction(froms, tos, fn)
   end
 end
 
--- Sets or clears blocked directions; the function given decides the value.
-local function set_blocked(cluster, deed, froms, tos, value)
-  return apply(cluster, deed, function(layers, now)
-    local undo = {}
-    each_direction(froms, tos, function(from, to)
-      undo[#undo + 1] = { from, to, layers.blocked[from][to] }
-      layers.blocked[from][to] = value(layers.blocked[from][to], now)
-    end)
-    return function()
-      for _, entry in ipairs(undo) do layers.blocked[entry[1]][entry[2]] = entry[3] end
-    end
-  end)
-end
-
 local function direction(froms, tos)
   return table.concat(froms, ",") .. " -> " .. table.concat(tos, ",")
+end
+
+local function set_blocked(cluster, op, froms, tos)
+  local deed = {
+    op = op, args = { froms, tos }, text = op .. " " .. direction(froms, tos),
+    mends = op == "unblock",
+  }
+  return apply(cluster, deed, function(layers, now)
+    each_direction(froms, tos, function(from, to)
+      local since = layers.blocked[from][to] or now
+      layers.blocked[from][to] = op == "block" and since or nil
+    end)
+  end)
 end
 
 --- Stops frames in one direction; both sides may be arrays.
@@ -165,9 +154,7 @@ function methods:block(from, to)
   if #froms == 1 and #tos == 1 and froms[1] == tos[1] then
     error("block: a node always hears itself", 2)
   end
-  local deed =
-    { op = "block", args = { froms, tos }, text = "block " .. direction(froms, tos) }
-  return set_blocked(self, deed, froms, tos, function(since, now) return since or now end)
+  return set_blocked(self, "block", froms, tos)
 end
 
 --- Ends what `block` began; a partition that cuts the same two nodes stays.
@@ -178,17 +165,15 @@ function methods:unblock(from, to)
   checks.open(self, "unblock")
   local froms, tos = checks.nodes(self, from, "unblock"), checks.nodes(self, to, "unblock")
   local found = false
-  each_direction(froms, tos, function(a, b) found = found or self.cuts.blocked[a][b] ~= nil end)
+  local blocked = self.reachability.blocked
+  each_direction(froms, tos, function(a, b) found = found or blocked[a][b] ~= nil end)
   if not found then
     return nil, direction(froms, tos) .. " is not blocked by block", "ERR_NOT_EXIST"
   end
-  local deed = {
-    op = "unblock", args = { froms, tos }, text = "unblock " .. direction(froms, tos), mends = true,
-  }
-  return set_blocked(self, deed, froms, tos, function() return nil end)
+  return set_blocked(self, "unblock", froms, tos)
 end
 
--- A table of faults per link, the old one left as it is for the undo.
+-- A table of faults per link; the old one is left as it is.
 local function with_fault(before, links, only, fault)
   local after = {}
   for link = 0, links - 1 do
@@ -201,27 +186,24 @@ local function with_fault(before, links, only, fault)
   return next(after) ~= nil and after or nil
 end
 
-local function set_links(cluster, deed, directions, wanted, only)
-  deed.mends = next(wanted) == nil
-  return apply(cluster, deed, function(layers, now)
-    local undo = {}
-    local fault = next(wanted) and { faults = wanted, since = now } or nil
-    for i, way in ipairs(directions) do
-      local row = layers.faulty[way[1]]
-      undo[i] = row[way[2]] or false
-      row[way[2]] = with_fault(row[way[2]], layers.links, only, fault)
-    end
-    return function()
-      for i, way in ipairs(directions) do layers.faulty[way[1]][way[2]] = undo[i] or nil end
-    end
-  end)
-end
+local SIGNS = { link = "-", link_from = "->" }
 
-local function describe(wanted)
-  local words = {}
-  for key, value in pairs(wanted) do words[#words + 1] = key .. " = " .. tostring(value) end
-  table.sort(words)
-  return #words > 0 and table.concat(words, ", ") or "good"
+-- Only called as the last thing of a method, which leaves no level of its own for
+-- the checks to count.
+local function set_link(cluster, op, a, b, given)
+  checks.open(cluster, op)
+  checks.pair(cluster, a, b, op)
+  local wanted, only = checks.faults(cluster, given, op)
+  local deed = {
+    op = op, args = { a, b, given }, mends = next(wanted) == nil,
+    text = ("link %d %s %d: %s"):format(a, SIGNS[op], b, reachability.describe(wanted)),
+  }
+  return apply(cluster, deed, function(layers, now)
+    local fault = next(wanted) and { faults = wanted, since = now } or nil
+    local function set(row, to) row[to] = with_fault(row[to], layers.links, only, fault) end
+    set(layers.faulty[a], b)
+    if op == "link" then set(layers.faulty[b], a) end
+  end)
 end
 
 ---@class corolua.lab.LinkFaults: corolua.switch.Faults
@@ -235,34 +217,17 @@ end
 ---@param b integer
 ---@param given corolua.lab.LinkFaults
 ---@return true? in_force, string? message, string? code
-function methods:link(a, b, given)
-  checks.open(self, "link")
-  checks.pair(self, a, b, "link")
-  local wanted, only = checks.faults(self, given, "link")
-  local deed = {
-    op = "link", args = { a, b, given }, text = ("link %d - %d: %s"):format(a, b, describe(wanted)),
-  }
-  return set_links(self, deed, { { a, b }, { b, a } }, wanted, only)
-end
+function methods:link(a, b, given) return set_link(self, "link", a, b, given) end
 
 --- As `link`, in one direction.
 ---@param from integer
 ---@param to integer
 ---@param given corolua.lab.LinkFaults
 ---@return true? in_force, string? message, string? code
-function methods:link_from(from, to, given)
-  checks.open(self, "link_from")
-  checks.pair(self, from, to, "link_from")
-  local wanted, only = checks.faults(self, given, "link_from")
-  local deed = {
-    op = "link_from", args = { from, to, given },
-    text = ("link %d -> %d: %s"):format(from, to, describe(wanted)),
-  }
-  return set_links(self, deed, { { from, to } }, wanted, only)
-end
+function methods:link_from(from, to, given) return set_link(self, "link_from", from, to, given) end
 
 local function plug_all(cluster)
-  for id in pairs(cluster.cuts.unplugged) do
+  for _, id in ipairs(lists.keys(cluster.reachability.unplugged)) do
     local ok, why, code = cluster[id]:plug()
     if not ok then return nil, why, code end
   end
@@ -278,7 +243,7 @@ function methods:heal()
   local ok, why, code = plug_all(self)
   if ok and self.network.switch then ok, why, code = self.network.switch:clear() end
   if not ok then return faults.refuse(deed, why, code) end
-  self.cuts = reachability.new(#self, self.config.links)
+  self.reachability = reachability.new(#self, self.config.links)
   faults.record(self, deed)
   return true
 end
@@ -310,7 +275,7 @@ end }
 --- The faults in force, as an array that prints readably.
 ---@return corolua.lab.FaultInForce[]
 function methods:faults()
-  local list = self.cuts:list()
+  local list = self.reachability:list()
   add_node_faults(self, list)
   return setmetatable(list, faults_mt)
 end
@@ -333,19 +298,22 @@ function methods:counters(link)
   checks.open(self, "counters")
   local why, code = refusal(self)
   if why then return nil, why, code end
-  return self.network.switch:counters(link)
+  local counters
+  counters, why, code = self.network.switch:counters(link)
+  if not counters then return nil, why, code end
+  return inspect.readable(counters)
 end
 
 --- Whether two nodes do not hear each other in both directions.
 ---@param a integer nodeid
 ---@param b integer nodeid
 ---@return boolean
-function methods:is_cut(a, b) return self.cuts:is_deaf(a, b) or self.cuts:is_deaf(b, a) end
+function methods:is_cut(a, b) return self.reachability:is_cut(a, b) end
 
 --- Whether neither of two nodes hears the other.
 ---@param a integer nodeid
 ---@param b integer nodeid
 ---@return boolean
-function methods:is_apart(a, b) return self.cuts:is_deaf(a, b) and self.cuts:is_deaf(b, a) end
+function methods:is_apart(a, b) return self.reachability:is_apart(a, b) end
 
 return faults

@@ -29,6 +29,17 @@ function files.find(name)
     :format(name, search_path(), name), "ENOENT"
 end
 
+local made = 0 -- paths
+
+--- A path in the folder for such files; no other program makes one with its name.
+---@param ending string
+---@return string
+function files.new_path(ending)
+  made = made + 1
+  local file <close> = assert(io.open("/proc/self/stat"))
+  return ("%s/corolua-%d-%d%s"):format(os.getenv("TMPDIR") or "/tmp", file:read("n"), made, ending)
+end
+
 -- Read before a lab changes the mounts: in a chroot it names no file after it.
 local own = lfs.symlinkattributes("/proc/self/exe", "target")
 
@@ -47,7 +58,7 @@ function files.make_folder(path)
   if lfs.attributes(path, "mode") == "directory" then return true end
   local ok, why = lfs.mkdir(path)
   if ok then return true end
-  return nil, why, "EIO"
+  return nil, ("%s: %s"):format(path, why), "EIO"
 end
 
 --- Removes a file, or a folder with all that is in it.

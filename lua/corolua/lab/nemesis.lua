@@ -1,17 +1,21 @@
---- A nemesis carries out a plan of timed faults on a cluster, as a task of its
+--- A nemesis carries out a schedule of timed faults on a cluster, as a task of its
 --- own beside whatever the script does, mends everything at the end, and leaves
 --- the cluster settled.
 
 local args = require("corolua.base.args")
+local checks = require("corolua.lab.fault_checks")
+local guard = require("corolua.base.guard")
+local lists = require("corolua.base.lists")
 local names = require("corolua.base.names")
-local plan = require("corolua.lab.schedule")
+local schedule = require("corolua.lab.schedule")
 local scheduler = require("corolua.task.scheduler")
 local shown = require("corolua.base.shown")
+local condition = require("corolua.task.condition")
 
 ---@class corolua.lab.Cluster
 local cluster_methods = {}
 
-local nemesis = { cluster_methods = cluster_methods }
+local nemesis = { methods = cluster_methods }
 
 -- What an entry of a list may name, and whether it mends rather than breaks.
 local ON_CLUSTER = {
@@ -30,7 +34,7 @@ for _, faults in ipairs({ ON_CLUSTER, ON_NODE }) do
 end
 
 ---@class corolua.lab.Nemesis
----@field list corolua.lab.Plan what is carried out
+---@field list corolua.lab.Schedule what is carried out
 ---@field seed integer? from which the list was drawn
 ---@field again string what repeats it: a line of a script
 ---@field taken table<string, integer> how often each fault was put in force
@@ -62,13 +66,11 @@ end
 
 -- A link fault is named by what it does to the frames.
 local function name_of(entry)
-  local link = entry.fault == "link" and entry[3] or entry.fault == "link_from" and entry[3]
   local does = {}
-  for name in pairs(link or {}) do
+  for _, name in ipairs(lists.keys(entry.fault:find("^link") and entry[3] or {})) do
     if name ~= "jitter" and name ~= "repair" then does[#does + 1] = name end
   end
-  table.sort(does)
-  return link and #does > 0 and table.concat(does, "+") or entry.fault
+  return #does > 0 and table.concat(does, "+") or entry.fault
 end
 
 -- Several entries of one moment that do the same are one fault.
@@ -115,14 +117,10 @@ end
 
 -- Whether the list is to go on once the moment has come.
 local function wait_until(self, moment)
-  local seconds = moment - scheduler.now()
-  if self.ending or self.cluster.closed then return false end
-  if seconds <= 0 then return not scheduler.is_stopping() end
-  local _, _, code = scheduler.await(function(resume)
-    self.wake = resume
-    return function() self.wake = nil end
-  end, seconds)
-  return code == "ERR_TIMEOUT" and not self.cluster.closed
+  local function is_over() return self.ending or self.cluster.closed end
+  local left = math.max(0, moment - scheduler.now())
+  local _, _, code = condition.wait_until(self.changed, is_over, left)
+  return code == "ERR_TIMEOUT" and not is_over()
 end
 
 local function mend_node(self, node)
@@ -197,59 +195,50 @@ local function run(self)
   return mend(self)
 end
 
-local function running_nodes(cluster)
+local function start(cluster, list, on_fault, again)
   local running = {}
-  for _, node in ipairs(cluster) do running[node.nodeid] = node:is_running() end
-  return running
-end
-
-local function start(cluster, list, given)
+  for id, node in ipairs(cluster) do running[id] = node:is_running() end
   local self = setmetatable({
-    cluster = cluster, list = list, on_fault = given and given.on_fault,
+    cluster = cluster, list = list, on_fault = on_fault or false, again = again,
     taken = {}, frames = {}, failed = {}, mended = 0, total = 0, storms = 0,
-    before = count_frames(cluster), running = running_nodes(cluster),
+    before = count_frames(cluster), running = running,
+    changed = condition.new(), ending = false, last = false, at_close = false, task = false,
   }, nemesis_mt)
   self.at_close = cluster[1]:at_close(function() self:stop() end)
   self.task = scheduler.spawn(run, self)
   return self
 end
 
-local function check_open(cluster, name, level)
-  if cluster.closed then error(name .. ": the cluster is closed", level + 1) end
-end
-
 ---@class corolua.lab.ReplayOptions
----@field on_fault? fun(entry: corolua.lab.PlanEntry, ok: true?, why: string?) after each step
+---@field on_fault? fun(entry: corolua.lab.ScheduleEntry, ok: true?, why: string?) after each step
 
----@class corolua.lab.NemesisOptions: corolua.lab.PlanOptions
----@field on_fault? fun(entry: corolua.lab.PlanEntry, ok: true?, why: string?) after each step
+---@class corolua.lab.NemesisOptions: corolua.lab.ScheduleOptions
+---@field on_fault? fun(entry: corolua.lab.ScheduleEntry, ok: true?, why: string?) after each step
 
---- Draws a plan of faults and carries it out, beside the script.
+--- Draws a schedule of faults and carries it out, beside the script.
 ---@param given? corolua.lab.NemesisOptions
 ---@return corolua.lab.Nemesis
 function cluster_methods:nemesis(given)
-  check_open(self, "nemesis", 2)
+  checks.open(self, "nemesis")
   given = given or {}
-  local list, seed = plan.draw(self.config, given, 2)
-  local started = start(self, list, given)
-  started.seed, started.again = seed, plan.call(given, seed)
+  local list, seed = schedule.draw(self.config, given, 2)
+  local started = start(self, list, given.on_fault, schedule.call(given, seed))
+  started.seed = seed
   return started
 end
 
 local REPLAY = { { "on_fault", args.callable } }
 
 --- Carries out a list of timed faults, beside the script.
----@param list corolua.lab.Plan|string the list, or the path of a file that returns it
+---@param list corolua.lab.Schedule|string the list, or the path of a file that returns it
 ---@param given? corolua.lab.ReplayOptions
 ---@return corolua.lab.Nemesis
 function cluster_methods:replay(list, given)
-  check_open(self, "replay", 2)
+  checks.open(self, "replay")
   args.check(given, REPLAY, "replay", 2)
-  list = plan.read(list, 2)
+  list = schedule.read(list, 2)
   check_entries(self, list, 2)
-  local started = start(self, list, given)
-  started.again = "cluster:replay(nemesis.list)"
-  return started
+  return start(self, list, given and given.on_fault, "cluster:replay(nemesis.list)")
 end
 
 --- Waits until the list has been carried out, everything has been mended and
@@ -265,7 +254,7 @@ end
 --- Ends it before its time: what is broken is mended, `wait` waits for that.
 function methods:stop()
   self.ending = true
-  if self.wake then self.wake(true) end
+  self.changed:notify()
 end
 
 --- How many frames its faults touched on the cables.
@@ -278,8 +267,7 @@ end
 
 local function summary(taken)
   local parts = {}
-  for name, times in pairs(taken) do parts[#parts + 1] = name .. " " .. times end
-  table.sort(parts)
+  for i, name in ipairs(lists.keys(taken)) do parts[i] = name .. " " .. taken[name] end
   return #parts > 0 and table.concat(parts, ", ") or "none"
 end
 
@@ -287,5 +275,10 @@ function nemesis_mt:__tostring()
   return ("%d faults taken (%s), %d failed; again: %s")
     :format(self.total, summary(self.taken), #self.failed, self.again)
 end
+
+guard.names(nemesis_mt, "a nemesis", {
+  always = { "list", "again", "taken", "frames", "mended", "failed", "storms", "total" },
+  sometimes = { "seed" },
+})
 
 return nemesis

@@ -31,6 +31,11 @@ function network.interface(link) return "eth" .. link end
 ---@return string
 function network.port(link, id) return ("v%d_%d"):format(link, id) end
 
+--- What the thin handles on a node tell a trace of where they are.
+---@param space userdata
+---@return integer
+function network.number(space) return space:inode() end
+
 local function attempt(ok, why, code)
   if not ok then error({ why, code }, 0) end
   return ok
@@ -126,7 +131,7 @@ local function build_spaces(self, config)
 end
 
 --- Builds the namespaces and the cables between them.
----@param config table
+---@param config corolua.lab.Options as completed
 ---@return corolua.lab.Network? network, string? message, string? code
 function network.build(config)
   local self = setmetatable({ spaces = {}, switch = false, links = config.links }, network_mt)

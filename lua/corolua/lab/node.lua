@@ -1,10 +1,12 @@
 --- One node of a lab: a place to be a member of the cluster.
 
+local checks = require("corolua.lab.fault_checks")
 local group = require("corolua.group")
-local handles = require("corolua.lab.thin_handles")
+local guard = require("corolua.base.guard")
 local node_faults = require("corolua.lab.node_faults")
 local quorum_tracker = require("corolua.daemon.quorum_tracker")
 local script = require("corolua.lab.script")
+local thin_handles = require("corolua.lab.thin_handles")
 local tracing = require("corolua.lab.tracing")
 local world = require("corolua.lab.world")
 
@@ -15,7 +17,7 @@ local sandbox = world.sandbox
 ---@field private space userdata the node's network namespace
 ---@field paused boolean whether corosync is stopped by `pause`
 local methods = {}
-for _, part in ipairs({ node_faults, handles }) do
+for _, part in ipairs({ node_faults, thin_handles }) do
   for name, method in pairs(part.methods) do methods[name] = method end
 end
 local node_mt = {
@@ -32,24 +34,19 @@ local node = {}
 ---@return corolua.lab.Node
 function node.new(cluster, id)
   local space = cluster.network.spaces[id]
-  local self = setmetatable({ nodeid = id, paused = false, cluster = cluster }, node_mt)
-  self.space = space
+  local self = thin_handles.begin({
+    nodeid = id, space = space, paused = false, fault = false, cluster = cluster, processes = {},
+    daemon = world.daemon.new(id, cluster.folder, cluster.config, space),
+    tracker = quorum_tracker.new(function(fn) return sandbox.run_in(space, fn) end),
+  })
+  setmetatable(self, node_mt)
   tracing.add_node(self)
-  self.processes = {}
-  self.handles = setmetatable({}, { __mode = "k" })
-  self.closers = {}
-  self.daemon = world.daemon.new(id, cluster.folder, cluster.config, space)
-  self.tracker = quorum_tracker.new(function(fn) return sandbox.run_in(space, fn) end)
   self.daemon.on_end = function(is_meant)
-    self.paused, self.fault = false, nil
+    self.paused, self.fault = false, false
     self.tracker:close()
     if not is_meant then node_faults.has_crashed(self) end
   end
   return self
-end
-
-local function check_open(self, name, level)
-  if self.cluster.closed then error(name .. ": the cluster is closed", level + 1) end
 end
 
 --- Starts corosync, and follows it once it listens; does not wait for that.
@@ -94,7 +91,7 @@ function methods:enter(fn, ...)
   if type(fn) ~= "function" then
     error("enter takes a function, got " .. type(fn), 2)
   end
-  check_open(self, "enter", 2)
+  checks.open(self.cluster, "enter")
   local results = table.pack(pcall(sandbox.run_in, self.space, fn, ...))
   if results[1] then return table.unpack(results, 2, results.n) end
   local sentence = explain(self, results[2])
@@ -107,7 +104,7 @@ end
 ---@param options corolua.GroupOptions?
 ---@return corolua.Group
 function methods:group(name, options)
-  check_open(self, "group", 2)
+  checks.open(self.cluster, "group")
   local made = group.on_node(self, name, options, 2)
   return made
 end
@@ -131,13 +128,14 @@ end
 ---@return corolua.ExecResult? result, string? message, string? code
 function methods:tool(program, ...)
   local command = command_of("tool", program, ...)
-  check_open(self, "tool", 2)
+  checks.open(self.cluster, "tool")
   if not program:find("/") then
     local path, why, code = world.files.find(program)
     if not path then return nil, why, code end
     command[1] = path
   end
-  return world.process.run(self.space, command, self.processes)
+  return world.process.run(self.space, command,
+    { list = self.processes, env = tracing.settings(self.space) })
 end
 
 --- Starts a corolua script on the node, as a process of its own; it ends with
@@ -147,7 +145,7 @@ end
 ---@return corolua.lab.Script? script, string? message, string? code
 function methods:run(name, ...)
   local command = command_of("run", name, ...)
-  check_open(self, "run", 2)
+  checks.open(self.cluster, "run")
   return script.start(self.space, command, self.processes)
 end
 
@@ -155,19 +153,24 @@ end
 ---@private
 function methods:release()
   group.close_node(self)
-  handles.close(self)
+  thin_handles.close(self)
   if not self.paused then self.tracker:close() end
 end
 
---- Ends what runs on the node, and then the connections to it that are left.
+--- Ends what runs on the node, the oldest first, and then the connections to it that
+--- are left.
 ---@private
 function methods:close()
-  for running in pairs(self.processes) do running:close() end
-  self.processes = {}
+  local running = {}
+  for process in pairs(self.processes) do running[#running + 1] = process end
+  table.sort(running, function(a, b) return a.pid < b.pid end)
+  for _, process in ipairs(running) do process:close() end
   self.daemon:kill()
   self.tracker:close()
   self.paused = false
-  handles.close(self)
+  thin_handles.close(self)
 end
+
+guard.names(node_mt, "a node", { always = { "nodeid", "paused" } })
 
 return node

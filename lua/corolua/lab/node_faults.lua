@@ -1,6 +1,7 @@
 --- What can be done to a node: its corosync ends, starts, pauses, goes on; its
 --- cables are pulled.
 
+local checks = require("corolua.lab.fault_checks")
 local faults = require("corolua.lab.faults")
 local scheduler = require("corolua.task.scheduler")
 local tell = require("corolua.trace.tell")
@@ -18,13 +19,15 @@ local START_TIMEOUT = 30
 local PAUSE_TIMEOUT = 2
 local PAUSE_POLL = 0.001
 
-local function check_open(self, name)
-  if self.cluster.closed then error(name .. ": the cluster is closed", 3) end
-end
-
-local function not_running(self)
-  return nil, ("corosync does not run on node %d"):format(self.nodeid), "ERR_NOT_EXIST"
-end
+-- Why something cannot be done to a node, by the state that it is in.
+local REFUSALS = {
+  stopped = { "corosync does not run on node %d", "ERR_NOT_EXIST" },
+  running = { "corosync runs on node %d already", "ERR_EXIST" },
+  paused = { "node %d is paused already", "ERR_EXIST" },
+  awake = { "node %d is not paused", "ERR_NOT_EXIST" },
+  unplugged = { "node %d is unplugged already", "ERR_EXIST" },
+  plugged = { "node %d is not unplugged", "ERR_NOT_EXIST" },
+}
 
 local mending = { start = true, resume = true, plug = true }
 
@@ -37,14 +40,18 @@ local function deed_of(self, op, text)
 end
 
 local function in_force(self, kind, op, text)
-  self.fault = kind and { kind = kind, since = scheduler.now() }
+  self.fault = kind and { kind = kind, since = scheduler.now() } or false
   faults.record(self.cluster, deed_of(self, op, text))
   return true
 end
 
--- As `nil, why, code`, and told.
-local function refused(self, op, _, why, code)
+local function refused(self, op, why, code)
   return faults.refuse(deed_of(self, op), why, code)
+end
+
+local function refused_as(self, op, state)
+  local message, code = table.unpack(REFUSALS[state])
+  return refused(self, op, message:format(self.nodeid), code)
 end
 
 local function tell_process(self, what)
@@ -69,8 +76,8 @@ end
 --- Kills corosync on the spot, as a crash of the node.
 ---@return true? in_force, string? message, string? code
 function methods:kill()
-  check_open(self, "kill")
-  if not self:is_running() then return refused(self, "kill", not_running(self)) end
+  checks.open(self.cluster, "kill")
+  if not self:is_running() then return refused_as(self, "kill", "stopped") end
   self.daemon:kill()
   return in_force(self, "killed", "kill")
 end
@@ -78,46 +85,55 @@ end
 --- Ends corosync cleanly, and waits until it has ended.
 ---@return true? in_force, string? message, string? code
 function methods:stop()
-  check_open(self, "stop")
-  if not self:is_running() then return refused(self, "stop", not_running(self)) end
+  checks.open(self.cluster, "stop")
+  if not self:is_running() then return refused_as(self, "stop", "stopped") end
   local why, code = self:obstacle()
-  if why then return refused(self, "stop", nil, why, code) end
+  if why then return refused(self, "stop", why, code) end
   self.daemon:terminate()
   local ok
   ok, why, code = scheduler.wait(function() return not self:is_running() end, STOP_TIMEOUT)
-  if not ok then return refused(self, "stop", nil, why, code) end
+  if not ok then return refused(self, "stop", why, code) end
   return in_force(self, "stopped", "stop")
 end
 
-local function started(self)
-  if not self:is_running() then return "failed" end
-  if self.tracker.lacks_space then return "full" end
-  return self.tracker.view and "started"
+--- Waits until nodes that have been launched are up, or one of them cannot come up.
+---@param nodes corolua.lab.Node[]
+---@param are_up fun(): any
+---@param timeout number in seconds
+---@return true? up, string? message, string? code
+function node_faults.wait_up(nodes, are_up, timeout)
+  local failed
+  local ok, why, code = scheduler.wait(function()
+    for _, node in ipairs(nodes) do
+      if not node:is_running() or node.tracker.lacks_space then failed = node end
+    end
+    return failed or are_up()
+  end, timeout)
+  if not ok then return nil, why, code end
+  if not failed then return true end
+  if failed:is_running() then return nil, world.sandbox.NO_SPACE, "ENOSPC" end
+  return failed.daemon:last_words()
 end
 
 --- Starts corosync, and waits until it is in a ring and says whether that has
 --- quorum.
 ---@return true? in_force, string? message, string? code
 function methods:start()
-  check_open(self, "start")
-  if self:is_running() then
-    return refused(self, "start", nil, ("corosync runs on node %d already"):format(self.nodeid),
-      "ERR_EXIST")
-  end
+  checks.open(self.cluster, "start")
+  if self:is_running() then return refused_as(self, "start", "running") end
   local ok, why, code = self:launch(1)
-  if not ok then return refused(self, "start", nil, why, code) end
-  local what
-  what, why, code = scheduler.wait(function() return started(self) end, START_TIMEOUT)
-  if what == "started" then return in_force(self, nil, "start") end
-  if what == "failed" then return refused(self, "start", self.daemon:last_words()) end
-  if what == "full" then why, code = world.sandbox.NO_SPACE, "ENOSPC" end
-  return refused(self, "start", nil, why, code)
+  if ok then
+    ok, why, code = node_faults.wait_up({ self }, function() return self.tracker.view end,
+      START_TIMEOUT)
+  end
+  if not ok then return refused(self, "start", why, code) end
+  return in_force(self, nil, "start")
 end
 
 --- Stops corosync cleanly if it runs, and starts it.
 ---@return true? in_force, string? message, string? code
 function methods:restart()
-  check_open(self, "restart")
+  checks.open(self.cluster, "restart")
   if self:is_running() then
     local ok, why, code = self:stop()
     if not ok then return nil, why, code end
@@ -129,12 +145,9 @@ end
 --- this node's corosync for something waits until it is resumed.
 ---@return true? in_force, string? message, string? code
 function methods:pause()
-  check_open(self, "pause")
-  if not self:is_running() then return refused(self, "pause", not_running(self)) end
-  if self.paused then
-    return refused(self, "pause", nil, ("node %d is paused already"):format(self.nodeid),
-      "ERR_EXIST")
-  end
+  checks.open(self.cluster, "pause")
+  if not self:is_running() then return refused_as(self, "pause", "stopped") end
+  if self.paused then return refused_as(self, "pause", "paused") end
   local pid = self.daemon.pid
   self.paused = true
   self.daemon:signal("STOP")
@@ -142,7 +155,7 @@ function methods:pause()
   while self.daemon.pid == pid and not self.daemon:is_stopped() and scheduler.now() < deadline do
     scheduler.sleep(PAUSE_POLL)
   end
-  if self.daemon.pid ~= pid then return refused(self, "pause", not_running(self)) end
+  if self.daemon.pid ~= pid then return refused_as(self, "pause", "stopped") end
   tell_process(self, "pause")
   return in_force(self, "paused", "pause")
 end
@@ -150,22 +163,23 @@ end
 --- Lets a paused corosync go on.
 ---@return true? in_force, string? message, string? code
 function methods:resume()
-  check_open(self, "resume")
-  if not self.paused then
-    return refused(self, "resume", nil, ("node %d is not paused"):format(self.nodeid),
-      "ERR_NOT_EXIST")
-  end
+  checks.open(self.cluster, "resume")
+  if not self.paused then return refused_as(self, "resume", "awake") end
   self.paused = false
   self.daemon:signal("CONT")
   tell_process(self, "resume")
   return in_force(self, nil, "resume")
 end
 
+local function is_unplugged(self)
+  return self.cluster.reachability.unplugged[self.nodeid] ~= nil
+end
+
 local function set_plugged(self, plugged, op)
   local cluster = self.cluster
   local ok, why, code = cluster.network:set_plugged(self.nodeid, plugged)
-  if not ok then return refused(self, op, nil, why, code) end
-  cluster.cuts.unplugged[self.nodeid] = not plugged and scheduler.now() or nil
+  if not ok then return refused(self, op, why, code) end
+  cluster.reachability.unplugged[self.nodeid] = not plugged and scheduler.now() or nil
   faults.record(cluster, deed_of(self, op))
   return true
 end
@@ -173,22 +187,16 @@ end
 --- Pulls all cables of the node.
 ---@return true? in_force, string? message, string? code
 function methods:unplug()
-  check_open(self, "unplug")
-  if self.cluster.cuts.unplugged[self.nodeid] then
-    return refused(self, "unplug", nil, ("node %d is unplugged already"):format(self.nodeid),
-      "ERR_EXIST")
-  end
+  checks.open(self.cluster, "unplug")
+  if is_unplugged(self) then return refused_as(self, "unplug", "unplugged") end
   return set_plugged(self, false, "unplug")
 end
 
 --- Plugs the cables in again.
 ---@return true? in_force, string? message, string? code
 function methods:plug()
-  check_open(self, "plug")
-  if not self.cluster.cuts.unplugged[self.nodeid] then
-    return refused(self, "plug", nil, ("node %d is not unplugged"):format(self.nodeid),
-      "ERR_NOT_EXIST")
-  end
+  checks.open(self.cluster, "plug")
+  if not is_unplugged(self) then return refused_as(self, "plug", "plugged") end
   return set_plugged(self, true, "plug")
 end
 

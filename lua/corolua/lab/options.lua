@@ -220,7 +220,7 @@ end
 --- What was given to `lab.start`, checked and copied.
 ---@param given corolua.lab.Options?
 ---@param level integer as in `error`: whom a wrong option is blamed on
----@return table config for `options.complete`
+---@return corolua.lab.Options config for `options.complete`
 function options.check(given, level)
   local config = args.check(given, SPEC, "lab.start", level + 1)
   config.initial = config.initial or all_nodes(config.nodes)
@@ -249,9 +249,9 @@ end
 --- Puts in what was not given: what this corosync allows, and what is best for
 --- so many nodes. udpu without encryption where it is allowed, else knet, and
 --- that encrypted where it has to be.
----@param config table from `options.check`
+---@param config corolua.lab.Options from `options.check`
 ---@param features corolua.lab.Features
----@return table? config, string? message, string? code "ERR_NOT_SUPPORTED"
+---@return corolua.lab.Options? config, string? message, string? code "ERR_NOT_SUPPORTED"
 function options.complete(config, features)
   local why = refused(config, features)
   if why then

@@ -3,16 +3,16 @@
 
 local scheduler = require("corolua.task.scheduler")
 
----@class corolua.lab.Dice
+---@class corolua.lab.Prng
 ---@field state integer
 local methods = {}
-local dice_mt = { __name = "corolua.lab.prng", __index = methods }
+local prng_mt = { __name = "corolua.lab.prng", __index = methods }
 
 local prng = {}
 
 ---@param seed integer
----@return corolua.lab.Dice
-function prng.new(seed) return setmetatable({ state = seed }, dice_mt) end
+---@return corolua.lab.Prng
+function prng.new(seed) return setmetatable({ state = seed }, prng_mt) end
 
 --- A seed that nobody chose.
 ---@return integer

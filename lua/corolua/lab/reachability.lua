@@ -5,29 +5,49 @@
 --- and replaces the shape before. Isolated nodes, blocked directions and faulty
 --- links come on top of it.
 
----@class corolua.lab.Cuts
+local lists = require("corolua.base.lists")
+
+---@class corolua.lab.Reachability
 ---@field nodes integer
 ---@field links integer
----@field shape { text: string, since: number, hears: fun(from: integer, to: integer): boolean }?
+---@field shape corolua.lab.Shape?
 ---@field isolated table<integer, number> since when
 ---@field blocked table<integer, table<integer, number>> since when, by from and to
 ---@field faulty table<integer, table<integer, table>> by from and to: a fault per link
 ---@field unplugged table<integer, number> since when
 local methods = {}
-local cuts_mt = { __name = "corolua.lab.reachability", __index = methods }
+local reachability_mt = { __name = "corolua.lab.reachability", __index = methods }
 
 local reachability = {}
 
 --- No faults.
 ---@param nodes integer
 ---@param links integer
----@return corolua.lab.Cuts
+---@return corolua.lab.Reachability
 function reachability.new(nodes, links)
   local self = setmetatable({
     nodes = nodes, links = links, isolated = {}, blocked = {}, faulty = {}, unplugged = {},
-  }, cuts_mt)
+  }, reachability_mt)
   for id = 1, nodes do self.blocked[id], self.faulty[id] = {}, {} end
   return self
+end
+
+local function copy_of(layer)
+  local copy = {}
+  for key, value in pairs(layer) do copy[key] = value end
+  return copy
+end
+
+--- The same faults, to be changed.
+---@return corolua.lab.Reachability
+function methods:copy()
+  local copy = reachability.new(self.nodes, self.links)
+  copy.shape = self.shape
+  copy.isolated, copy.unplugged = copy_of(self.isolated), copy_of(self.unplugged)
+  for id = 1, self.nodes do
+    copy.blocked[id], copy.faulty[id] = copy_of(self.blocked[id]), copy_of(self.faulty[id])
+  end
+  return copy
 end
 
 -- Whether the layers above the links let nothing through.
@@ -42,11 +62,10 @@ local function fault_of(self, from, to, link)
 end
 
 --- What the switch is to do with frames in one direction.
----@return table faults as `switch:apply` takes them
+---@return corolua.switch.Faults faults as `switch:apply` takes them
 function methods:cell(from, to, link)
-  local cell = {}
   local fault = fault_of(self, from, to, link)
-  for key, value in pairs(fault and fault.faults or {}) do cell[key] = value end
+  local cell = fault and copy_of(fault.faults) or {}
   if is_closed(self, from, to) then cell.block = true end
   return cell
 end
@@ -79,24 +98,35 @@ function methods:is_deaf(from, to)
   return true
 end
 
---- Whether the switch has anything to do but to forward.
+--- Whether two nodes do not hear each other in both directions.
 ---@return boolean
-function methods:is_faulty()
-  if self.shape or next(self.isolated) then return true end
-  for id = 1, self.nodes do
-    if next(self.blocked[id]) or next(self.faulty[id]) then return true end
-  end
-  return false
-end
+function methods:is_cut(a, b) return self:is_deaf(a, b) or self:is_deaf(b, a) end
 
-local function describe_fault(faults)
+--- Whether neither of two nodes hears the other.
+---@return boolean
+function methods:is_apart(a, b) return self:is_deaf(a, b) and self:is_deaf(b, a) end
+
+--- The faults of a link in words.
+---@param faults table<string, number|boolean>
+---@return string
+function reachability.describe(faults)
   local words = {}
-  for key, value in pairs(faults) do words[#words + 1] = key .. " = " .. tostring(value) end
-  table.sort(words)
-  return table.concat(words, ", ")
+  for i, key in ipairs(lists.keys(faults)) do words[i] = key .. " = " .. tostring(faults[key]) end
+  return #words > 0 and table.concat(words, ", ") or "good"
 end
 
 local function entry(kind, text, since) return { kind = kind, text = text, since = since } end
+
+local function list_links(self, list, from, to)
+  for link = 0, self.links - 1 do
+    local fault = fault_of(self, from, to, link)
+    if fault then
+      local on = self.links > 1 and (" on link %d"):format(link) or ""
+      list[#list + 1] = entry("link", ("%d -> %d%s: %s"):format(from, to, on,
+        reachability.describe(fault.faults)), fault.since)
+    end
+  end
+end
 
 local function list_directions(self, list)
   for from = 1, self.nodes do
@@ -105,11 +135,7 @@ local function list_directions(self, list)
       if since then
         list[#list + 1] = entry("block", ("%d -> %d blocked"):format(from, to), since)
       end
-      for link, fault in pairs(self.faulty[from][to] or {}) do
-        local on = self.links > 1 and (" on link %d"):format(link) or ""
-        list[#list + 1] = entry("link",
-          ("%d -> %d%s: %s"):format(from, to, on, describe_fault(fault.faults)), fault.since)
-      end
+      list_links(self, list, from, to)
     end
   end
 end

@@ -1,26 +1,26 @@
---- A plan is a plain list of timed faults: { at = 1.25, fault = "kill", 3 }, with
+--- A schedule is a plain list of timed faults: { at = 1.25, fault = "kill", 3 }, with
 --- `at` in seconds from its start. It is drawn from a seed, printed, saved, read
 --- again, and carried out by `cluster:replay`.
 
 local args = require("corolua.base.args")
 local prng = require("corolua.lab.prng")
-local kinds = require("corolua.lab.fault_kinds")
+local fault_kinds = require("corolua.lab.fault_kinds")
 local lists = require("corolua.base.lists")
 local names = require("corolua.base.names")
 
 local schedule = {}
 
----@class corolua.lab.PlanEntry
+---@class corolua.lab.ScheduleEntry
 ---@field at number seconds from the start
 ---@field fault string the call: "partition", "kill", and so on
 ---@field [integer] any its arguments, of a fault of a node the nodeid first
 
----@class corolua.lab.Plan
----@field [integer] corolua.lab.PlanEntry in the order of their times
+---@class corolua.lab.Schedule
+---@field [integer] corolua.lab.ScheduleEntry in the order of their times
 local methods = {}
-local plan_mt = { __name = "corolua.lab.schedule", __index = methods }
+local schedule_mt = { __name = "corolua.lab.schedule", __index = methods }
 
----@class corolua.lab.PlanOptions
+---@class corolua.lab.ScheduleOptions
 ---@field faults table<string, number>? weights by kind; every kind that is possible
 ---@field pause number[]? the shortest and the longest time between two steps, in seconds
 ---@field lasting number? in seconds, 60 unless told
@@ -47,8 +47,8 @@ local function is_weight(value)
 end
 
 local function check_weight(name, weight, cluster, level)
-  names.check(name, kinds.all, "fault", level + 1)
-  local kind = kinds.all[name]
+  names.check(name, fault_kinds.all, "fault", level + 1)
+  local kind = fault_kinds.all[name]
   args.value(weight, is_weight, "nemesis", ("the weight of fault '%s'"):format(name), level + 1)
   if weight > 0 and cluster.nodes < kind.least then
     error(("fault '%s' needs %d nodes, the cluster has %d")
@@ -74,43 +74,43 @@ local function choices_of(cluster, weights, level)
 end
 
 -- The more is broken, the more likely the next step mends something.
-local function draw_step(rolls, choices, broken)
-  local ends = kinds.ends(broken)
-  if rolls:chance(math.min(0.75, 0.35 * #ends)) then
-    return { kinds.mended(broken, rolls:one_of(ends)) }
+local function draw_step(draws, choices, broken)
+  local ends = fault_kinds.ends(broken)
+  if draws:chance(math.min(0.75, 0.35 * #ends)) then
+    return { fault_kinds.mended(broken, draws:one_of(ends)) }
   end
-  local kind = kinds.all[rolls:by_weight(choices).name]
-  local entries = kind.draw(rolls, broken)
+  local kind = fault_kinds.all[draws:by_weight(choices).name]
+  local entries = kind.draw(draws, broken)
   if entries and kind.network then broken.network = true end
   if not entries and #ends > 0 then
-    entries = { kinds.mended(broken, rolls:one_of(ends)) }
+    entries = { fault_kinds.mended(broken, draws:one_of(ends)) }
   end
   return entries or {}
 end
 
---- Draws a plan. The same arguments give the same plan, everywhere.
+--- Draws a schedule. The same arguments give the same schedule, everywhere.
 ---@param cluster { nodes: integer, network: "switch"|"bridge" }
----@param given corolua.lab.PlanOptions
+---@param given corolua.lab.ScheduleOptions
 ---@param level integer? as in `error`: whom a wrong option is blamed on
----@return corolua.lab.Plan plan, integer seed
+---@return corolua.lab.Schedule list, integer seed
 function schedule.draw(cluster, given, level)
   level = (level or 1) + 1
   local checked = args.check(given, OPTIONS, "nemesis", level)
-  local weights = checked.faults or kinds.weights(cluster.nodes, cluster.network)
+  local weights = checked.faults or fault_kinds.weights(cluster.nodes, cluster.network)
   local choices = choices_of(cluster, weights, level)
   local seed = checked.seed or prng.any_seed()
   local pause, lasting = checked.pause, checked.lasting
-  local rolls, broken, list = prng.new(seed), kinds.nothing_broken(cluster.nodes), {}
-  local at = rolls:between(pause[1], pause[2])
+  local draws, broken, list = prng.new(seed), fault_kinds.nothing_broken(cluster.nodes), {}
+  local at = draws:between(pause[1], pause[2])
   while at < lasting do
-    for _, entry in ipairs(draw_step(rolls, choices, broken)) do
+    for _, entry in ipairs(draw_step(draws, choices, broken)) do
       entry.at = at
       list[#list + 1] = entry
     end
-    at = math.floor((at + rolls:between(pause[1], pause[2])) * 1000 + 0.5) / 1000
+    at = math.floor((at + draws:between(pause[1], pause[2])) * 1000 + 0.5) / 1000
   end
   list.lasting = lasting
-  return setmetatable(list, plan_mt), seed
+  return setmetatable(list, schedule_mt), seed
 end
 
 local write
@@ -131,8 +131,8 @@ function write(value)
   return type(value) == "string" and ("%q"):format(value) or tostring(value)
 end
 
---- The line of a script that draws the same plan again, for as many nodes.
----@param given corolua.lab.PlanOptions
+--- The line of a script that draws the same schedule again, for as many nodes.
+---@param given corolua.lab.ScheduleOptions
 ---@param seed integer
 ---@return string
 function schedule.call(given, seed)
@@ -144,7 +144,7 @@ function schedule.call(given, seed)
 end
 
 --- One entry as Lua source.
----@param entry table
+---@param entry corolua.lab.ScheduleEntry
 ---@return string
 function schedule.line(entry)
   local words = { ("at = %g"):format(entry.at), ("fault = %q"):format(entry.fault) }
@@ -152,7 +152,7 @@ function schedule.line(entry)
   return "{ " .. table.concat(words, ", ") .. " }"
 end
 
-function plan_mt:__tostring()
+function schedule_mt:__tostring()
   local lines = { "return {" }
   if self.lasting then lines[2] = ("  lasting = %g,"):format(self.lasting) end
   for _, entry in ipairs(self) do lines[#lines + 1] = "  " .. schedule.line(entry) .. "," end
@@ -160,7 +160,7 @@ function plan_mt:__tostring()
   return table.concat(lines, "\n")
 end
 
---- Writes the plan into a file that `cluster:replay` reads.
+--- Writes the schedule into a file that `cluster:replay` reads.
 ---@param path string
 ---@return true? saved, string? message
 function methods:save(path)
@@ -186,10 +186,10 @@ local function load_list(path, level)
   return chunk()
 end
 
---- A plan that was written by hand, or is in a file.
----@param given table|string the list, or the path of a file that returns it
+--- A schedule that was written by hand, or is in a file.
+---@param given corolua.lab.Schedule|string the list, or the path of a file that returns it
 ---@param level integer as in `error`
----@return corolua.lab.Plan
+---@return corolua.lab.Schedule
 function schedule.read(given, level)
   if type(given) == "string" then given = load_list(given, level + 1) end
   if type(given) ~= "table" then
@@ -203,7 +203,7 @@ function schedule.read(given, level)
     end
     last = entry.at
   end
-  return setmetatable(given, getmetatable(given) or plan_mt)
+  return setmetatable(given, getmetatable(given) or schedule_mt)
 end
 
 return schedule

@@ -1,7 +1,12 @@
 --- A corolua script that runs on a node as a process of its own; what it writes
 --- comes in lines.
 
+local fifo = require("corolua.base.fifo")
+local guard = require("corolua.base.guard")
+local handlers = require("corolua.base.handlers")
 local scheduler = require("corolua.task.scheduler")
+local condition = require("corolua.task.condition")
+local tracing = require("corolua.lab.tracing")
 local world = require("corolua.lab.world")
 
 --- Called in a task, one at a time.
@@ -18,20 +23,11 @@ local script_mt = { __name = "corolua.lab.script", __index = methods }
 
 local script = {}
 
-local HANDLERS = { line = true, exit = true }
-
-local handlers_mt = { __newindex = function(handlers, key, fn)
-  if not HANDLERS[key] then
-    error(("unknown event '%s' of a script, there are 'line' and 'exit'"):format(tostring(key)), 2)
-  end
-  rawset(handlers, key, fn)
-end }
-
 -- Lines are handled one at a time, in order, and a handler may wait; then the
 -- end of the script.
 local function pump(self)
   local on = self.on
-  while on.line and self.first <= self.last do on.line(self:take()) end
+  while on.line and self.kept:peek() do on.line(self:take()) end
   self.pumping = false
   if self.process.ended and on.exit and not self.told then
     self.told = true
@@ -40,23 +36,17 @@ local function pump(self)
 end
 
 local function wake(self)
-  if self.resume then self.resume(true) end
-  local on = self.on
-  if self.pumping or not (on.line or on.exit) then return end
+  self.changed:notify()
+  if self.pumping or not (self.on.line or self.on.exit) then return end
   self.pumping = true
   scheduler.spawn(pump, self)
-end
-
-local function add(self, line)
-  self.last = self.last + 1
-  self.lines_kept[self.last] = line
 end
 
 local function split(self, bytes)
   local text = self.rest .. bytes
   local start = 1
   for line, behind in text:gmatch("([^\n]*)\n()") do
-    add(self, line)
+    self.kept:add(line)
     start = behind
   end
   self.rest = text:sub(start)
@@ -64,7 +54,7 @@ local function split(self, bytes)
 end
 
 local function has_ended(self)
-  if self.rest ~= "" then add(self, self.rest) end
+  if self.rest ~= "" then self.kept:add(self.rest) end
   self.rest = ""
   wake(self)
 end
@@ -78,48 +68,37 @@ end
 function script.start(space, words, list, takes_input)
   local program, why, code = world.files.corolua()
   if not program then return nil, why, code end
-  local self = setmetatable({ lines_kept = {}, first = 1, last = 0, rest = "" }, script_mt)
-  self.on = setmetatable({}, handlers_mt)
-  self.process, why, code = world.process.start(space, { program, table.unpack(words) }, list, {
-    output = function(bytes) split(self, bytes) end,
-    ended = function() has_ended(self) end,
-  }, takes_input)
+  local self = setmetatable({
+    on = handlers.new({ "line", "exit" }), changed = condition.new(), process = false,
+    kept = fifo.new(), rest = "", pumping = false, told = false,
+    pid = false, input = false,
+  }, script_mt)
+  self.process, why, code = world.process.start(space, { program, table.unpack(words) },
+    { list = list, env = tracing.settings(space), takes_input = takes_input }, {
+      output = function(bytes) split(self, bytes) end,
+      ended = function() has_ended(self) end,
+    })
   if not self.process then return nil, why, code end
-  self.pid, self.input = self.process.pid, self.process.input
+  self.pid, self.input = self.process.pid, self.process.input or false
   return self
 end
 
 --- The oldest line that nobody has read, or nil.
 ---@return string?
-function methods:take()
-  if self.first > self.last then return nil end
-  local line = self.lines_kept[self.first]
-  self.lines_kept[self.first] = nil
-  self.first = self.first + 1
-  return line
-end
+function methods:take() return self.kept:take() end
 
 --- Whether it has ended.
 ---@return boolean
 function methods:has_ended() return self.process.ended ~= nil end
 
-local function await_change(self, timeout)
-  return scheduler.await(function(resume)
-    self.resume = resume
-    return function() self.resume = nil end
-  end, timeout)
-end
-
 --- Waits for the next line; nil alone once the script has ended.
 ---@param timeout number? in seconds
 ---@return string? line, string? message, string? code
 function methods:next(timeout)
-  local deadline = timeout and scheduler.now() + timeout
-  while self.first > self.last and not self.process.ended do
-    local left = deadline and math.max(0, deadline - scheduler.now())
-    local ok, why, code = await_change(self, left)
-    if not ok then return nil, why, code end
-  end
+  local _, why, code = condition.wait_until(self.changed, function()
+    return self.kept:peek() or self.process.ended
+  end, timeout)
+  if code then return nil, why, code end
   return self:take()
 end
 
@@ -133,7 +112,8 @@ end
 ---@param timeout number? in seconds
 ---@return integer? status, string? message, string? code
 function methods:wait(timeout)
-  local ended, why, code = scheduler.wait(function() return self.process.ended end, timeout)
+  local ended, why, code =
+    condition.wait_until(self.changed, function() return self.process.ended end, timeout)
   if not ended then return nil, why, code end
   return self.process:status()
 end
@@ -141,6 +121,18 @@ end
 --- Sends a signal to the script and its children.
 ---@param signal string? "KILL" unless told
 ---@return true? sent, string? message, string? code
-function methods:kill(signal) return self.process:kill(signal) end
+function methods:kill(signal)
+  local passed, sent, why, code = pcall(self.process.kill, self.process, signal)
+  if not passed then error("kill: " .. (sent:match("%((.*)%)$") or sent), 2) end
+  if not sent then return nil, why, code end
+  return true
+end
+
+function script_mt:__tostring()
+  return ("script of process %d, which %s")
+    :format(self.pid, self:has_ended() and "has ended" or "runs")
+end
+
+guard.names(script_mt, "a script", { always = { "pid", "on" }, events = { "line", "exit" } })
 
 return script

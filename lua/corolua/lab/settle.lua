@@ -25,7 +25,7 @@ local function is_agreed(cluster, node)
   for _, id in ipairs(node.tracker.view.nodes) do
     local other = cluster[id]
     if not (other and is_active(other) and ring_of(other) == ring) then return false end
-    if cluster:is_cut(node.nodeid, id) then return false end
+    if cluster.reachability:is_cut(node.nodeid, id) then return false end
   end
   return true
 end
@@ -37,7 +37,8 @@ local function reach(cluster, start, seen)
   while component[i] do
     for _, other in ipairs(cluster) do
       local id = other.nodeid
-      if not seen[id] and is_active(other) and not cluster:is_apart(component[i], id) then
+      local is_apart = cluster.reachability:is_apart(component[i], id)
+      if not seen[id] and is_active(other) and not is_apart then
         seen[id] = true
         component[#component + 1] = id
       end
@@ -50,7 +51,7 @@ end
 local function is_whole(cluster, component)
   for i, a in ipairs(component) do
     for j = i + 1, #component do
-      if cluster:is_cut(a, component[j]) then return false end
+      if cluster.reachability:is_cut(a, component[j]) then return false end
     end
   end
   return true
@@ -107,7 +108,8 @@ end
 ---@return true? settled, string? message, string? code
 function settle.wait(cluster, timeout)
   local ok, why, code = wait_calm(cluster, scheduler.now() + timeout)
-  if ok or code ~= "ERR_TIMEOUT" then return ok, why, code end
+  if ok then return true end
+  if code ~= "ERR_TIMEOUT" then return nil, why, code end
   return nil, ("not settled after %g s\n%s"):format(timeout, tostring(cluster)), code
 end
 

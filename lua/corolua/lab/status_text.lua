@@ -1,5 +1,7 @@
 --- A cluster in words: a table for scripts and a small picture for people.
 
+local inspect = require("corolua.base.inspect")
+
 local status_text = {}
 
 local function status(node)
@@ -10,13 +12,13 @@ end
 
 --- What one node says.
 ---@param node corolua.lab.Node
----@return { nodeid: integer, status: string, ring: table?, nodes: integer[]?, quorate: boolean? }
+---@return corolua.lab.NodeState
 function status_text.of(node)
   local view = node.tracker.view or {}
-  return {
+  return inspect.readable({
     nodeid = node.nodeid, status = status(node),
     ring = view.ring, nodes = view.nodes, quorate = view.quorate,
-  }
+  })
 end
 
 local function line(state)
@@ -32,7 +34,9 @@ end
 function status_text.draw(cluster)
   local lines = {}
   for i, node in ipairs(cluster) do lines[i] = line(status_text.of(node)) end
-  for _, fault in ipairs(cluster.cuts:list()) do lines[#lines + 1] = "fault   " .. fault.text end
+  for _, fault in ipairs(cluster.reachability:list()) do
+    lines[#lines + 1] = "fault   " .. fault.text
+  end
   return table.concat(lines, "\n")
 end
 

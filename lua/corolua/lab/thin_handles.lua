@@ -6,7 +6,7 @@ local inspect = require("corolua.base.inspect")
 ---@class corolua.lab.Node
 local methods = {}
 
-local handles = { methods = methods }
+local thin_handles = { methods = methods }
 
 -- The names of the libraries by the name of the method.
 local LIBRARIES = {
@@ -17,8 +17,21 @@ local LIBRARIES = {
   cfg = "corosync.cfg",
 }
 
+local weak_mt = { __mode = "v" }
+
+--- Nothing is open on a node: its handles will be known by their number, as they came.
+---@param self corolua.lab.Node
+---@return corolua.lab.Node
+function thin_handles.begin(self)
+  self.handles, self.opened, self.closers = setmetatable({}, weak_mt), 0, {}
+  return self
+end
+
 local function note(self, handle, ...)
-  if handle then self.handles[handle] = true end
+  if handle then
+    self.opened = self.opened + 1
+    self.handles[self.opened] = handle
+  end
   return handle, ...
 end
 
@@ -97,16 +110,17 @@ end
 --- Lets go of everything that was opened on the node. Handles on a corosync
 --- that is paused would wait for it: those are left for when it has ended.
 ---@param self corolua.lab.Node
-function handles.close(self)
+function thin_handles.close(self)
   while #self.closers > 0 do
     local fn = table.remove(self.closers).fn
     if fn then fn() end
   end
   if self.paused then return end
-  for handle in pairs(self.handles) do
-    self.handles[handle] = nil
-    pcall(handle.finalize, handle) -- raises where the script closed it
+  for number = 1, self.opened do
+    local handle = self.handles[number]
+    if handle then pcall(handle.finalize, handle) end -- raises where the script closed it
   end
+  thin_handles.begin(self)
 end
 
-return handles
+return thin_handles

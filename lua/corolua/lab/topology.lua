@@ -1,5 +1,12 @@
 --- The ways to join the nodes' cables that have a name.
 
+---@class corolua.lab.Shape
+---@field kind string
+---@field text string what it is, in a line
+---@field hears fun(from: integer, to: integer): boolean
+---@field groups integer[][]? of a partition
+---@field since number? when it came into force
+
 local topology = {}
 
 local function name_groups(groups)
@@ -23,7 +30,7 @@ end
 --- Groups in which everybody hears everybody, and nobody outside.
 ---@param given integer[][] checked
 ---@param nodes integer
----@return table shape
+---@return corolua.lab.Shape
 function topology.partition(given, nodes)
   local groups, group_of = {}, {}
   for i, group in ipairs(given) do
@@ -39,7 +46,7 @@ end
 
 --- Each node hears the one before and the one after it, the last the first.
 ---@param nodes integer
----@return table shape
+---@return corolua.lab.Shape
 function topology.ring(nodes)
   return {
     kind = "ring", text = "ring: each node hears its neighbours only",
@@ -53,7 +60,7 @@ end
 --- Two halves that only one node hears, and that hear it.
 ---@param middle integer
 ---@param nodes integer
----@return table shape
+---@return corolua.lab.Shape
 function topology.bridge_node(middle, nodes)
   local left, side = {}, {}
   local right = {}

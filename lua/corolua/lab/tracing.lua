@@ -6,6 +6,7 @@ local forgiving = require("corolua.task.forgiving")
 local scheduler = require("corolua.task.scheduler")
 local settle = require("corolua.lab.settle")
 local trace = require("corolua.trace")
+local world = require("corolua.lab.world")
 
 local tracing = {}
 
@@ -17,21 +18,12 @@ local SIGUSR1 = 10
 local recorders = 0 -- labs with one
 local watch -- of the signal, while there is one
 local has_failed = false -- an error was told with a file since the first of them opened
-local written = 0 -- files of the recorder
 local settings = setmetatable({}, { __mode = "k" }) -- of programs, by network
-
--- A name that nobody else has.
-local function new_path()
-  written = written + 1
-  local folder = os.getenv("TMPDIR") or "/tmp"
-  local file <close> = assert(io.open("/proc/self/stat"))
-  return ("%s/corolua-%d-%d.jsonl"):format(folder, file:read("n"), written)
-end
 
 local function dump()
   local path, ok, why, code
   repeat
-    path = new_path()
+    path = world.files.new_path(".jsonl")
     ok, why, code = trace.dump(path)
   until code ~= "EEXIST"
   if ok then return path end
@@ -89,26 +81,23 @@ end
 ---@return true? begun, string? message, string? code
 function tracing.begin(cluster)
   local config, run = cluster.config, describe(cluster.config)
-  cluster.is_recorded, cluster.trace = false, false
   if config.recorder ~= false then
     local ok, why, code = begin_recorder(run)
     if not ok then return nil, why, code end
     cluster.is_recorded = true
   end
   if not config.trace then return true end
-  local why, code
-  cluster.trace, why, code = trace.begin(config.trace.path, config.trace.preview or PREVIEW, run)
-  if not cluster.trace then
-    cluster.trace = false
-    return nil, why, code
-  end
+  local written, why, code =
+    trace.begin(config.trace.path, config.trace.preview or PREVIEW, run)
+  if not written then return nil, why, code end
+  cluster.trace = written
   return true
 end
 
 --- A node has this network.
 ---@param node corolua.lab.Node
 function tracing.add_node(node)
-  tell.place(node.space:inode(), node.nodeid)
+  tell.place(world.network.number(node.space), node.nodeid)
   local written_trace = node.cluster.trace
   if written_trace then
     settings[node.space] = trace.settings(
@@ -124,7 +113,7 @@ function tracing.settings(space) return settings[space] or {} end
 --- Whether the cluster is settled, for the last line; while its nodes run.
 ---@param cluster corolua.lab.Cluster
 function tracing.look(cluster)
-  if cluster.trace then cluster.is_settled = cluster.ready and settle.holds(cluster) end
+  if cluster.trace then cluster.is_settled = cluster.has_formed and settle.holds(cluster) end
 end
 
 --- Ends what was begun: the members have left, and the daemons still run.
@@ -134,7 +123,7 @@ function tracing.finish(cluster)
     local ok, why = cluster.trace:close({ settled = cluster.is_settled })
     if not ok then io.stderr:write("corolua: warning: not all was written: ", why, "\n") end
   end
-  for _, node in ipairs(cluster) do tell.place(node.space:inode(), 0) end
+  for _, node in ipairs(cluster) do tell.place(world.network.number(node.space), 0) end
   if cluster.is_recorded then end_recorder() end
   cluster.trace, cluster.is_recorded = false, false
 end

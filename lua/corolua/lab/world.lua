@@ -5,14 +5,15 @@
 --- what is used of them; the real ones say what each takes and gives:
 ---
 ---     sandbox: folder, NO_SPACE, enter(nodes), leave(), run_in(space, fn, …)
----     network: build(config)
+---     network: build(config), number(space)
 ---       a network: spaces, switch, set_plugged(id, is_plugged), close()
 ---       its switch: alive(), apply(cells), clear(), counters(link)
 ---     daemon: features(), new(id, folder, config, space)
 ---       a daemon: pid, ended, on_end(is_meant), start(), terminate(), signal(name),
 ---       is_stopped(), kill(), last_words()
----     process: start(space, command, list, on, takes_input), run(space, command, list)
----     files: find(program), corolua(), make_folder(path), copy(from, to), remove(path)
+---     process: start(space, command, given, on), run(space, command, given)
+---     files: find(program), corolua(), new_path(ending), make_folder(path),
+---       copy(from, to), remove(path)
 
 require("corolua.base.needs")("the lab", { "lfs", "lua-filesystem" })
 

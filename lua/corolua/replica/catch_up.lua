@@ -8,7 +8,7 @@ local state_transfer = require("corolua.replica.state_transfer")
 local wire = require("corolua.replica.wire")
 
 ---@class corolua.replica.CatchUp
----@field host userdata
+---@field host corosync.Member
 ---@field id integer
 local methods = {}
 local catch_up_mt = { __index = methods }
@@ -23,7 +23,7 @@ local PATIENCE = 3
 
 --- Asks a member. Its answer begins where the request is in the order.
 ---@param replica corolua.replica.Member
----@param host userdata
+---@param host corosync.Member
 ---@return corolua.replica.CatchUp
 function catch_up.new(replica, host)
   local self = setmetatable({

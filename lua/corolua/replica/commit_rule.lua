@@ -49,8 +49,8 @@ end
 --- Whether the nodes of these members have more than half of the votes. A node
 --- counts if all of its members are among them: any other one may have more.
 ---@param votes corolua.replica.Votes
----@param everybody userdata[] of the view
----@param members userdata[] these
+---@param everybody corosync.Member[] of the view
+---@param members corosync.Member[] these
 ---@return boolean
 function commit_rule.is_majority(votes, everybody, members)
   local nodes, list = whole_nodes(everybody, members)
@@ -95,8 +95,8 @@ end
 --- The last record that is durable.
 ---@param level "majority"|"all"
 ---@param votes corolua.replica.Votes
----@param members userdata[] of the view
----@param written table<userdata, integer> in this term
+---@param members corosync.Member[] of the view
+---@param written table<corosync.Member, integer> in this term
 ---@return integer
 function commit_rule.reached(level, votes, members, written)
   local index = majority(votes, members, written)

@@ -49,7 +49,7 @@ function methods:begin()
 end
 
 --- A member is gone.
----@param member userdata
+---@param member corosync.Member
 function methods:forget(member) self.told[member] = nil end
 
 --- Has a mark come, unless one is under way.
@@ -118,7 +118,7 @@ end
 local TOO_FAR = "it tells of record %d, and there are %d in this term"
 
 --- A member has told its digest.
----@param from userdata
+---@param from corosync.Member
 ---@param told { nonce: integer, index: integer, digest: string }
 ---@return string? why it cannot be right
 function methods:take(from, told)

@@ -153,7 +153,7 @@ local handlers = {
 --- A message of the group.
 ---@param self corolua.replica.Member
 ---@param payload string
----@param from userdata
+---@param from corosync.Member
 ---@return string? why it cannot be right
 function dispatch.message(self, payload, from)
   self:follow()
@@ -171,7 +171,7 @@ end
 --- A message that came without quorum: nobody applies it.
 ---@param self corolua.replica.Member
 ---@param payload string
----@param from userdata
+---@param from corosync.Member
 ---@return string? why it cannot be right
 function dispatch.inquorate(self, payload, from)
   self:follow()
@@ -185,7 +185,7 @@ end
 --- Messages of a member did not come here. Before its first one in this ring
 --- that is what a merge does; behind it this member cannot know what it missed.
 ---@param self corolua.replica.Member
----@param from userdata
+---@param from corosync.Member
 function dispatch.gap(self, from)
   self:follow()
   if not self.heard[from] then return end

@@ -17,8 +17,8 @@ local wire = require("corolua.replica.wire")
 ---@field phase "joining"|"inquorate"|"entering"|"meeting"|"fetching"|"synced"|"down"|"over"
 ---@field seq integer? of the ring
 ---@field nonce integer? of the term, while it is synced
----@field statuses table<userdata, corolua.replica.Status> what members have told in this ring
----@field heard table<userdata, true> whom this member has heard in this ring
+---@field statuses table<corosync.Member, corolua.replica.Status> told in this ring
+---@field heard table<corosync.Member, true> whom this member has heard in this ring
 local methods = {}
 local member_mt = { __index = methods }
 
@@ -407,7 +407,7 @@ end
 local TOO_FAR = "it tells of record %d, and there are %d in this term"
 
 --- A member has told how far its log is on its disk.
----@param from userdata
+---@param from corosync.Member
 ---@param told { nonce: integer, written: integer, last: integer } nonce of the term
 ---@return string? why it cannot be right
 function methods:take_ack(from, told)
@@ -449,7 +449,7 @@ function methods:begin_term(of)
 end
 
 --- Asks a member for what is missing here.
----@param host userdata
+---@param host corosync.Member
 function methods:want(host)
   self.phase, self.attempts = "fetching", self.attempts + 1
   self.catch_up = catch_up.new(self, host)
@@ -470,7 +470,7 @@ end
 function methods:log_replaced() self.submits:replaced(self:own_last()) end
 
 --- How things stand.
----@return table
+---@return corolua.ReplicaStatus
 function methods:status()
   local state = self.phase
   if state == "entering" or state == "meeting" or state == "fetching" then state = "syncing" end

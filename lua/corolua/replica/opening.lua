@@ -24,7 +24,7 @@ local function open_on_disk(dir, retry)
 end
 
 --- Opens the log and builds the state.
----@param given table options as checked
+---@param given corolua.ReplicaOptions as checked
 ---@return corolua.replica.Machine? machine
 ---@return corolua.replica.Rounds? rounds
 ---@return string? message, string? code

@@ -206,7 +206,7 @@ local TOO_HIGH = "round %d is too far above %d, the highest one told in this rin
 --- A member has told what it has. Everybody whom this member has heard is named in
 --- its status: it is told again when there is somebody new.
 ---@param self corolua.replica.Member
----@param from userdata
+---@param from corosync.Member
 ---@param status corolua.replica.Status
 ---@return string? why it cannot be right
 function recovery.status(self, from, status)
@@ -275,7 +275,7 @@ end
 
 --- A log was named as the base.
 ---@param self corolua.replica.Member
----@param from userdata
+---@param from corosync.Member
 ---@param decision corolua.replica.Decision
 ---@return string? why it cannot be right
 function recovery.decision(self, from, decision)

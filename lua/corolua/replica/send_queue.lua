@@ -1,6 +1,7 @@
 --- What a member says to the others, in order, without waiting: what the send
 --- window has no room for goes out later.
 
+local fifo = require("corolua.base.fifo")
 local scheduler = require("corolua.task.scheduler")
 
 ---@class corolua.replica.Outbox
@@ -12,7 +13,7 @@ local send_queue = {}
 ---@param room corolua.Group
 ---@return corolua.replica.Outbox
 function send_queue.new(room)
-  return setmetatable({ room = room, list = {}, first = 1, last = 0 }, outbox_mt)
+  return setmetatable({ room = room, queue = fifo.new() }, outbox_mt)
 end
 
 -- A window that is full for long is no reason to say less.
@@ -23,17 +24,15 @@ local function send(self, bytes)
 end
 
 local function run(self)
-  while self.first <= self.last do
-    local bytes = self.list[self.first]
-    self.list[self.first] = nil
-    self.first = self.first + 1
+  while self.queue:peek() do
+    local bytes = self.queue:take()
     if not send(self, bytes) then self:clear() end
   end
   self.is_running = false
 end
 
 --- What waits is not said any more.
-function methods:clear() self.list, self.first, self.last = {}, 1, 0 end
+function methods:clear() self.queue = fifo.new() end
 
 ---@param bytes string
 function methods:post(bytes)
@@ -41,8 +40,7 @@ function methods:post(bytes)
     local _, _, code = self.room:try_send(bytes)
     if code ~= "ERR_TRY_AGAIN" then return end
   end
-  self.last = self.last + 1
-  self.list[self.last] = bytes
+  self.queue:add(bytes)
   if self.is_running then return end
   self.is_running = true
   scheduler.spawn(run, self)

@@ -103,7 +103,7 @@ end
 
 --- Begins to send a member what it wants, as it is now.
 ---@param replica corolua.replica.Member
----@param to userdata
+---@param to corosync.Member
 ---@param want table
 ---@return corolua.replica.Transfer
 function state_transfer.start(replica, to, want)

@@ -64,7 +64,7 @@ local function unpack_members(bytes, at)
 end
 
 --- A command: applies where the term has this nonce, and nowhere else.
----@param me userdata who sends it
+---@param me corosync.Member who sends it
 ---@param nonce integer of the term
 ---@param origin integer of the replica that sends it
 ---@param number integer among the commands of that replica, from 1
@@ -101,8 +101,8 @@ function wire.command_bytes(message) return message:sub(COMMAND_HEAD + 1, -seal.
 ---@field written integer index up to which the log of its term is on its disk; 0 if it is not
 ---@field heard table<string, true>
 
----@param me userdata
----@param status table as above, with `heard` an array of members
+---@param me corosync.Member
+---@param status corolua.replica.Status with `heard` an array of members
 ---@return string
 function wire.status(me, status)
   local flags = (status.is_synced and IS_SYNCED or 0) | (status.is_strict and IS_STRICT or 0)
@@ -137,8 +137,8 @@ end
 ---@field last integer its index
 ---@field members table<string, true> whose logs were compared
 
----@param me userdata
----@param decision table as above, with `members` an array
+---@param me corosync.Member
+---@param decision corolua.replica.Decision with `members` an array
 ---@return string
 function wire.decision(me, decision)
   return seal.close(pack(DECISION, VERSION, "d", decision.seq, decision.round, decision.last_seq,
@@ -196,9 +196,9 @@ function wire.are_segments(list, last)
 end
 
 --- Asks one member for what is missing here.
----@param me userdata
+---@param me corosync.Member
 ---@param seq integer of the ring
----@param to userdata the member
+---@param to corosync.Member the member
 ---@param id integer of this request
 ---@param log { base: integer, last: integer, segments: table } what there is
 ---@return string
@@ -216,9 +216,9 @@ function readers.w(message)
 end
 
 --- A piece of what a member asked for.
----@param me userdata
+---@param me corosync.Member
 ---@param seq integer
----@param to userdata
+---@param to corosync.Member
 ---@param id integer of the request
 ---@param number integer of the piece, from 1
 ---@param ending "more"|"last"|"broken" whether more is to come, or cannot come
@@ -242,9 +242,9 @@ end
 function wire.piece_bytes(piece) return piece.message:sub(PIECE_HEAD + 1, -seal.SIZE - 1) end
 
 --- So many pieces have come.
----@param me userdata
+---@param me corosync.Member
 ---@param seq integer
----@param to userdata
+---@param to corosync.Member
 ---@param id integer
 ---@param count integer
 ---@return string
@@ -258,7 +258,7 @@ function readers.g(message)
 end
 
 --- How far the sender's log is on its disk, and how far it goes.
----@param me userdata
+---@param me corosync.Member
 ---@param seq integer
 ---@param nonce integer of the term
 ---@param written integer
@@ -274,7 +274,7 @@ function readers.a(message)
 end
 
 --- Marks a place of the order at which states are compared.
----@param me userdata
+---@param me corosync.Member
 ---@param seq integer
 ---@param nonce integer of the term
 ---@return string
@@ -286,7 +286,7 @@ function readers.m(message)
 end
 
 --- The digest of the sender's state at an index.
----@param me userdata
+---@param me corosync.Member
 ---@param seq integer
 ---@param nonce integer of the term
 ---@param index integer
@@ -346,7 +346,7 @@ end
 
 --- Reads a message: its kind, and its fields unless it is a command.
 ---@param message string
----@param from userdata who sent it
+---@param from corosync.Member who sent it
 ---@return string? kind nil if it cannot be right
 ---@return table|string fields or why it cannot
 function wire.read(message, from)

@@ -49,7 +49,7 @@ end
 local is_methods = args.table("a table of functions by name")
 
 --- A copy of the methods.
----@param given table?
+---@param given table<string, fun(arguments: any, from: corosync.Member): any>?
 ---@param level integer
 ---@return table<string, fun(arguments: any, from: corosync.Member): any>
 function options.check_methods(given, level)
@@ -81,6 +81,10 @@ local function check_list(list, level)
   end
   return { wanted = wanted, list = distinct }
 end
+
+---@class corolua.rpc.CallOptions
+---@field to "all"|"majority"|corosync.Member|corosync.Member[]|nil whom it asks; "all" unless told
+---@field timeout number? in seconds; that of the service unless told
 
 ---@class corolua.rpc.Target
 ---@field member corosync.Member? that one alone
@@ -127,7 +131,7 @@ end
 
 --- What a call takes beside its method and arguments.
 ---@param method any
----@param given table?
+---@param given corolua.rpc.CallOptions?
 ---@param otherwise number the timeout where none is given
 ---@param level integer
 ---@return corolua.rpc.Target target, number timeout

@@ -11,21 +11,21 @@ local scheduler = require("corolua.task.scheduler")
 ---@field target corolua.rpc.Target
 ---@field timeout number
 ---@field parts table[]? what the members answer, in their order; nil until the call is fixed
----@field awaited table<userdata, table>? the parts of those who have not answered
+---@field awaited table<corosync.Member, table>? the parts of those who have not answered
 ---@field missing integer how many these are
 ---@field answered integer
 ---@field is_done boolean
 
----@class corolua.rpc.Calls
+---@class corolua.rpc.Pending
 ---@field pending table<integer, corolua.rpc.Call> by number
 ---@field count integer
 ---@field last integer the number of the latest one
 ---@field late integer replies to calls that were over
 ---@field deadlines corolua.Deadlines of those that are waited for
 local methods = {}
-local calls_mt = { __index = methods }
+local pending_mt = { __index = methods }
 
-local calls = {}
+local pending = {}
 
 --- A call that is about to be sent.
 ---@param target corolua.rpc.Target
@@ -90,9 +90,9 @@ local function expire(self, call)
   end
 end
 
----@return corolua.rpc.Calls
-function calls.new()
-  local self = setmetatable({ pending = {}, count = 0, last = 0, late = 0 }, calls_mt)
+---@return corolua.rpc.Pending
+function pending.new()
+  local self = setmetatable({ pending = {}, count = 0, last = 0, late = 0 }, pending_mt)
   self.deadlines = deadlines.new(function(call) expire(self, call) end)
   return self
 end
@@ -167,7 +167,7 @@ end
 
 --- The call has come back: these are the members.
 ---@param number integer
----@param members userdata[]
+---@param members corosync.Member[]
 function methods:echo(number, members)
   local call = self.pending[number]
   if not call then return end
@@ -186,7 +186,7 @@ end
 
 --- The call that waits for a reply of this member; nil if none does.
 ---@param number integer
----@param from userdata
+---@param from corosync.Member
 ---@return corolua.rpc.Call?
 function methods:awaiting(number, from)
   local call = self.pending[number]
@@ -200,7 +200,7 @@ end
 
 --- A member has answered.
 ---@param call corolua.rpc.Call that waits for it
----@param from userdata
+---@param from corosync.Member
 ---@param value any
 ---@param text string? the error, where it is one
 ---@param code string?
@@ -232,7 +232,7 @@ local function calls_in_order(self)
 end
 
 --- Members left: they answer no more what they were asked before.
----@param left { member: userdata, reason: string }[]
+---@param left corosync.cpg.Change[]
 function methods:left(left)
   for _, change in ipairs(left) do
     for _, call in ipairs(calls_in_order(self)) do
@@ -248,4 +248,4 @@ function methods:fail(message, code)
   for _, call in ipairs(calls_in_order(self)) do finish(self, call, nil, message, code) end
 end
 
-return calls
+return pending

@@ -4,6 +4,7 @@
 
 local condition = require("corolua.task.condition")
 local describe = require("corolua.base.describe")
+local fifo = require("corolua.base.fifo")
 local group = require("corolua.group")
 local limit = require("corolua.limit")
 local names = require("corolua.base.names")
@@ -49,7 +50,7 @@ function server.new(service, fns, running_max, deliver)
   return setmetatable({
     service = service, room = service.group, codec = service.codec, fns = fns,
     running_max = running_max, deliver = deliver, running = 0, bytes = 0,
-    queue = {}, first = 1, last = 0, early = {}, idle = {}, stalled = condition.new(),
+    queue = fifo.new(), early = {}, idle = {}, stalled = condition.new(),
     performed = 0, failed = 0, refused = 0, unsent = 0,
   }, server_mt)
 end
@@ -133,18 +134,9 @@ local function perform(self, request)
   self.running, self.bytes = self.running - 1, self.bytes - request.bytes
 end
 
--- The call that has waited longest for a task.
-local function take_next(self)
-  local first = self.first
-  local request = self.queue[first]
-  self.queue[first] = nil
-  self.first = first + 1
-  return request
-end
-
 local function work(self)
   repeat
-    perform(self, take_next(self))
+    perform(self, self.queue:take())
     local idle = self.idle
     if #idle >= IDLE_MAX or self.is_over then return end
     idle[#idle + 1] = scheduler.current()
@@ -153,17 +145,13 @@ end
 
 -- Each call has a task, and these begin in one order with the calls.
 local function begin(self, request)
-  local idle, last = self.idle, self.last + 1
+  local idle = self.idle
   local task = idle[#idle]
   idle[#idle] = nil
-  self.last = last
-  self.queue[last] = request
+  self.queue:add(request)
   if task and scheduler.unpark(task, true) then return end
   scheduler.spawn(work, self).resume = limit.resume
 end
-
--- How many calls their tasks have not come to.
-local function fresh(self) return self.last - self.first + 1 end
 
 local function is_full(self, length)
   return self.running >= self.running_max
@@ -188,7 +176,7 @@ function methods:take(request)
     return
   end
   begin(self, request)
-  if fresh(self) >= FRESH_MAX then scheduler.sleep(0) end
+  if self.queue:count() >= FRESH_MAX then scheduler.sleep(0) end
 end
 
 --- Tells the caller that its call is not performed.

@@ -51,7 +51,7 @@ end
 --- A call of those in a list.
 ---@param nonce integer
 ---@param number integer
----@param members userdata[] 255 at most
+---@param members corosync.Member[] 255 at most
 ---@param method string
 ---@param value string?
 ---@return string
@@ -68,7 +68,7 @@ end
 --- What a method returned, for a caller.
 ---@param nonce integer
 ---@param number integer
----@param caller userdata
+---@param caller corosync.Member
 ---@param value string?
 ---@return string
 function wire.result(nonce, number, caller, value)
@@ -80,7 +80,7 @@ end
 --- Why there is no result, for a caller.
 ---@param nonce integer
 ---@param number integer
----@param caller userdata
+---@param caller corosync.Member
 ---@param code string
 ---@param text string
 ---@return string

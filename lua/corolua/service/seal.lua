@@ -27,13 +27,13 @@ seal.SIZE = 4
 
 --- A message with its seal.
 ---@param bytes string
----@param member userdata who sends it
+---@param member corosync.Member who sends it
 ---@return string
 function seal.close(bytes, member) return bytes .. pack("<I4", crc32(bytes, begin(member))) end
 
 --- Whether a message has the seal of a member.
 ---@param bytes string
----@param member userdata who sent it
+---@param member corosync.Member who sent it
 ---@return boolean
 function seal.is_of(bytes, member)
   return #bytes >= seal.SIZE and crc32(bytes, begin(member)) == WHOLE

@@ -17,7 +17,7 @@ end
 --- A message that cannot be taken. What a slow handler does not come to is counted
 --- alone.
 ---@param bytes string
----@param from userdata
+---@param from corosync.Member
 ---@param why string
 function methods:tell(bytes, from, why)
   self.count = self.count + 1

@@ -1,4 +1,3 @@
---- exits
 --- The work for the end of the program. What others rest on has a higher rank
 --- and waits for them; within a rank all is begun at once, the last given first.
 

@@ -4,7 +4,7 @@
 --- it. Then comes the work for the end, side by side.
 
 local describe = require("corolua.base.describe")
-local exits = require("corolua.task.at_exit")
+local at_exit = require("corolua.task.at_exit")
 local failures = require("corolua.task.failures")
 local limit = require("corolua.limit")
 local loop = require("corolua.loop")
@@ -100,7 +100,7 @@ end
 
 local function close_task(self, task)
   local problem = self.close(task)
-  if problem ~= nil and not rawequal(problem, exits.RAISED)
+  if problem ~= nil and not rawequal(problem, at_exit.RAISED)
     and not rawequal(problem, limit.STOPPED) then
     failures.add("while a task was closed: " .. describe(problem))
   end
@@ -159,7 +159,7 @@ end
 local function do_exits(self)
   local time = math.max(self.stop_at + DEADLINE, loop.now() + EXITS_LEAST)
   local tasks = {}
-  for fn in exits.take do
+  for fn in at_exit.take do
     local task = self.spawn(fn)
     limit.excuse(task.co)
     tasks[#tasks + 1] = task
@@ -183,7 +183,7 @@ function methods:wind_up(why)
   end
   if not self.stop_at then begin(self, 0) end
   end_tasks(self)
-  while exits.next_rank() do do_exits(self) end
+  while at_exit.next_rank() do do_exits(self) end
   end_tasks(self)
   if self.clock then self.clock:cancel() end
   if self.deadline then self.deadline:cancel() end

@@ -2,6 +2,7 @@
 --- handler may wait without holding up whoever tells.
 
 local describe = require("corolua.base.describe")
+local fifo = require("corolua.base.fifo")
 local forgiving = require("corolua.task.forgiving")
 local handlers = require("corolua.base.handlers")
 local limit = require("corolua.limit")
@@ -12,9 +13,7 @@ local scheduler = require("corolua.task.scheduler")
 ---@field source any whose events these are; what `corolua.on.error` is told
 ---@field private name string
 ---@field private set table<string, function>
----@field private queue table[]
----@field private first integer
----@field private last integer
+---@field private queue corolua.Fifo
 ---@field private offered integer bytes of offered events in the queue
 ---@field private telling string|false the event whose handler was called last
 ---@field private has_begun boolean
@@ -35,15 +34,13 @@ local MAX, OVERHEAD = 1 << 20, 256
 function events.new(name, kinds)
   local on, set = handlers.new(kinds)
   return setmetatable({
-    name = name, source = name, on = on, set = set, queue = {}, first = 1, last = 0, offered = 0,
+    name = name, source = name, on = on, set = set, queue = fifo.new(), offered = 0,
     telling = false, has_begun = false, is_running = false,
   }, events_mt)
 end
 
 local function call_next(self)
-  local entry = self.queue[self.first]
-  self.queue[self.first] = nil
-  self.first = self.first + 1
+  local entry = self.queue:take()
   self.offered = self.offered - entry.size
   self.telling = entry.kind
   local handler = self.set[entry.kind]
@@ -53,7 +50,7 @@ local function call_next(self)
 end
 
 local function call_all(self)
-  while self.first <= self.last do call_next(self) end
+  while self.queue:peek() do call_next(self) end
 end
 
 local function note(problem)
@@ -76,7 +73,7 @@ local function run(self)
 end
 
 local function wake(self)
-  if self.is_running or not self.has_begun or self.first > self.last then return end
+  if self.is_running or not self.has_begun or not self.queue:peek() then return end
   self.is_running = true
   scheduler.spawn(run, self).resume = limit.resume
 end
@@ -84,8 +81,7 @@ end
 local function add(self, size, kind, ...)
   local entry = table.pack(...)
   entry.kind, entry.size = kind, size
-  self.last = self.last + 1
-  self.queue[self.last] = entry
+  self.queue:add(entry)
   self.offered = self.offered + size
   wake(self)
 end
@@ -113,6 +109,6 @@ function methods:begin()
 end
 
 --- What was not told yet never is.
-function methods:clear() self.queue, self.first, self.last, self.offered = {}, 1, 0, 0 end
+function methods:clear() self.queue, self.offered = fifo.new(), 0 end
 
 return events

@@ -75,10 +75,17 @@ function timers.add_to(scheduler)
 
   --- Calls the function once, after so many seconds: no task, so it must not
   --- wait. `after` is what scripts use.
-  ---@param seconds number
-  ---@param fn fun()
-  ---@return corolua.Watch
-  function scheduler.timer(seconds, fn) return loop.timer(seconds, fn) end
+  ---@type fun(seconds: number, fn: fun()): corolua.Watch
+  scheduler.timer = loop.timer
+
+  --- Calls the function at every such signal. It must not wait.
+  ---@type fun(signum: integer, fn: fun(signum: integer)): corolua.Watch?, string?, string?
+  scheduler.signal = loop.signal
+
+  --- Calls the function once when a child process has ended, with "exit", "signal"
+  --- or "unknown", and the status. It must not wait.
+  ---@type fun(pid: integer, fn: fun(how: string, status: integer?)): corolua.Watch?, string?
+  scheduler.child = loop.child
 
   --- Calls the function whenever the descriptor has something to read. It must
   --- not wait.
@@ -87,19 +94,6 @@ function timers.add_to(scheduler)
   ---@return corolua.Watch? watch, string? message
   ---@return string? code "EEXIST" if it is watched already, "EPERM" for files, "EBADF"
   function scheduler.readable(fd, fn) return loop.fd(fd, "r", fn) end
-
-  --- Calls the function at every such signal. It must not wait.
-  ---@param signum integer
-  ---@param fn fun(signum: integer)
-  ---@return corolua.Watch? watch, string? message, string? code
-  function scheduler.signal(signum, fn) return loop.signal(signum, fn) end
-
-  --- Calls the function once when a child process has ended. It must not wait.
-  ---@param pid integer
-  ---@param fn fun(how: "exit"|"signal"|"unknown", status: integer?)
-  ---@return corolua.Watch? watch, string? message
-  ---@return string? code "ECHILD" if it is no child of ours
-  function scheduler.child(pid, fn) return loop.child(pid, fn) end
 
   --- Seconds of a clock that never goes back.
   ---@return number
@@ -130,7 +124,7 @@ function timers.add_to(scheduler)
   function scheduler.every(seconds, fn)
     check_seconds(seconds, "every")
     check_function(fn, "every")
-    if seconds == 0 then error("every: seconds must be more than 0", 2) end
+    if seconds == 0 then error("every: the time must be a number of seconds above 0, got 0", 2) end
     return repeated(scheduler, seconds, fn)
   end
 end

@@ -1,0 +1,14 @@
+#ifndef COROLUA_CLASS_H
+#define COROLUA_CLASS_H
+
+#include <lauxlib.h>
+#include <lua.h>
+
+/*
+ * Makes the metatable of a class of userdata, once per Lua state: methods may
+ * be NULL, and so may what the collector and <close> call.
+ */
+void register_class(lua_State *L, const char *name, const luaL_Reg methods[],
+		    lua_CFunction gc, lua_CFunction close);
+
+#endif
