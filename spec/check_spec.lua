@@ -402,6 +402,18 @@ describe("corolua.check", function()
     return part
   end
 
+  it("judges what it can of members that are not in the trace", function()
+    for _, text in ipairs({ false, function() return "tick" end }) do
+      local events = part_of(played.split_and_heal(text or nil).events,
+        { [1] = 1, [2] = 2, [4] = 3, [5] = 4, faults = true }, 1000)
+      local verdict = check.events(played.each(events))
+      assert.same({}, verdict.findings)
+      assert.equal("kept", verdict.status)
+      assert.is_truthy(verdict.sentence:find("1 member is not in the trace", 1, true))
+      assert.equal(1, verdict.counts.untraced)
+    end
+  end)
+
   describe("merges several files", function()
     local function halves(events)
       return file_of("one.jsonl", part_of(events, { [1] = 1, [2] = 2, faults = true }, 400)),
@@ -548,6 +560,7 @@ describe("corolua.check", function()
         ["--strickt x"] = "did you mean '--strict'",
         ["-x"] = "unknown option '-x'",
         ["x --junit"] = "'--junit' needs an argument",
+        ["x --slice x"] = "'--slice' must be another file than the trace",
         ["--json=1 x"] = "'--json' takes no argument",
         ["nowhere.jsonl"] = "nowhere.jsonl: No such file or directory",
       }) do
@@ -585,6 +598,8 @@ describe("corolua.check", function()
       assert.is_truthy(refused(check.file, MERGE, { strikt = true }):find("strict", 1, true))
       assert.is_truthy(refused(check.file, MERGE, { strict = 1 })
         :find("check.file: option 'strict' must be a boolean, got 1", 1, true))
+      assert.is_truthy(refused(check.file, MERGE, { slice = MERGE })
+        :find("another file than the trace", 1, true))
       assert.is_truthy(refused(check.events, {}):find("must be a function", 1, true))
       local ok, why = pcall(function() check.events(1) end)
       assert.is_false(ok)

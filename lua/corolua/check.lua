@@ -4,6 +4,7 @@
 local args = require("corolua.base.args")
 local files = require("corolua.check.files")
 local history = require("corolua.check.history")
+local lists = require("corolua.base.lists")
 local lines = require("corolua.check.lines")
 local slice = require("corolua.check.slice")
 local verdict = require("corolua.check.verdict")
@@ -27,7 +28,11 @@ local function split(...)
     args.value(path, args.string, "check.file", ("path %d"):format(i), 3)
   end
   paths.n = nil
-  return paths, args.check(options, OPTIONS, "check.file", 3)
+  options = args.check(options, OPTIONS, "check.file", 3)
+  if lists.contains(paths, options.slice) then
+    args.refuse("check.file", "option 'slice'", "another file than the trace", options.slice, 3)
+  end
+  return paths, options
 end
 
 local function judge(past, problems, options)
