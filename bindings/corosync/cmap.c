@@ -63,6 +63,7 @@ static const struct library library = {
 	.fd_get = cmap_fd_get,
 	.finalize = cmap_finalize,
 	.push_handler = map_push_handler,
+	.blocking = map_jobs,
 };
 
 static const char *check_key(lua_State *L, int arg)

@@ -28,12 +28,11 @@ local function delivery(life, i)
 end
 
 -- A ring that it was told nothing of counts as one without quorum; one whose state
--- was told both ways may have been handled either way. A group that ignores quorum
--- handles messages as of any.
+-- was told both ways may have been handled either way.
 local function is_wrong(ruling, told)
   local state = told[ruling.ring] or {}
   if ruling.as == "message" then return not state[true] end
-  return ruling.as == "inquorate" and state[true] and not state[false]
+  return state[true] and not state[false]
 end
 
 local function report_quorum(history, found, ruling)
