@@ -175,7 +175,8 @@ describe("corolua.check", function()
     for what, wrong in pairs({
       ["nothing but quorum there"] = { { "inquorate", "1.4" } },
       ["no quorum there"] = { { "message", "1.4" }, { "message", "1.8" } },
-      ["in ring 1.8 and handled it as one of ring 1.4"] = { { "message", "1.4" }, { "message", "1.4" } },
+      ["in ring 1.8 and handled it as one of ring 1.4"] =
+        { { "message", "1.4" }, { "message", "1.4" } },
     }) do
       local verdict = with_handled(table.unpack(wrong))
       assert.same({ "Fence" }, violated(verdict), verdict.sentence)
