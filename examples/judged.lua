@@ -1,4 +1,5 @@
 -- A run with a partition: traced, and judged when it is over.
+-- Longer than 25 lines for the three phases, and the waits that make each run the same.
 local check = require("corolua.check")
 local corolua = require("corolua")
 local lab = require("corolua.lab")

@@ -66,15 +66,16 @@ local function order_of(history, equal, epochs)
   return order
 end
 
--- Behind the join of a member, if that was in this ring.
+-- Behind the join of a member, if that was in this ring: behind all that the longest
+-- epoch has before it, which may not have what comes after.
 local function start_of(order, epoch)
   local joined = epoch.index == 1 and epoch ~= order.longest
     and order.longest.joins[epoch.life.me]
   if not joined or joined == 0 then return 1 end
-  for i = 1, #order do
-    if order.places[i] and order.places[i] > joined then return i end
+  for i = #order, 1, -1 do
+    if order.places[i] and order.places[i] <= joined then return i + 1 end
   end
-  return #order + 1
+  return 1
 end
 
 local function by_sender(history, list, from, to)
