@@ -92,15 +92,6 @@ int push_result(lua_State *L, const char *call, cs_error_t err)
 	return 1;
 }
 
-int push_number(lua_State *L, const char *call, cs_error_t err,
-		lua_Integer number)
-{
-	if (err != CS_OK)
-		return push_failure(L, call, err);
-	lua_pushinteger(L, number);
-	return 1;
-}
-
 int push_errno(lua_State *L, const char *call, int err)
 {
 	const char *name = strerrorname_np(err);

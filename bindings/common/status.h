@@ -18,10 +18,6 @@ const char *status_code(cs_error_t err);
 /* Pushes true and returns 1 for CS_OK, else does as push_failure. */
 int push_result(lua_State *L, const char *call, cs_error_t err);
 
-/* The same, with an integer for CS_OK. */
-int push_number(lua_State *L, const char *call, cs_error_t err,
-		lua_Integer number);
-
 /* nil, "unshare: Operation not permitted", "EPERM". */
 int push_errno(lua_State *L, const char *call, int err);
 
