@@ -77,11 +77,6 @@ bool crew_is_here(const struct crew *crew)
 	return crew->forks == fork_depth();
 }
 
-int crew_fd(const struct crew *crew)
-{
-	return crew->fd;
-}
-
 /* Hands an errand over to the main thread, unless that has given it up; the
  * lock is held. */
 static bool hand_over(struct errand *errand)

@@ -248,7 +248,7 @@ static int file_take(lua_State *L)
 /* file:fd() -> descriptor that is readable once a job is over */
 static int file_fd(lua_State *L)
 {
-	lua_pushinteger(L, crew_fd(&check_file(L)->files->crew));
+	lua_pushinteger(L, check_file(L)->files->crew.fd);
 	return 1;
 }
 
