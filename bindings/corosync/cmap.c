@@ -277,9 +277,15 @@ static int push_join_counts(lua_State *L, struct handle *handle,
 }
 
 static const struct blocking blocking[] = {
-	{"join_counts", "cmap_get", sizeof(struct join_counts),
-	 check_join_counts, run_join_counts, push_join_counts},
-	{NULL, NULL, 0, NULL, NULL, NULL},
+	{
+		.name = "join_counts",
+		.call = "cmap_get",
+		.size = sizeof(struct join_counts),
+		.check = check_join_counts,
+		.run = run_join_counts,
+		.push = push_join_counts,
+	},
+	{.name = NULL},
 };
 
 static const struct verb verbs[] = {
@@ -304,6 +310,7 @@ static const struct library library = {
 	.finalize = cmap_finalize,
 	.push_handler = map_push_handler,
 	.blocking = blocking,
+	.only_workers = true,
 	.verbs = verbs,
 };
 

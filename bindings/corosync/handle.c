@@ -397,6 +397,8 @@ static void set_verbs(lua_State *L, const struct library *library)
 	const struct blocking *blocking = library->blocking;
 	const struct verb *verb = library->verbs;
 
+	if (library->only_workers)
+		blocking = NULL;
 	for (; blocking != NULL && blocking->name != NULL; blocking++)
 		set_described(L, library, blocking->name, call_blocking,
 			      blocking);

@@ -27,14 +27,15 @@ local function dump()
     ok, why, code = session.dump(path)
   until code ~= "EEXIST"
   if ok then return path end
-  return nil, why
+  return nil, why, code
 end
 
 -- The first error says where it is written what came before it.
 local function explain(message)
   if has_failed then return message end
   has_failed = true
-  local path, why = dump()
+  local path, why, code = dump()
+  if code == "ECHILD" then return message end -- made by fork, it has no members
   if not path then return message .. "\nthe flight recorder was not written: " .. why end
   return message .. "\nwhat the members saw until then: " .. path
 end
