@@ -7,7 +7,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "common/forked.h"
+#include "common/fork.h"
 
 static void add(struct errands *errands, struct errand *errand)
 {

@@ -31,7 +31,6 @@ static const struct name replies[] = {
 enum {
 	/* The daemon keeps names of 255 bytes and a NUL. */
 	REASON_MAX = CS_MAX_NAME_LENGTH - 1,
-	ADDRESSES_MAX = CFG_MAX_LINKS,
 };
 
 struct shutdown {
@@ -290,17 +289,17 @@ static cs_error_t replyto_shutdown(lua_State *L)
  */
 static cs_error_t get_node_addrs(lua_State *L)
 {
-	corosync_cfg_node_address_t addresses[ADDRESSES_MAX] = {0};
+	corosync_cfg_node_address_t addresses[CFG_MAX_LINKS] = {0};
 	int count = 0;
 	lua_Integer used = 0;
 	cs_error_t err =
 		corosync_cfg_get_node_addrs(check_id(L), check_nodeid(L, 2, 0),
-					    ADDRESSES_MAX, &count, addresses);
+					    CFG_MAX_LINKS, &count, addresses);
 
 	if (err != CS_OK)
 		return err;
 	lua_newtable(L);
-	for (int i = 0; i < count && i < ADDRESSES_MAX; i++) {
+	for (int i = 0; i < count && i < CFG_MAX_LINKS; i++) {
 		push_address(L, &addresses[i]);
 		if (lua_isnil(L, -1))
 			lua_pop(L, 1);

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "common/forked.h"
+#include "common/fork.h"
 #include "common/handles.h"
 #include "common/options.h"
 #include "common/status.h"

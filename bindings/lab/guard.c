@@ -29,7 +29,6 @@
 
 #include "common/class.h"
 #include "common/fork.h"
-#include "common/forked.h"
 #include "common/status.h"
 #include "lab/sys.h"
 

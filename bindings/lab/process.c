@@ -19,7 +19,6 @@
 #include "common/args.h"
 #include "common/descriptor.h"
 #include "common/fork.h"
-#include "common/forked.h"
 #include "common/options.h"
 #include "common/status.h"
 #include "lab/guard.h"

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "common/args.h"
-#include "common/forked.h"
+#include "common/fork.h"
 #include "common/module.h"
 #include "common/status.h"
 #include "corosync/handle.h"
