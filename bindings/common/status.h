@@ -21,8 +21,10 @@ int push_result(lua_State *L, const char *call, cs_error_t err);
 /* nil, "unshare: Operation not permitted", "EPERM". */
 int push_errno(lua_State *L, const char *call, int err);
 
-/* Pushes true and returns 1 for a call that did not return -1, else does as
- * push_errno with errno. */
+/* Pushes true and returns 1 where err is 0, else does as push_errno. */
+int push_error(lua_State *L, const char *call, int err);
+
+/* The same for a call that returns -1 with errno. */
 int push_done(lua_State *L, const char *call, int result);
 
 #endif
