@@ -273,15 +273,15 @@ static int encoder_stats(lua_State *L)
 	const struct file *file = trace->file;
 	const struct ring *messages = &trace->messages;
 	const struct ring *others = &trace->others;
+	size_t kept = messages->tail - messages->head;
 
+	kept += others->tail - others->head;
 	lua_createtable(L, 0, 5);
 	set_integer(L, "lives", (lua_Integer)trace->lives);
 	set_integer(L, "lines", (lua_Integer)(file != NULL ? file->lines : 0));
 	set_integer(L, "dropped",
 		    (lua_Integer)(file != NULL ? file->dropped : 0));
-	set_integer(L, "kept",
-		    (lua_Integer)(messages->tail - messages->head +
-				  others->tail - others->head));
+	set_integer(L, "kept", (lua_Integer)kept);
 	set_integer(L, "evicted",
 		    (lua_Integer)(messages->evicted + others->evicted));
 	return 1;
