@@ -274,6 +274,7 @@ static int encoder_stats(lua_State *L)
 	const struct ring *messages = &trace->messages;
 	const struct ring *others = &trace->others;
 	size_t kept = messages->tail - messages->head;
+	uint64_t evicted = messages->evicted + others->evicted;
 
 	kept += others->tail - others->head;
 	lua_createtable(L, 0, 5);
@@ -282,8 +283,7 @@ static int encoder_stats(lua_State *L)
 	set_integer(L, "dropped",
 		    (lua_Integer)(file != NULL ? file->dropped : 0));
 	set_integer(L, "kept", (lua_Integer)kept);
-	set_integer(L, "evicted",
-		    (lua_Integer)(messages->evicted + others->evicted));
+	set_integer(L, "evicted", (lua_Integer)evicted);
 	return 1;
 }
 
