@@ -4,7 +4,7 @@
  */
 #include "host.h"
 
-#include "common/forked.h"
+#include "common/fork.h"
 #include "common/handles.h"
 #include "modules.h"
 

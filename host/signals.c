@@ -10,7 +10,7 @@
 #include "host.h"
 
 #include "common/clock.h"
-#include "common/forked.h"
+#include "common/fork.h"
 #include "common/limit.h"
 #include "common/status.h"
 

@@ -3,6 +3,7 @@
 local cfg = require("corosync.cfg")
 local cmap = require("corosync.cmap")
 local cpg = require("corosync.cpg")
+local file = require("corolua.file")
 local lab = require("corolua.lab")
 local packing = require("corolua.packing")
 local quorum = require("corosync.quorum")
@@ -327,4 +328,13 @@ describe("a finalizer", function()
       end
     end)
   end
+end)
+
+describe("corolua.file among finalizers", function()
+  -- To make a string of it may run a finalizer that closes the files.
+  it("takes no number for the bytes of a write", function()
+    local files <close> = assert(file.start())
+    assert.error_matches(function() files:begin("write", print, 1, 0, 4711) end,
+      "bytes must be a string, got number", 1, true)
+  end)
 end)

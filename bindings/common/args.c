@@ -50,13 +50,16 @@ static const char *check_string(lua_State *L, int arg, const char *what,
 const char *check_text(lua_State *L, int arg, const char *what, size_t min,
 		       size_t max, size_t *length)
 {
-	const char *text = check_string(L, arg, what, length);
+	size_t bytes;
+	const char *text = check_string(L, arg, what, &bytes);
 
-	if (*length < min || *length > max)
+	if (bytes < min || bytes > max)
 		raise_argument(L, arg, "%s must have %d to %d bytes, got %d",
-			       what, (int)min, (int)max, (int)*length);
-	if (memchr(text, '\0', *length) != NULL)
+			       what, (int)min, (int)max, (int)bytes);
+	if (memchr(text, '\0', bytes) != NULL)
 		raise_argument(L, arg, "%s must not contain a NUL byte", what);
+	if (length != NULL)
+		*length = bytes;
 	return text;
 }
 
@@ -66,8 +69,8 @@ const char *check_bytes(lua_State *L, int arg, const char *what, size_t max,
 	const char *bytes = check_string(L, arg, what, length);
 
 	if (*length > max)
-		raise_argument(L, arg, "%s must have at most %d bytes, got %d",
-			       what, (int)max, (int)*length);
+		raise_argument(L, arg, "%s must have at most %I bytes, got %I",
+			       what, (LUAI_UACINT)max, (LUAI_UACINT)*length);
 	return bytes;
 }
 

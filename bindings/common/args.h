@@ -20,7 +20,8 @@ struct name {
 lua_Integer check_range(lua_State *L, int arg, const char *what,
 			lua_Integer min, lua_Integer max);
 
-/* A string of min to max bytes without NUL; what names it: "group name". */
+/* A string of min to max bytes without NUL; what names it: "group name". The
+ * length may be NULL. */
 const char *check_text(lua_State *L, int arg, const char *what, size_t min,
 		       size_t max, size_t *length);
 

@@ -1,4 +1,4 @@
-/* Metatables of userdata. */
+/* Metatables of userdata and of weak tables. */
 #include "common/class.h"
 
 static void set_metamethod(lua_State *L, const char *name,
@@ -22,4 +22,18 @@ void register_class(lua_State *L, const char *name, const luaL_Reg methods[],
 		lua_setfield(L, -2, "__index");
 	}
 	lua_pop(L, 1);
+}
+
+void push_weak(lua_State *L, const char *key, const char *mode)
+{
+	if (lua_getfield(L, LUA_REGISTRYINDEX, key) == LUA_TTABLE)
+		return;
+	lua_pop(L, 1);
+	lua_newtable(L);
+	lua_createtable(L, 0, 1);
+	lua_pushstring(L, mode);
+	lua_setfield(L, -2, "__mode");
+	lua_setmetatable(L, -2);
+	lua_pushvalue(L, -1);
+	lua_setfield(L, LUA_REGISTRYINDEX, key);
 }

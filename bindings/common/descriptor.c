@@ -50,23 +50,11 @@ static int descriptor_read(lua_State *L)
 	if (!lua_isnoneornil(L, 2))
 		size = (size_t)check_range(L, 2, "size", 1, READ_MAX);
 	room = luaL_buffinitsize(L, &buffer, size);
-	do
-		got = read(fd, room, size);
-	while (got < 0 && errno == EINTR);
+	got = TEMP_FAILURE_RETRY(read(fd, room, size));
 	if (got < 0)
 		return push_errno(L, "read", errno);
 	luaL_pushresultsize(&buffer, (size_t)got);
 	return 1;
-}
-
-static ssize_t write_some(int fd, const char *bytes, size_t length)
-{
-	ssize_t put;
-
-	do
-		put = write(fd, bytes, length);
-	while (put < 0 && errno == EINTR);
-	return put;
 }
 
 /* Takes the signal of a write that failed, unless it was there before. */
@@ -76,9 +64,8 @@ static void take_sigpipe(const sigset_t *pipe_alone, const sigset_t *pending)
 	int saved = errno;
 
 	if (!sigismember(pending, SIGPIPE))
-		while (sigtimedwait(pipe_alone, NULL, &at_once) < 0 &&
-		       errno == EINTR)
-			;
+		(void)TEMP_FAILURE_RETRY(
+			sigtimedwait(pipe_alone, NULL, &at_once));
 	errno = saved;
 }
 
@@ -92,7 +79,7 @@ static ssize_t write_quietly(int fd, const char *bytes, size_t length)
 	sigaddset(&pipe_alone, SIGPIPE);
 	sigpending(&pending);
 	pthread_sigmask(SIG_BLOCK, &pipe_alone, &before);
-	put = write_some(fd, bytes, length);
+	put = TEMP_FAILURE_RETRY(write(fd, bytes, length));
 	if (put < 0 && errno == EPIPE)
 		take_sigpipe(&pipe_alone, &pending);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);

@@ -1,7 +1,7 @@
 /* The list of handles, which all modules loaded in one Lua state share. */
 #include "common/handles.h"
 
-#include "common/weak.h"
+#include "common/class.h"
 
 #define HANDLES_KEY "corosync.handles"
 

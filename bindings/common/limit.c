@@ -136,7 +136,7 @@ static int step(lua_State *L, bool is_handler)
 	limit->current = before;
 	limit->stop = STOP_NEVER;
 	if (is_handler)
-		limit_leave(limit, co, NULL);
+		limit_leave(limit, NULL);
 	return coroutines_results(L, results);
 }
 

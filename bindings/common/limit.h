@@ -73,10 +73,8 @@ static inline lua_State *limit_enter(struct limit *limit, lua_State *L)
 }
 
 /* A hook that is left behind takes itself away. */
-static inline void limit_leave(struct limit *limit, lua_State *L,
-			       lua_State *before)
+static inline void limit_leave(struct limit *limit, lua_State *before)
 {
-	(void)L;
 	limit->calls++;
 	limit->running = before;
 	limit->exceeded = 0;

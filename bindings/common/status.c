@@ -92,15 +92,6 @@ int push_result(lua_State *L, const char *call, cs_error_t err)
 	return 1;
 }
 
-int push_number(lua_State *L, const char *call, cs_error_t err,
-		lua_Integer number)
-{
-	if (err != CS_OK)
-		return push_failure(L, call, err);
-	lua_pushinteger(L, number);
-	return 1;
-}
-
 int push_errno(lua_State *L, const char *call, int err)
 {
 	const char *name = strerrorname_np(err);
@@ -114,10 +105,15 @@ int push_errno(lua_State *L, const char *call, int err)
 	return 3;
 }
 
-int push_done(lua_State *L, const char *call, int result)
+int push_error(lua_State *L, const char *call, int err)
 {
-	if (result == -1)
-		return push_errno(L, call, errno);
+	if (err != 0)
+		return push_errno(L, call, err);
 	lua_pushboolean(L, 1);
 	return 1;
+}
+
+int push_done(lua_State *L, const char *call, int result)
+{
+	return push_error(L, call, result == -1 ? errno : 0);
 }

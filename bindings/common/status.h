@@ -18,15 +18,13 @@ const char *status_code(cs_error_t err);
 /* Pushes true and returns 1 for CS_OK, else does as push_failure. */
 int push_result(lua_State *L, const char *call, cs_error_t err);
 
-/* The same, with an integer for CS_OK. */
-int push_number(lua_State *L, const char *call, cs_error_t err,
-		lua_Integer number);
-
 /* nil, "unshare: Operation not permitted", "EPERM". */
 int push_errno(lua_State *L, const char *call, int err);
 
-/* Pushes true and returns 1 for a call that did not return -1, else does as
- * push_errno with errno. */
+/* Pushes true and returns 1 where err is 0, else does as push_errno. */
+int push_error(lua_State *L, const char *call, int err);
+
+/* The same for a call that returns -1 with errno. */
 int push_done(lua_State *L, const char *call, int result);
 
 #endif

@@ -7,7 +7,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#include "common/forked.h"
+#include "common/fork.h"
 
 static void add(struct errands *errands, struct errand *errand)
 {
@@ -75,11 +75,6 @@ void crew_close(struct crew *crew)
 bool crew_is_here(const struct crew *crew)
 {
 	return crew->forks == fork_depth();
-}
-
-int crew_fd(const struct crew *crew)
-{
-	return crew->fd;
 }
 
 /* Hands an errand over to the main thread, unless that has given it up; the

@@ -33,7 +33,7 @@ struct crew {
 	struct errands over;
 	void (*end)(struct crew *crew); /* see crew_serve */
 	bool ended;
-	int fd;
+	int fd;             /* readable once an errand is over */
 	unsigned int forks; /* fork_depth() of the process with the threads */
 };
 
@@ -46,9 +46,6 @@ void crew_close(struct crew *crew);
 /* False in a child made by fork, which has none of the threads: a fork may have
  * left the lock in the hands of one. */
 bool crew_is_here(const struct crew *crew);
-
-/* The descriptor that is readable once an errand is over. */
-int crew_fd(const struct crew *crew);
 
 /* Has it done by a thread of its own, which has it too; 0 or an errno. */
 int errand_start(struct errand *errand, struct crew *crew);

@@ -9,7 +9,6 @@
 #include "common/args.h"
 #include "common/fields.h"
 #include "common/module.h"
-#include "common/status.h"
 #include "corosync/dispatch.h"
 #include "corosync/handle.h"
 #include "corosync/ring.h"
@@ -32,7 +31,6 @@ static const struct name replies[] = {
 enum {
 	/* The daemon keeps names of 255 bytes and a NUL. */
 	REASON_MAX = CS_MAX_NAME_LENGTH - 1,
-	ADDRESSES_MAX = CFG_MAX_LINKS,
 };
 
 struct shutdown {
@@ -117,10 +115,8 @@ static int push_ring_status(lua_State *L)
 	lua_createtable(L, (int)status->count, 0);
 	for (unsigned int i = 0; i < status->count; i++) {
 		lua_createtable(L, 0, 2);
-		lua_pushstring(L, status->interfaces[i]);
-		lua_setfield(L, -2, "interface");
-		lua_pushstring(L, status->statuses[i]);
-		lua_setfield(L, -2, "status");
+		set_string(L, "interface", status->interfaces[i]);
+		set_string(L, "status", status->statuses[i]);
 		lua_rawseti(L, -2, (lua_Integer)i + 1);
 	}
 	return 1;
@@ -172,18 +168,6 @@ static cs_error_t control_connect(struct connection *connection)
 	return corosync_cfg_initialize(&connection->id, &callbacks);
 }
 
-static const struct library library = {
-	.type = "corosync.cfg",
-	.prefix = "corosync_cfg",
-	.initialize_name = "corosync_cfg_initialize",
-	.kinds = kinds,
-	.size = sizeof(struct handle),
-	.connect = control_connect,
-	.dispatch = corosync_cfg_dispatch,
-	.fd_get = corosync_cfg_fd_get,
-	.finalize = corosync_cfg_finalize,
-};
-
 static void free_strings(char **strings, unsigned int count)
 {
 	for (unsigned int i = 0; i < count; i++)
@@ -197,23 +181,24 @@ static void free_strings(char **strings, unsigned int count)
  *
  * The links of this node and what the daemon says of each, in its own words.
  */
-static int control_ring_status_get(lua_State *L)
+static cs_error_t ring_status_get(lua_State *L)
 {
-	const struct handle *handle = check_handle(L);
 	struct ring_status status = {0};
 	cs_error_t err =
-		corosync_cfg_ring_status_get(handle->id, &status.interfaces,
+		corosync_cfg_ring_status_get(check_id(L), &status.interfaces,
 					     &status.statuses, &status.count);
 	int result;
 
 	if (err != CS_OK)
-		return push_failure(L, "corosync_cfg_ring_status_get", err);
+		return err;
 	lua_pushcfunction(L, push_ring_status);
 	lua_pushlightuserdata(L, &status);
 	result = lua_pcall(L, 1, 1, 0);
 	free_strings(status.interfaces, status.count);
 	free_strings(status.statuses, status.count);
-	return result == LUA_OK ? 1 : lua_error(L);
+	if (result != LUA_OK)
+		lua_error(L);
+	return CS_OK;
 }
 
 /*
@@ -223,29 +208,16 @@ static int control_ring_status_get(lua_State *L)
  * node that nobody knows is one that is not reached; with knet it is
  * "ERR_FAILED_OPERATION".
  */
-static int control_node_status_get(lua_State *L)
+static cs_error_t node_status_get(lua_State *L)
 {
-	const struct handle *handle = check_handle(L);
-	unsigned int nodeid = check_nodeid(L, 2, 1);
 	struct corosync_cfg_node_status_v1 status = {0};
-	cs_error_t err = corosync_cfg_node_status_get(
-		handle->id, nodeid, CFG_NODE_STATUS_V1, &status);
+	cs_error_t err =
+		corosync_cfg_node_status_get(check_id(L), check_nodeid(L, 2, 1),
+					     CFG_NODE_STATUS_V1, &status);
 
-	if (err != CS_OK)
-		return push_failure(L, "corosync_cfg_node_status_get", err);
-	push_node_status(L, &status);
-	return 1;
-}
-
-static cs_error_t kill_node(const struct handle *handle, unsigned int nodeid,
-			    const char *reason)
-{
-	unsigned int local;
-	cs_error_t err = corosync_cfg_local_get(handle->id, &local);
-
-	if (err != CS_OK)
-		return err;
-	return corosync_cfg_kill_node(handle->id, nodeid, reason);
+	if (err == CS_OK)
+		push_node_status(L, &status);
+	return err;
 }
 
 /*
@@ -257,15 +229,15 @@ static cs_error_t kill_node(const struct handle *handle, unsigned int nodeid,
  * Without a daemon corosync_cfg_kill_node answers at random, so a call that
  * needs one comes first.
  */
-static int control_kill_node(lua_State *L)
+static cs_error_t kill_node(lua_State *L)
 {
-	const struct handle *handle = check_handle(L);
+	uint64_t id = check_id(L);
 	unsigned int nodeid = check_nodeid(L, 2, 1);
-	size_t length;
-	const char *reason = check_text(L, 3, "reason", 0, REASON_MAX, &length);
+	const char *reason = check_text(L, 3, "reason", 0, REASON_MAX, NULL);
+	unsigned int local;
+	cs_error_t err = corosync_cfg_local_get(id, &local);
 
-	return push_result(L, "corosync_cfg_kill_node",
-			   kill_node(handle, nodeid, reason));
+	return err == CS_OK ? corosync_cfg_kill_node(id, nodeid, reason) : err;
 }
 
 /*
@@ -274,19 +246,9 @@ static int control_kill_node(lua_State *L)
  * Asks for the event shutdown, and makes this handle one of those that must
  * agree to a shutdown with replyto_shutdown.
  */
-static int control_trackstart(lua_State *L)
+static cs_error_t trackstart(uint64_t id)
 {
-	const struct handle *handle = check_handle(L);
-
-	return push_result(L, "corosync_cfg_trackstart",
-			   corosync_cfg_trackstart(handle->id, 0));
-}
-
-/* handle:trackstop() -> true | nil, message, code */
-static int control_trackstop(lua_State *L)
-{
-	return call_plainly(L, "corosync_cfg_trackstop",
-			    corosync_cfg_trackstop);
+	return corosync_cfg_trackstart(id, 0);
 }
 
 /*
@@ -297,15 +259,12 @@ static int control_trackstop(lua_State *L)
  * block until they have answered or cfg.shutdown_timeout (5 s) has passed;
  * "request" then gives "ERR_BUSY" unless all have agreed.
  */
-static int control_try_shutdown(lua_State *L)
+static cs_error_t try_shutdown(lua_State *L)
 {
-	const struct handle *handle = check_handle(L);
 	unsigned int flags = check_name(L, 2, "flags", shutdowns);
 
-	return push_result(
-		L, "corosync_cfg_try_shutdown",
-		corosync_cfg_try_shutdown(
-			handle->id, (corosync_cfg_shutdown_flags_t)flags));
+	return corosync_cfg_try_shutdown(check_id(L),
+					 (corosync_cfg_shutdown_flags_t)flags);
 }
 
 /*
@@ -314,15 +273,12 @@ static int control_try_shutdown(lua_State *L)
  * Answers the event shutdown. The library does not tell whether anybody had
  * asked.
  */
-static int control_replyto_shutdown(lua_State *L)
+static cs_error_t replyto_shutdown(lua_State *L)
 {
-	const struct handle *handle = check_handle(L);
 	unsigned int reply = check_name(L, 2, "reply", replies);
 
-	return push_result(L, "corosync_cfg_replyto_shutdown",
-			   corosync_cfg_replyto_shutdown(
-				   handle->id,
-				   (corosync_cfg_shutdown_reply_flags_t)reply));
+	return corosync_cfg_replyto_shutdown(
+		check_id(L), (corosync_cfg_shutdown_reply_flags_t)reply);
 }
 
 /*
@@ -331,73 +287,64 @@ static int control_replyto_shutdown(lua_State *L)
  * The addresses of a node as strings, one for each link in use; node 0 is this
  * one. An unknown node gives "ERR_NOT_EXIST".
  */
-static int control_get_node_addrs(lua_State *L)
+static cs_error_t get_node_addrs(lua_State *L)
 {
-	const struct handle *handle = check_handle(L);
-	unsigned int nodeid = check_nodeid(L, 2, 0);
-	corosync_cfg_node_address_t addresses[ADDRESSES_MAX] = {0};
+	corosync_cfg_node_address_t addresses[CFG_MAX_LINKS] = {0};
 	int count = 0;
 	lua_Integer used = 0;
-	cs_error_t err = corosync_cfg_get_node_addrs(
-		handle->id, nodeid, ADDRESSES_MAX, &count, addresses);
+	cs_error_t err =
+		corosync_cfg_get_node_addrs(check_id(L), check_nodeid(L, 2, 0),
+					    CFG_MAX_LINKS, &count, addresses);
 
 	if (err != CS_OK)
-		return push_failure(L, "corosync_cfg_get_node_addrs", err);
+		return err;
 	lua_newtable(L);
-	for (int i = 0; i < count && i < ADDRESSES_MAX; i++) {
+	for (int i = 0; i < count && i < CFG_MAX_LINKS; i++) {
 		push_address(L, &addresses[i]);
 		if (lua_isnil(L, -1))
 			lua_pop(L, 1);
 		else
 			lua_rawseti(L, -2, ++used);
 	}
-	return 1;
-}
-
-/* handle:local_get() -> nodeid | nil, message, code */
-static int control_local_get(lua_State *L)
-{
-	const struct handle *handle = check_handle(L);
-	unsigned int nodeid = 0;
-	cs_error_t err = corosync_cfg_local_get(handle->id, &nodeid);
-
-	return push_number(L, "corosync_cfg_local_get", err, nodeid);
+	return CS_OK;
 }
 
 /*
- * handle:reload_config() -> true | nil, message, code
+ * handle:trackstop(), handle:reload_config(), handle:reopen_log_files()
+ *   -> true | nil, message, code
+ * handle:local_get() -> nodeid | nil, message, code
  *
- * Makes all nodes read their corosync.conf again.
+ * reload_config makes all nodes read their corosync.conf again.
  */
-static int control_reload_config(lua_State *L)
-{
-	return call_plainly(L, "corosync_cfg_reload_config",
-			    corosync_cfg_reload_config);
-}
+static const struct verb verbs[] = {
+	{"ring_status_get", .make = ring_status_get},
+	{"node_status_get", .make = node_status_get},
+	{"kill_node", .make = kill_node},
+	{"trackstart", .plain = trackstart},
+	{"trackstop", .plain = corosync_cfg_trackstop},
+	{"try_shutdown", .make = try_shutdown},
+	{"replyto_shutdown", .make = replyto_shutdown},
+	{"get_node_addrs", .make = get_node_addrs},
+	{"local_get", .number = corosync_cfg_local_get},
+	{"reload_config", .plain = corosync_cfg_reload_config},
+	{"reopen_log_files", .plain = corosync_cfg_reopen_log_files},
+	{.name = NULL},
+};
 
-/* handle:reopen_log_files() -> true | nil, message, code */
-static int control_reopen_log_files(lua_State *L)
-{
-	return call_plainly(L, "corosync_cfg_reopen_log_files",
-			    corosync_cfg_reopen_log_files);
-}
-
-static const luaL_Reg methods[] = {
-	{"ring_status_get", control_ring_status_get},
-	{"node_status_get", control_node_status_get},
-	{"kill_node", control_kill_node},
-	{"trackstart", control_trackstart},
-	{"trackstop", control_trackstop},
-	{"try_shutdown", control_try_shutdown},
-	{"replyto_shutdown", control_replyto_shutdown},
-	{"get_node_addrs", control_get_node_addrs},
-	{"local_get", control_local_get},
-	{"reload_config", control_reload_config},
-	{"reopen_log_files", control_reopen_log_files},
-	{NULL, NULL},
+static const struct library library = {
+	.type = "corosync.cfg",
+	.prefix = "corosync_cfg",
+	.initialize_name = "corosync_cfg_initialize",
+	.kinds = kinds,
+	.size = sizeof(struct handle),
+	.connect = control_connect,
+	.dispatch = corosync_cfg_dispatch,
+	.fd_get = corosync_cfg_fd_get,
+	.finalize = corosync_cfg_finalize,
+	.verbs = verbs,
 };
 
 MODULE(corosync_cfg)
 {
-	return open_library(L, &library, methods);
+	return open_library(L, &library, NULL);
 }

@@ -4,6 +4,8 @@
  */
 #include "corosync/cmap.h"
 
+#include <stdio.h>
+
 #include "common/args.h"
 #include "common/module.h"
 #include "common/status.h"
@@ -50,29 +52,10 @@ static unsigned int check_map(lua_State *L)
 	return map;
 }
 
-static const struct library library = {
-	.type = "corosync.cmap",
-	.prefix = "cmap",
-	.initialize_name = "cmap_initialize_map",
-	.kinds = map_kinds,
-	.size = sizeof(struct handle),
-	.check_flags = check_map,
-	.begin = map_track_nothing,
-	.connect = map_connect,
-	.dispatch = map_dispatch,
-	.fd_get = cmap_fd_get,
-	.finalize = cmap_finalize,
-	.push_handler = map_push_handler,
-	.blocking = map_jobs,
-	.only_workers = true,
-};
-
 static const char *check_key(lua_State *L, int arg)
 {
-	size_t length;
-
 	return check_text(L, arg, "key", CMAP_KEYNAME_MINLEN,
-			  CMAP_KEYNAME_MAXLEN, &length);
+			  CMAP_KEYNAME_MAXLEN, NULL);
 }
 
 const char *map_opt_prefix(lua_State *L, int arg, const char *what)
@@ -170,31 +153,22 @@ static int map_get_typed(lua_State *L)
 	return 1;
 }
 
-static int call_with_key(lua_State *L, const char *call,
-			 cs_error_t (*function)(cmap_handle_t, const char *))
-{
-	const struct handle *handle = check_handle(L);
-	const char *key = check_key(L, 2);
-
-	return push_result(L, call, function(handle->id, key));
-}
-
 /* handle:delete(key) -> true | nil, message, code */
-static int map_delete(lua_State *L)
+static cs_error_t map_delete(lua_State *L)
 {
-	return call_with_key(L, "cmap_delete", cmap_delete);
+	return cmap_delete(check_id(L), check_key(L, 2));
 }
 
 /* handle:inc(key) -> true | nil, message, code */
-static int map_inc(lua_State *L)
+static cs_error_t map_inc(lua_State *L)
 {
-	return call_with_key(L, "cmap_inc", cmap_inc);
+	return cmap_inc(check_id(L), check_key(L, 2));
 }
 
 /* handle:dec(key) -> true | nil, message, code */
-static int map_dec(lua_State *L)
+static cs_error_t map_dec(lua_State *L)
 {
-	return call_with_key(L, "cmap_dec", cmap_dec);
+	return cmap_dec(check_id(L), check_key(L, 2));
 }
 
 static cs_error_t push_key(lua_State *L, const struct iteration *iteration)
@@ -241,6 +215,105 @@ static int map_iterate(lua_State *L)
 	return push_iterator(L, &iteration);
 }
 
+enum { NODES_MAX = 128 };
+
+struct join_counts {
+	struct job job;
+	size_t count;
+	uint32_t nodeids[NODES_MAX];
+	uint32_t counts[NODES_MAX];
+	bool is_known[NODES_MAX];
+};
+
+static void check_join_counts(lua_State *L, int arg, struct handle *handle,
+			      struct job *job)
+{
+	struct join_counts *call = (struct join_counts *)job;
+
+	(void)handle;
+	luaL_checktype(L, arg, LUA_TTABLE);
+	call->count = (size_t)luaL_len(L, arg);
+	if (call->count > NODES_MAX)
+		luaL_error(L, "at most %d nodes", NODES_MAX);
+	for (size_t i = 0; i < call->count; i++) {
+		lua_geti(L, arg, (lua_Integer)i + 1);
+		call->nodeids[i] = (uint32_t)luaL_checkinteger(L, -1);
+		lua_pop(L, 1);
+	}
+}
+
+/* A node that the daemon has never seen has no count. */
+static cs_error_t run_join_counts(struct job *job)
+{
+	struct join_counts *call = (struct join_counts *)job;
+	char key[CMAP_KEYNAME_MAXLEN + 1];
+	cs_error_t err = CS_OK;
+
+	for (size_t i = 0; i < call->count && err == CS_OK; i++) {
+		snprintf(key, sizeof key, "runtime.members.%u.join_count",
+			 (unsigned int)call->nodeids[i]);
+		err = cmap_get_uint32(job->id, key, &call->counts[i]);
+		call->is_known[i] = err == CS_OK;
+		if (err == CS_ERR_NOT_EXIST || err == CS_ERR_INVALID_PARAM)
+			err = CS_OK;
+	}
+	return err;
+}
+
+static int push_join_counts(lua_State *L, struct handle *handle,
+			    const struct job *job)
+{
+	const struct join_counts *call = (const struct join_counts *)job;
+
+	(void)handle;
+	lua_createtable(L, 0, (int)call->count);
+	for (size_t i = 0; i < call->count; i++) {
+		if (!call->is_known[i])
+			continue;
+		lua_pushinteger(L, call->counts[i]);
+		lua_rawseti(L, -2, (lua_Integer)call->nodeids[i]);
+	}
+	return 1;
+}
+
+static const struct blocking blocking[] = {
+	{
+		.name = "join_counts",
+		.call = "cmap_get",
+		.size = sizeof(struct join_counts),
+		.check = check_join_counts,
+		.run = run_join_counts,
+		.push = push_join_counts,
+	},
+	{.name = NULL},
+};
+
+static const struct verb verbs[] = {
+	{"delete", .make = map_delete},
+	{"inc", .make = map_inc},
+	{"dec", .make = map_dec},
+	{"track_delete", .make = map_track_delete},
+	{.name = NULL},
+};
+
+static const struct library library = {
+	.type = "corosync.cmap",
+	.prefix = "cmap",
+	.initialize_name = "cmap_initialize_map",
+	.kinds = map_kinds,
+	.size = sizeof(struct handle),
+	.check_flags = check_map,
+	.begin = map_track_nothing,
+	.connect = map_connect,
+	.dispatch = map_dispatch,
+	.fd_get = cmap_fd_get,
+	.finalize = cmap_finalize,
+	.push_handler = map_push_handler,
+	.blocking = blocking,
+	.only_workers = true,
+	.verbs = verbs,
+};
+
 /* Sets a typed method of the table at the top, such as set_int8. */
 static void set_typed(lua_State *L, const char *verb, lua_CFunction function,
 		      const struct name *type)
@@ -271,12 +344,8 @@ static void register_typed(lua_State *L)
 static const luaL_Reg methods[] = {
 	{"set", map_set},
 	{"get", map_get},
-	{"delete", map_delete},
-	{"inc", map_inc},
-	{"dec", map_dec},
 	{"iterate", map_iterate},
 	{"track_add", map_track_add},
-	{"track_delete", map_track_delete},
 	{NULL, NULL},
 };
 

@@ -17,11 +17,8 @@ void map_track_nothing(lua_State *L, struct handle *handle);
 /* The prefix at arg; NULL where there is none, which stands for all keys. */
 const char *map_opt_prefix(lua_State *L, int arg, const char *what);
 
-/* handle:track_add and handle:track_delete, the Lua functions */
+/* handle:track_add, the Lua function, and the call of handle:track_delete */
 int map_track_add(lua_State *L);
-int map_track_delete(lua_State *L);
-
-/* The calls that a worker makes. */
-extern const struct blocking map_jobs[];
+cs_error_t map_track_delete(lua_State *L);
 
 #endif

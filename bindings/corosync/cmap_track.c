@@ -182,21 +182,20 @@ int map_track_add(lua_State *L)
  * Ends a track; its handler is not called again, also for changes that were
  * read and not yet handled.
  */
-int map_track_delete(lua_State *L)
+cs_error_t map_track_delete(lua_State *L)
 {
-	const struct handle *handle = check_handle(L);
 	lua_Integer track =
 		check_range(L, 2, "track", LUA_MININTEGER, LUA_MAXINTEGER);
 	cs_error_t err =
-		cmap_track_delete(handle->id, (cmap_track_handle_t)track);
+		cmap_track_delete(check_id(L), (cmap_track_handle_t)track);
 
 	if (err != CS_OK)
-		return push_failure(L, "cmap_track_delete", err);
+		return err;
 	lua_getiuservalue(L, 1, TRACKS);
 	lua_pushnil(L);
 	lua_rawseti(L, -2, track);
-	lua_pushboolean(L, 1);
-	return 1;
+	lua_pop(L, 1);
+	return CS_OK;
 }
 
 void map_track_nothing(lua_State *L, struct handle *handle)

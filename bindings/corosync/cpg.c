@@ -15,6 +15,7 @@
 #include "common/module.h"
 #include "common/options.h"
 #include "common/status.h"
+#include "corosync/iterate.h"
 #include "corosync/member.h"
 #include "corosync/ring.h"
 
@@ -37,6 +38,13 @@ static const struct name guarantees[] = {
 static const struct name flow_states[] = {
 	{CPG_FLOW_CONTROL_DISABLED, "disabled"},
 	{CPG_FLOW_CONTROL_ENABLED, "enabled"},
+	{0, NULL},
+};
+
+static const struct name iterations[] = {
+	{CPG_ITERATION_NAME_ONLY, "name_only"},
+	{CPG_ITERATION_ONE_GROUP, "one_group"},
+	{CPG_ITERATION_ALL, "all"},
 	{0, NULL},
 };
 
@@ -159,7 +167,7 @@ static int group_mcast_joined(lua_State *L)
  * The members of a group as the daemon knows them now, which may be newer than
  * the last event; the joined group where none is named.
  */
-static int group_membership_get(lua_State *L)
+static cs_error_t group_membership_get(lua_State *L)
 {
 	struct cpg *self = check_handle(L);
 	struct cpg_name group = self->group;
@@ -170,36 +178,9 @@ static int group_membership_get(lua_State *L)
 	if (!lua_isnoneornil(L, 2) || self->state == STATE_NEW)
 		check_group(L, 2, &group);
 	err = cpg_membership_get(self->handle.id, &group, list, &count);
-	if (err != CS_OK)
-		return push_failure(L, "cpg_membership_get", err);
-	push_members(L, list, (size_t)count);
-	return 1;
-}
-
-/* handle:local_get() -> nodeid | nil, message, code */
-static int group_local_get(lua_State *L)
-{
-	const struct cpg *self = check_handle(L);
-	unsigned int nodeid = 0;
-	cs_error_t err = cpg_local_get(self->handle.id, &nodeid);
-
-	return push_number(L, "cpg_local_get", err, nodeid);
-}
-
-/*
- * handle:max_atomic_msgsize_get() -> bytes | nil, message, code
- *
- * The largest payload that is one message on the wire. A larger one is sent in
- * fragments while the call blocks, and lost with "ERR_INTERRUPT" if the
- * membership changes meanwhile.
- */
-static int group_max_atomic_msgsize_get(lua_State *L)
-{
-	const struct cpg *self = check_handle(L);
-	uint32_t size = 0;
-	cs_error_t err = cpg_max_atomic_msgsize_get(self->handle.id, &size);
-
-	return push_number(L, "cpg_max_atomic_msgsize_get", err, size);
+	if (err == CS_OK)
+		push_members(L, list, (size_t)count);
+	return err;
 }
 
 /*
@@ -208,16 +189,84 @@ static int group_max_atomic_msgsize_get(lua_State *L)
  *
  * Corosync always says "disabled", also while it answers "ERR_TRY_AGAIN".
  */
-static int group_flow_control_state_get(lua_State *L)
+static cs_error_t group_flow_control_state_get(lua_State *L)
 {
-	const struct cpg *self = check_handle(L);
 	cpg_flow_control_state_t state;
-	cs_error_t err = cpg_flow_control_state_get(self->handle.id, &state);
+	cs_error_t err = cpg_flow_control_state_get(check_id(L), &state);
+
+	if (err == CS_OK)
+		push_name(L, flow_states, state);
+	return err;
+}
+
+/*
+ * handle:local_get() -> nodeid | nil, message, code
+ * handle:max_atomic_msgsize_get() -> bytes | nil, message, code
+ *
+ * The latter is the largest payload that is one message on the wire. A larger
+ * one is sent in fragments while the call blocks, and lost with "ERR_INTERRUPT"
+ * if the membership changes meanwhile.
+ */
+static const struct verb verbs[] = {
+	{"membership_get", .make = group_membership_get},
+	{"local_get", .number = cpg_local_get},
+	{"max_atomic_msgsize_get", .number = cpg_max_atomic_msgsize_get},
+	{"flow_control_state_get", .make = group_flow_control_state_get},
+	{.name = NULL},
+};
+
+static cs_error_t push_next(lua_State *L, const struct iteration *iteration)
+{
+	struct cpg_iteration_description_t found;
+	cs_error_t err = cpg_iteration_next(iteration->id, &found);
 
 	if (err != CS_OK)
-		return push_failure(L, "cpg_flow_control_state_get", err);
-	push_name(L, flow_states, state);
-	return 1;
+		return err;
+	lua_createtable(L, 0, 2);
+	lua_pushlstring(L, found.group.value, found.group.length);
+	lua_setfield(L, -2, "group");
+	if (iteration->kind != CPG_ITERATION_NAME_ONLY) {
+		push_member(L, found.nodeid, found.pid);
+		lua_setfield(L, -2, "member");
+	}
+	return CS_OK;
+}
+
+static void end_iteration(const struct iteration *iteration)
+{
+	cpg_iteration_finalize(iteration->id);
+}
+
+/*
+ * handle:iterate("all" | "one_group" | "name_only", group)
+ *   -> iterator of { group =, member = } | nil, message, code
+ *
+ * What groups there are and who is in them, as one snapshot of the daemon.
+ * "one_group" wants the group; "name_only" gives no members.
+ */
+static int group_iterate(lua_State *L)
+{
+	const struct cpg *self = check_handle(L);
+	unsigned int kind = check_name(L, 2, "kind", iterations);
+	bool one = kind == CPG_ITERATION_ONE_GROUP;
+	struct cpg_name group;
+	struct iteration iteration = {
+		.width = 1,
+		.call = "cpg_iteration_next",
+		.kind = kind,
+		.next = push_next,
+		.finalize = end_iteration,
+	};
+	cs_error_t err;
+
+	if (one)
+		check_group(L, 3, &group);
+	err = cpg_iteration_initialize(self->handle.id,
+				       (cpg_iteration_type_t)kind,
+				       one ? &group : NULL, &iteration.id);
+	if (err != CS_OK)
+		return push_failure(L, "cpg_iteration_initialize", err);
+	return push_iterator(L, &iteration);
 }
 
 /*
@@ -267,16 +316,13 @@ static const struct library library = {
 	.fd_get = cpg_fd_get,
 	.finalize = cpg_finalize,
 	.blocking = group_jobs,
+	.verbs = verbs,
 };
 
 static const luaL_Reg methods[] = {
 	{"join", group_join},
 	{"leave", group_leave},
 	{"mcast_joined", group_mcast_joined},
-	{"membership_get", group_membership_get},
-	{"local_get", group_local_get},
-	{"max_atomic_msgsize_get", group_max_atomic_msgsize_get},
-	{"flow_control_state_get", group_flow_control_state_get},
 	{"iterate", group_iterate},
 	{"state", group_state},
 	{NULL, NULL},

@@ -9,7 +9,7 @@
 /*
  * The handle of corosync.cpg, and what its files have of one another: its
  * methods are in cpg.c, the events in cpg_events.c, join and leave in
- * cpg_jobs.c, iteration in cpg_iterate.c.
+ * cpg_jobs.c.
  */
 enum state { STATE_NEW, STATE_JOINED, STATE_LEAVING, STATE_LEFT };
 
@@ -50,8 +50,5 @@ void check_group(lua_State *L, int arg, struct cpg_name *group);
 
 /* An array of member objects. */
 void push_members(lua_State *L, const struct cpg_address *list, size_t count);
-
-/* handle:iterate, the method */
-int group_iterate(lua_State *L);
 
 #endif

@@ -128,7 +128,7 @@ static void turn_call(lua_State *L, struct turn *turn, int arguments)
 	}
 	before = limit_enter(turn->limit, L);
 	lua_call(L, arguments, 0);
-	limit_leave(turn->limit, L, before);
+	limit_leave(turn->limit, before);
 }
 
 /* The memory of the handle is the turn's while an event is pushed. */
@@ -271,14 +271,14 @@ static cs_error_t turn_blocking(lua_State *L, struct turn *turn)
 	return err;
 }
 
-static void turn_end(lua_State *L, struct turn *turn)
+static void turn_end(struct turn *turn)
 {
 	struct handle *handle = turn->handle;
 
 	turn_put_back(turn);
 	turn_give_back(turn);
 	if (turn->limit != NULL)
-		limit_leave(turn->limit, L, turn->before);
+		limit_leave(turn->limit, turn->before);
 	turn->handle = NULL;
 	if (handle->spare.room > SPARE_MAX)
 		taken_free(&handle->spare);
@@ -290,7 +290,7 @@ static int turn_close(lua_State *L)
 	struct turn *turn = lua_touserdata(L, 1);
 
 	if (turn->handle != NULL)
-		turn_end(L, turn);
+		turn_end(turn);
 	return 0;
 }
 
@@ -370,7 +370,7 @@ int handle_dispatch(lua_State *L)
 		err = turn_blocking(L, turn);
 	else
 		err = turn_one(L, turn, mode == MODE_ONE);
-	turn_end(L, turn);
+	turn_end(turn);
 	lua_pushvalue(L, 2);
 	lua_setiuservalue(L, 1, TURN_VALUE);
 	if (err != CS_OK)

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "common/forked.h"
+#include "common/fork.h"
 #include "common/handles.h"
 #include "common/options.h"
 #include "common/status.h"
@@ -76,19 +76,16 @@ void *check_handle(lua_State *L)
 	return handle;
 }
 
+uint64_t check_id(lua_State *L)
+{
+	return ((const struct handle *)check_handle(L))->id;
+}
+
 int push_verb_failure(lua_State *L, const struct library *library,
 		      const char *verb, cs_error_t err)
 {
 	lua_pushfstring(L, "%s_%s", library->prefix, verb);
 	return push_failure(L, lua_tostring(L, -1), err);
-}
-
-int call_plainly(lua_State *L, const char *call,
-		 cs_error_t (*function)(uint64_t id))
-{
-	const struct handle *handle = check_handle(L);
-
-	return push_result(L, call, function(handle->id));
 }
 
 /*
@@ -346,6 +343,34 @@ static int call_blocking(lua_State *L)
 	return call_on_the_spot(L, lua_touserdata(L, lua_upvalueindex(3)));
 }
 
+static cs_error_t make_number(lua_State *L, const struct verb *verb)
+{
+	unsigned int number = 0;
+	cs_error_t err = verb->number(check_id(L), &number);
+
+	lua_pushinteger(L, number);
+	return err;
+}
+
+/* The method of a verb, which is the third upvalue. */
+static int make_call(lua_State *L)
+{
+	const struct verb *verb = lua_touserdata(L, lua_upvalueindex(3));
+	uint64_t id = check_id(L);
+	int top = lua_gettop(L);
+	cs_error_t err;
+
+	if (verb->plain != NULL)
+		err = verb->plain(id);
+	else
+		err = verb->make != NULL ? verb->make(L) : make_number(L, verb);
+	if (err != CS_OK)
+		return push_verb_failure(L, library_of(L), verb->name, err);
+	if (lua_gettop(L) == top)
+		lua_pushboolean(L, 1);
+	return lua_gettop(L) - top;
+}
+
 /* Sets functions that have the library and its metatable as upvalues. */
 static void set_functions(lua_State *L, const struct library *library,
 			  const luaL_Reg functions[])
@@ -355,19 +380,30 @@ static void set_functions(lua_State *L, const struct library *library,
 	luaL_setfuncs(L, functions, 2);
 }
 
-static void set_blocking(lua_State *L, const struct library *library)
+/* Sets a method that has its description as the third upvalue. */
+static void set_described(lua_State *L, const struct library *library,
+			  const char *name, lua_CFunction function,
+			  const void *description)
+{
+	lua_pushlightuserdata(L, (void *)library);
+	luaL_getmetatable(L, library->type);
+	lua_pushlightuserdata(L, (void *)description);
+	lua_pushcclosure(L, function, 3);
+	lua_setfield(L, -2, name);
+}
+
+static void set_verbs(lua_State *L, const struct library *library)
 {
 	const struct blocking *blocking = library->blocking;
+	const struct verb *verb = library->verbs;
 
 	if (library->only_workers)
-		return;
-	for (; blocking != NULL && blocking->name != NULL; blocking++) {
-		lua_pushlightuserdata(L, (void *)library);
-		luaL_getmetatable(L, library->type);
-		lua_pushlightuserdata(L, (void *)blocking);
-		lua_pushcclosure(L, call_blocking, 3);
-		lua_setfield(L, -2, blocking->name);
-	}
+		blocking = NULL;
+	for (; blocking != NULL && blocking->name != NULL; blocking++)
+		set_described(L, library, blocking->name, call_blocking,
+			      blocking);
+	for (; verb->name != NULL; verb++)
+		set_described(L, library, verb->name, make_call, verb);
 }
 
 static const luaL_Reg library_functions[] = {
@@ -386,8 +422,9 @@ static void register_library(lua_State *L, const struct library *library,
 	set_functions(L, library, metamethods);
 	lua_newtable(L);
 	set_functions(L, library, common_methods);
-	set_blocking(L, library);
-	set_functions(L, library, methods);
+	set_verbs(L, library);
+	if (methods != NULL)
+		set_functions(L, library, methods);
 	lua_setfield(L, -2, "__index");
 	lua_pop(L, 1);
 }

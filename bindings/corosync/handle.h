@@ -57,12 +57,26 @@ struct library {
 	/* Methods that a worker may call as well; ends with a NULL name. NULL
 	 * where no worker makes a connection of the library. */
 	const struct blocking *blocking;
-	bool only_workers; /* make these calls: they are no methods */
+	bool only_workers;        /* make these calls: they are no methods */
+	const struct verb *verbs; /* ends with a NULL name */
 	/*
 	 * Pushes the handler of an event, or nil to skip the event. NULL where
 	 * the kind of the event says which handler it is.
 	 */
 	void (*push_handler)(lua_State *L, const struct event *event);
+};
+
+/*
+ * A method that makes one call of its library, named by the prefix and by its
+ * own name: "cpg_local_get". It returns true, or what the call gives.
+ */
+struct verb {
+	const char *name;
+	/* One of these: with arguments from index 2 on, and all that it has
+	 * pushed for CS_OK as results; without arguments; for a number. */
+	cs_error_t (*make)(lua_State *L);
+	cs_error_t (*plain)(uint64_t id);
+	cs_error_t (*number)(uint64_t id, unsigned int *number);
 };
 
 /* A handle has one connection in its life. */
@@ -93,7 +107,7 @@ enum { TURN_VALUE = 1, HANDLER_VALUE = 2 };
  * Makes the metatable of the library with its own methods and the common ones,
  * and pushes its module, which has initialize, and prepare where a worker may
  * connect. Every function finds the library in its first upvalue, and the
- * metatable in the second. Returns 1.
+ * metatable in the second; methods may be NULL. Returns 1.
  */
 int open_library(lua_State *L, const struct library *library,
 		 const luaL_Reg methods[]);
@@ -112,9 +126,8 @@ cs_error_t handle_connect(const struct library *library,
 /* The open handle at argument 1 of a method; raises if it is closed. */
 void *check_handle(lua_State *L);
 
-/* A method that hands nothing but the connection to the library. */
-int call_plainly(lua_State *L, const char *call,
-		 cs_error_t (*function)(uint64_t id));
+/* Its connection. */
+uint64_t check_id(lua_State *L);
 
 /* nil, "cpg_dispatch: try again", "ERR_TRY_AGAIN" for the verb "dispatch". */
 int push_verb_failure(lua_State *L, const struct library *library,

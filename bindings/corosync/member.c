@@ -8,7 +8,7 @@
 #include <lauxlib.h>
 #include <string.h>
 
-#include "common/weak.h"
+#include "common/class.h"
 
 #define MEMBER_TYPE "corosync.member"
 #define MEMBERS_KEY "corosync.members"

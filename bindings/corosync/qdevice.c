@@ -5,7 +5,6 @@
 #include "corosync/qdevice.h"
 
 #include "common/args.h"
-#include "common/status.h"
 #include "corosync/handle.h"
 #include "corosync/ring.h"
 
@@ -13,40 +12,30 @@ enum { QDEVICE_NAME_MAX = VOTEQUORUM_QDEVICE_MAX_NAME_LEN - 1 };
 
 static const char *check_qdevice(lua_State *L, int arg, const char *what)
 {
-	size_t length;
-
-	return check_text(L, arg, what, 1, QDEVICE_NAME_MAX, &length);
+	return check_text(L, arg, what, 1, QDEVICE_NAME_MAX, NULL);
 }
 
 /* handle:qdevice_register(name) -> true | nil, message, code */
-int qdevice_register(lua_State *L)
+cs_error_t qdevice_register(lua_State *L)
 {
-	const struct handle *handle = check_handle(L);
-	const char *name = check_qdevice(L, 2, "name");
-
-	return push_result(L, "votequorum_qdevice_register",
-			   votequorum_qdevice_register(handle->id, name));
+	return votequorum_qdevice_register(check_id(L),
+					   check_qdevice(L, 2, "name"));
 }
 
 /* handle:qdevice_unregister(name) -> true | nil, message, code */
-int qdevice_unregister(lua_State *L)
+cs_error_t qdevice_unregister(lua_State *L)
 {
-	const struct handle *handle = check_handle(L);
-	const char *name = check_qdevice(L, 2, "name");
-
-	return push_result(L, "votequorum_qdevice_unregister",
-			   votequorum_qdevice_unregister(handle->id, name));
+	return votequorum_qdevice_unregister(check_id(L),
+					     check_qdevice(L, 2, "name"));
 }
 
 /* handle:qdevice_update(old, new) -> true | nil, message, code */
-int qdevice_update(lua_State *L)
+cs_error_t qdevice_update(lua_State *L)
 {
-	const struct handle *handle = check_handle(L);
 	const char *old = check_qdevice(L, 2, "old name");
 	const char *new = check_qdevice(L, 3, "new name");
 
-	return push_result(L, "votequorum_qdevice_update",
-			   votequorum_qdevice_update(handle->id, old, new));
+	return votequorum_qdevice_update(check_id(L), old, new);
 }
 
 static bool get_field(lua_State *L, int arg, const char *key, lua_Integer max,
@@ -85,29 +74,23 @@ static votequorum_ring_id_t check_ring(lua_State *L, int arg)
  * partition. The ring is that of the last nodelist event; with any other one
  * the answer is "ERR_MESSAGE_ERROR" and nothing changes.
  */
-int qdevice_poll(lua_State *L)
+cs_error_t qdevice_poll(lua_State *L)
 {
 	const char *name = check_qdevice(L, 2, "name");
 	bool cast_vote = check_boolean(L, 3, "cast_vote");
 	votequorum_ring_id_t ring = check_ring(L, 4);
-	/* Last, as the ring may have run whatever its metatable says. */
-	const struct handle *handle = check_handle(L);
 
-	return push_result(
-		L, "votequorum_qdevice_poll",
-		votequorum_qdevice_poll(handle->id, name, cast_vote, ring));
+	/* Last, as the ring may have run whatever its metatable says. */
+	return votequorum_qdevice_poll(check_id(L), name, cast_vote, ring);
 }
 
 /* handle:qdevice_master_wins(name, allow) -> true | nil, message, code */
-int qdevice_master_wins(lua_State *L)
+cs_error_t qdevice_master_wins(lua_State *L)
 {
-	const struct handle *handle = check_handle(L);
 	const char *name = check_qdevice(L, 2, "name");
 	bool allow = check_boolean(L, 3, "allow");
 
-	return push_result(
-		L, "votequorum_qdevice_master_wins",
-		votequorum_qdevice_master_wins(handle->id, name, allow));
+	return votequorum_qdevice_master_wins(check_id(L), name, allow);
 }
 
 #if HAVE_VOTEQUORUM_QDEVICE_EXTRA_INFO
@@ -131,35 +114,31 @@ static cs_error_t check_extra_info(votequorum_handle_t id, unsigned int nodeid)
  *
  * Node 0 raises: corosync takes it for the device itself, which has none.
  */
-int qdevice_extra_info_get(lua_State *L)
+cs_error_t qdevice_extra_info_get(lua_State *L)
 {
-	const struct handle *handle = check_handle(L);
+	uint64_t id = check_id(L);
 	uint32_t nodeid = check_nodeid(L, 2, 1);
 	char bytes[VOTEQUORUM_QDEVICE_EXTRA_NODEINFO_MAXSIZE];
 	uint32_t length = 0;
-	cs_error_t err = check_extra_info(handle->id, nodeid);
+	cs_error_t err = check_extra_info(id, nodeid);
 
 	if (err == CS_OK)
-		err = votequorum_get_qdevice_extra_info(handle->id, nodeid,
-							&length, bytes);
-	if (err != CS_OK)
-		return push_failure(L, "votequorum_get_qdevice_extra_info",
-				    err);
-	lua_pushlstring(L, bytes, length);
-	return 1;
+		err = votequorum_get_qdevice_extra_info(id, nodeid, &length,
+							bytes);
+	if (err == CS_OK)
+		lua_pushlstring(L, bytes, length);
+	return err;
 }
 
 /* handle:set_qdevice_extra_info(bytes) -> true | nil, message, code */
-int qdevice_extra_info_set(lua_State *L)
+cs_error_t qdevice_extra_info_set(lua_State *L)
 {
-	const struct handle *handle = check_handle(L);
 	size_t length;
 	const char *bytes =
 		check_bytes(L, 2, "extra info",
 			    VOTEQUORUM_QDEVICE_EXTRA_NODEINFO_MAXSIZE, &length);
 
-	return push_result(L, "votequorum_set_qdevice_extra_info",
-			   votequorum_set_qdevice_extra_info(
-				   handle->id, (uint32_t)length, bytes));
+	return votequorum_set_qdevice_extra_info(check_id(L), (uint32_t)length,
+						 bytes);
 }
 #endif

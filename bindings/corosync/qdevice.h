@@ -13,16 +13,16 @@ struct roomy_info {
 	char slack[4096];
 };
 
-/* Methods of votequorum handles for a quorum device. */
-int qdevice_register(lua_State *L);
-int qdevice_unregister(lua_State *L);
-int qdevice_update(lua_State *L);
-int qdevice_poll(lua_State *L);
-int qdevice_master_wins(lua_State *L);
+/* Calls of votequorum handles for a quorum device: see struct verb. */
+cs_error_t qdevice_register(lua_State *L);
+cs_error_t qdevice_unregister(lua_State *L);
+cs_error_t qdevice_update(lua_State *L);
+cs_error_t qdevice_poll(lua_State *L);
+cs_error_t qdevice_master_wins(lua_State *L);
 
 #if HAVE_VOTEQUORUM_QDEVICE_EXTRA_INFO
-int qdevice_extra_info_get(lua_State *L);
-int qdevice_extra_info_set(lua_State *L);
+cs_error_t qdevice_extra_info_get(lua_State *L);
+cs_error_t qdevice_extra_info_set(lua_State *L);
 #endif
 
 #endif

@@ -6,7 +6,6 @@
 
 #include "common/args.h"
 #include "common/module.h"
-#include "common/status.h"
 #include "corosync/dispatch.h"
 #include "corosync/handle.h"
 #include "corosync/ring.h"
@@ -130,6 +129,29 @@ static void push_type(lua_State *L, uint32_t type)
 	push_name(L, types, type);
 }
 
+/*
+ * handle:getquorate() -> boolean | nil, message, code
+ *
+ * Whether the partition has quorum as the daemon sees it now, which may be
+ * newer than the last event. false is an answer and not a failure.
+ */
+static cs_error_t getquorate(lua_State *L)
+{
+	int quorate = 0;
+	cs_error_t err = quorum_getquorate(check_id(L), &quorate);
+
+	lua_pushboolean(L, quorate != 0);
+	return err;
+}
+
+/* handle:trackstop() -> true | nil, message, code: no error where it does not
+ * track */
+static const struct verb verbs[] = {
+	{"getquorate", .make = getquorate},
+	{"trackstop", .plain = quorum_trackstop},
+	{.name = NULL},
+};
+
 static const struct library library = {
 	.type = "corosync.quorum",
 	.prefix = "quorum",
@@ -143,43 +165,10 @@ static const struct library library = {
 	.fd_get = quorum_fd_get,
 	.finalize = quorum_finalize,
 	.blocking = blocking,
-};
-
-/*
- * handle:getquorate() -> boolean | nil, message, code
- *
- * Whether the partition has quorum as the daemon sees it now, which may be
- * newer than the last event. false is an answer and not a failure.
- */
-static int tracker_getquorate(lua_State *L)
-{
-	const struct handle *handle = check_handle(L);
-	int quorate;
-	cs_error_t err = quorum_getquorate(handle->id, &quorate);
-
-	if (err != CS_OK)
-		return push_failure(L, "quorum_getquorate", err);
-	lua_pushboolean(L, quorate != 0);
-	return 1;
-}
-
-/*
- * handle:trackstop() -> true | nil, message, code
- *
- * No error where it does not track.
- */
-static int tracker_trackstop(lua_State *L)
-{
-	return call_plainly(L, "quorum_trackstop", quorum_trackstop);
-}
-
-static const luaL_Reg methods[] = {
-	{"getquorate", tracker_getquorate},
-	{"trackstop", tracker_trackstop},
-	{NULL, NULL},
+	.verbs = verbs,
 };
 
 MODULE(corosync_quorum)
 {
-	return open_library(L, &library, methods);
+	return open_library(L, &library, NULL);
 }

@@ -8,6 +8,7 @@
 #include <lauxlib.h>
 
 #include "common/args.h"
+#include "common/fields.h"
 
 #define RING_TYPE "corosync.ring"
 
@@ -59,10 +60,8 @@ static void push_ring_class(lua_State *L)
 void push_ring(lua_State *L, uint32_t nodeid, uint64_t seq)
 {
 	lua_createtable(L, 0, 2);
-	lua_pushinteger(L, nodeid);
-	lua_setfield(L, -2, "nodeid");
-	lua_pushinteger(L, (lua_Integer)seq);
-	lua_setfield(L, -2, "seq");
+	set_integer(L, "nodeid", nodeid);
+	set_integer(L, "seq", (lua_Integer)seq);
 	push_ring_class(L);
 	lua_setmetatable(L, -2);
 }

@@ -11,7 +11,6 @@
 #include "common/args.h"
 #include "common/fields.h"
 #include "common/module.h"
-#include "common/status.h"
 #include "corosync/dispatch.h"
 #include "corosync/handle.h"
 #include "corosync/qdevice.h"
@@ -78,8 +77,7 @@ struct extra_info {
 static void push_node(lua_State *L, const votequorum_node_t *node)
 {
 	lua_createtable(L, 0, 2);
-	lua_pushinteger(L, node->nodeid);
-	lua_setfield(L, -2, "nodeid");
+	set_integer(L, "nodeid", node->nodeid);
 	push_name(L, states, node->state);
 	lua_setfield(L, -2, "state");
 }
@@ -129,10 +127,8 @@ static const struct event_kind kinds[] = {
 static void push_flags(lua_State *L, unsigned int flags)
 {
 	lua_createtable(L, 0, 12);
-	for (size_t i = 0; flag_names[i].name != NULL; i++) {
-		lua_pushboolean(L, (flags & flag_names[i].value) != 0);
-		lua_setfield(L, -2, flag_names[i].name);
-	}
+	for (const struct name *flag = flag_names; flag->name != NULL; flag++)
+		set_boolean(L, flag->name, (flags & flag->value) != 0);
 }
 
 static void push_info(lua_State *L, const struct votequorum_info *info)
@@ -288,6 +284,62 @@ static const struct blocking blocking[] = {
 	{NULL, NULL, 0, NULL, NULL, NULL},
 };
 
+/*
+ * handle:setvotes(nodeid, votes) -> true | nil, message, code
+ *
+ * Changes the votes of a node, until its daemon restarts. Node 0 is refused:
+ * corosync takes it for the quorum device and so breaks expected_votes.
+ */
+static cs_error_t setvotes(lua_State *L)
+{
+	unsigned int nodeid = check_nodeid(L, 2, 1);
+	unsigned int votes = check_votes(L, 3, 0);
+
+	return votequorum_setvotes(check_id(L), nodeid, votes);
+}
+
+/*
+ * handle:setexpected(votes) -> true | nil, message, code
+ *
+ * Changes expected_votes on all current members. Fewer than there are votes,
+ * or so many that quorum were lost, give "ERR_INVALID_PARAM".
+ */
+static cs_error_t setexpected(lua_State *L)
+{
+	return votequorum_setexpected(check_id(L), check_votes(L, 2, 1));
+}
+
+/*
+ * handle:trackstart("current" | "changes" | "changes_only")
+ *   -> true | nil, message, code
+ *
+ * "current" asks for one nodelist and one quorum event; "changes" for these
+ * and all later ones; "changes_only" for the later ones alone. A handle that
+ * tracks already answers "ERR_EXIST" and sends the first two once more.
+ */
+static cs_error_t trackstart(lua_State *L)
+{
+	return votequorum_trackstart(check_id(L), 0, check_track(L, 2));
+}
+
+/* handle:trackstop() -> true | nil, message, code ("ERR_NOT_EXIST") */
+static const struct verb verbs[] = {
+	{"setvotes", .make = setvotes},
+	{"setexpected", .make = setexpected},
+	{"trackstart", .make = trackstart},
+	{"trackstop", .plain = votequorum_trackstop},
+	{"qdevice_register", .make = qdevice_register},
+	{"qdevice_unregister", .make = qdevice_unregister},
+	{"qdevice_update", .make = qdevice_update},
+	{"qdevice_poll", .make = qdevice_poll},
+	{"qdevice_master_wins", .make = qdevice_master_wins},
+#if HAVE_VOTEQUORUM_QDEVICE_EXTRA_INFO
+	{"get_qdevice_extra_info", .make = qdevice_extra_info_get},
+	{"set_qdevice_extra_info", .make = qdevice_extra_info_set},
+#endif
+	{.name = NULL},
+};
+
 static const struct library library = {
 	.type = "corosync.votequorum",
 	.prefix = "votequorum",
@@ -299,80 +351,10 @@ static const struct library library = {
 	.fd_get = votequorum_fd_get,
 	.finalize = votequorum_finalize,
 	.blocking = blocking,
-};
-
-/*
- * handle:setvotes(nodeid, votes) -> true | nil, message, code
- *
- * Changes the votes of a node, until its daemon restarts. Node 0 is refused:
- * corosync takes it for the quorum device and so breaks expected_votes.
- */
-static int votes_setvotes(lua_State *L)
-{
-	const struct handle *handle = check_handle(L);
-	unsigned int nodeid = check_nodeid(L, 2, 1);
-	unsigned int votes = check_votes(L, 3, 0);
-
-	return push_result(L, "votequorum_setvotes",
-			   votequorum_setvotes(handle->id, nodeid, votes));
-}
-
-/*
- * handle:setexpected(votes) -> true | nil, message, code
- *
- * Changes expected_votes on all current members. Fewer than there are votes,
- * or so many that quorum were lost, give "ERR_INVALID_PARAM".
- */
-static int votes_setexpected(lua_State *L)
-{
-	const struct handle *handle = check_handle(L);
-	unsigned int votes = check_votes(L, 2, 1);
-
-	return push_result(L, "votequorum_setexpected",
-			   votequorum_setexpected(handle->id, votes));
-}
-
-/*
- * handle:trackstart("current" | "changes" | "changes_only")
- *   -> true | nil, message, code
- *
- * "current" asks for one nodelist and one quorum event; "changes" for these
- * and all later ones; "changes_only" for the later ones alone. A handle that
- * tracks already answers "ERR_EXIST" and sends the first two once more.
- */
-static int votes_trackstart(lua_State *L)
-{
-	const struct handle *handle = check_handle(L);
-	unsigned int flags = check_track(L, 2);
-
-	return push_result(L, "votequorum_trackstart",
-			   votequorum_trackstart(handle->id, 0, flags));
-}
-
-/* handle:trackstop() -> true | nil, message, code ("ERR_NOT_EXIST") */
-static int votes_trackstop(lua_State *L)
-{
-	return call_plainly(L, "votequorum_trackstop", votequorum_trackstop);
-}
-
-static const luaL_Reg methods[] = {
-	{"setvotes", votes_setvotes},
-	{"setexpected", votes_setexpected},
-	{"trackstart", votes_trackstart},
-	{"trackstop", votes_trackstop},
-	{"qdevice_register", qdevice_register},
-	{"qdevice_unregister", qdevice_unregister},
-	{"qdevice_update", qdevice_update},
-	{"qdevice_poll", qdevice_poll},
-	{"qdevice_master_wins", qdevice_master_wins},
-#if HAVE_VOTEQUORUM_QDEVICE_EXTRA_INFO
-	{"get_qdevice_extra_info", qdevice_extra_info_get},
-	{"set_qdevice_extra_info", qdevice_extra_info_set},
-#endif
-	{NULL, NULL},
+	.verbs = verbs,
 };
 
 MODULE(corosync_votequorum)
 {
-	return open_library(L, &library, methods);
+	return open_library(L, &library, NULL);
 }

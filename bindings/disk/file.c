@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <lauxlib.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
@@ -100,7 +101,10 @@ static void check_read(lua_State *L, int arg, struct file_job *job)
 
 static void check_write(lua_State *L, int arg, struct file_job *job)
 {
-	const char *bytes = luaL_checklstring(L, arg + 2, &job->length);
+	/* A string and no number: to make one of it may run a finalizer that
+	 * closes the file, and so frees the job. */
+	const char *bytes =
+		check_bytes(L, arg + 2, "bytes", SIZE_MAX, &job->length);
 
 	check_slot(L, arg, job);
 	check_offset(L, arg + 1, job);
@@ -248,7 +252,7 @@ static int file_take(lua_State *L)
 /* file:fd() -> descriptor that is readable once a job is over */
 static int file_fd(lua_State *L)
 {
-	lua_pushinteger(L, crew_fd(&check_file(L)->files->crew));
+	lua_pushinteger(L, check_file(L)->files->crew.fd);
 	return 1;
 }
 

@@ -28,6 +28,11 @@ static int failed(struct file_job *job, const char *call)
 	return errno;
 }
 
+static int outcome(struct file_job *job, const char *call, int result)
+{
+	return result != 0 ? failed(job, call) : 0;
+}
+
 static int *slot_of(const struct file_job *job)
 {
 	struct files *files = (struct files *)job->errand.crew;
@@ -72,9 +77,7 @@ int job_close(struct file_job *job)
 
 int job_lock(struct file_job *job)
 {
-	if (flock(*slot_of(job), LOCK_EX | LOCK_NB) != 0)
-		return failed(job, "flock");
-	return 0;
+	return outcome(job, "flock", flock(*slot_of(job), LOCK_EX | LOCK_NB));
 }
 
 int job_read(struct file_job *job)
@@ -100,12 +103,8 @@ int job_read(struct file_job *job)
 
 int job_sync(struct file_job *job)
 {
-	int err;
-
-	do
-		err = fdatasync(*slot_of(job));
-	while (err != 0 && errno == EINTR);
-	return err != 0 ? failed(job, "fdatasync") : 0;
+	return outcome(job, "fdatasync",
+		       (int)TEMP_FAILURE_RETRY(fdatasync(*slot_of(job))));
 }
 
 static int write_all(int fd, struct file_job *job)
@@ -140,43 +139,35 @@ int job_truncate(struct file_job *job)
 	if (ftruncate(fd, job->offset) != 0)
 		return failed(job, "ftruncate");
 	/* A length that shrinks is none of what fdatasync must keep. */
-	return fsync(fd) != 0 ? failed(job, "fsync") : 0;
+	return outcome(job, "fsync", fsync(fd));
 }
 
 /* A name is on the disk once its folder is. */
-static int sync_folder(struct file_job *job, const char *path)
+int job_sync_folder(struct file_job *job)
 {
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int err = 0;
+	int fd = open(job->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int err;
 
 	if (fd < 0)
 		return failed(job, "open");
-	if (fsync(fd) != 0)
-		err = failed(job, "fsync");
+	err = outcome(job, "fsync", fsync(fd));
 	close(fd);
 	return err;
 }
 
-int job_sync_folder(struct file_job *job)
-{
-	return sync_folder(job, job->path);
-}
-
 int job_mkdir(struct file_job *job)
 {
-	return mkdir(job->path, 0700) != 0 ? failed(job, "mkdir") : 0;
+	return outcome(job, "mkdir", mkdir(job->path, 0700));
 }
 
 int job_rename(struct file_job *job)
 {
-	if (rename(job->path, job->other) != 0)
-		return failed(job, "rename");
-	return 0;
+	return outcome(job, "rename", rename(job->path, job->other));
 }
 
 int job_remove(struct file_job *job)
 {
-	return unlink(job->path) != 0 ? failed(job, "unlink") : 0;
+	return outcome(job, "unlink", unlink(job->path));
 }
 
 static void run(struct errand *errand)

@@ -29,7 +29,6 @@
 
 #include "common/class.h"
 #include "common/fork.h"
-#include "common/forked.h"
 #include "common/status.h"
 #include "lab/sys.h"
 
@@ -143,16 +142,6 @@ static void kill_groups(const struct wards *wards)
 			kill(-(pid_t)wards->list[i].id, SIGKILL);
 }
 
-static ssize_t read_ward(int fd, struct ward *ward)
-{
-	ssize_t got;
-
-	do
-		got = read(fd, ward, sizeof *ward);
-	while (got < 0 && errno == EINTR);
-	return got;
-}
-
 /* Keeps nothing of the program but the socket: no terminal, no folder, no file
  * that somebody waits for the end of. */
 static void let_go(int *fd)
@@ -177,7 +166,8 @@ static _Noreturn void guard_run(int fd)
 	struct ward ward;
 
 	let_go(&fd);
-	while (read_ward(fd, &ward) == (ssize_t)sizeof ward &&
+	while (TEMP_FAILURE_RETRY(read(fd, &ward, sizeof ward)) ==
+		       (ssize_t)sizeof ward &&
 	       ward.kind != WARD_END)
 		wards_note(&wards, &ward);
 	kill_groups(&wards);
@@ -263,8 +253,7 @@ static int guard_close(lua_State *L)
 	}
 	tell(fd, WARD_END, false, 0);
 	close(fd);
-	while (waitpid(guard->pid, NULL, 0) < 0 && errno == EINTR)
-		;
+	(void)TEMP_FAILURE_RETRY(waitpid(guard->pid, NULL, 0));
 	return 0;
 }
 

@@ -24,20 +24,16 @@ struct net {
 	struct nl_sock *sock; /* NULL when closed */
 };
 
-static int push_netlink(lua_State *L, const char *what, int err)
+static int push_outcome(lua_State *L, const char *what, int err)
 {
+	if (err >= 0) {
+		lua_pushboolean(L, true);
+		return 1;
+	}
 	lua_pushnil(L);
 	lua_pushfstring(L, "%s: %s", what, nl_geterror(err));
 	lua_pushstring(L, err == -NLE_PERM ? "EPERM" : "ERR_NETLINK");
 	return 3;
-}
-
-static int push_outcome(lua_State *L, const char *what, int err)
-{
-	if (err < 0)
-		return push_netlink(L, what, err);
-	lua_pushboolean(L, true);
-	return 1;
 }
 
 static struct nl_sock *check_net(lua_State *L)
@@ -266,7 +262,7 @@ static int net_neighbours(lua_State *L)
 	luaL_checktype(L, 3, LUA_TTABLE);
 	err = find_link(sock, name, &link);
 	if (err < 0)
-		return push_netlink(L, "neighbours", err);
+		return push_outcome(L, "neighbours", err);
 	index = rtnl_link_get_ifindex(link);
 	rtnl_link_put(link);
 	lua_settop(L, 3);
@@ -299,9 +295,9 @@ static int net_open(lua_State *L)
 	luaL_setmetatable(L, NET_NAME);
 	net->sock = nl_socket_alloc();
 	if (net->sock == NULL)
-		return push_netlink(L, "netlink", -NLE_NOMEM);
+		return push_outcome(L, "netlink", -NLE_NOMEM);
 	err = nl_connect(net->sock, NETLINK_ROUTE);
-	return err < 0 ? push_netlink(L, "netlink", err) : 1;
+	return err < 0 ? push_outcome(L, "netlink", err) : 1;
 }
 
 static const luaL_Reg net_methods[] = {

@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <lauxlib.h>
+#include <limits.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include "common/args.h"
@@ -58,6 +60,30 @@ static int sys_id(lua_State *L)
 	return 1;
 }
 
+/* sys.is_terminal(fd) -> boolean */
+static int sys_is_terminal(lua_State *L)
+{
+	int fd = (int)check_range(L, 1, "descriptor", 0, INT_MAX);
+
+	lua_pushboolean(L, isatty(fd));
+	return 1;
+}
+
+/* sys.take_terminal(): the program's own group is in the foreground again */
+static int sys_take_terminal(lua_State *L)
+{
+	sigset_t set;
+	sigset_t before;
+
+	(void)L;
+	sigemptyset(&set);
+	sigaddset(&set, SIGTTOU);
+	sigprocmask(SIG_BLOCK, &set, &before);
+	tcsetpgrp(STDIN_FILENO, getpgrp());
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	return 0;
+}
+
 /* sys.handles() -> how many corosync handles of this Lua state are open */
 static int sys_handles(lua_State *L)
 {
@@ -95,8 +121,14 @@ static int sys_nearest(lua_State *L)
 }
 
 static const luaL_Reg sys_functions[] = {
-	{"handles", sys_handles}, {"id", sys_id},     {"nearest", sys_nearest},
-	{"open", sys_open},       {"pipe", sys_pipe}, {NULL, NULL},
+	{"handles", sys_handles},
+	{"id", sys_id},
+	{"is_terminal", sys_is_terminal},
+	{"nearest", sys_nearest},
+	{"open", sys_open},
+	{"pipe", sys_pipe},
+	{"take_terminal", sys_take_terminal},
+	{NULL, NULL},
 };
 
 MODULE(corolua_sys)

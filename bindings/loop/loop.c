@@ -12,12 +12,12 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-#include <time.h>
 
 #include "common/args.h"
 #include "common/class.h"
 #include "common/clock.h"
-#include "common/forked.h"
+#include "common/fields.h"
+#include "common/fork.h"
 #include "common/module.h"
 #include "loop/watch.h"
 
@@ -181,10 +181,7 @@ static int loop_now(lua_State *L)
 /* loop.clock() -> seconds since 1970, by a clock that people set */
 static int loop_clock(lua_State *L)
 {
-	struct timespec time;
-
-	clock_gettime(CLOCK_REALTIME, &time);
-	lua_pushnumber(L, (double)time.tv_sec + (double)time.tv_nsec / 1e9);
+	lua_pushnumber(L, (double)clock_read(CLOCK_REALTIME) / 1e9);
 	return 1;
 }
 
@@ -259,10 +256,8 @@ static const luaL_Reg functions[] = {
 static void push_versions(lua_State *L)
 {
 	lua_createtable(L, 0, 2);
-	lua_pushstring(L, qb_ver_str);
-	lua_setfield(L, -2, "libqb");
-	lua_pushliteral(L, LUA_RELEASE);
-	lua_setfield(L, -2, "lua");
+	set_string(L, "libqb", qb_ver_str);
+	set_string(L, "lua", LUA_RELEASE);
 }
 
 MODULE(corolua_loop)

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "common/class.h"
-#include "common/forked.h"
+#include "common/fork.h"
 #include "common/status.h"
 
 #define WATCH_NAME "corolua.watch"

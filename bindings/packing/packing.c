@@ -49,19 +49,6 @@ static size_t packer_longest(const struct packer *packer)
 	return packer->max_atomic - WIRE_HEADER - WIRE_LENGTH;
 }
 
-static const char *check_payload(lua_State *L, size_t most, size_t *length)
-{
-	if (lua_type(L, 2) != LUA_TSTRING)
-		raise_argument(L, 2, "payload must be a string, got %s",
-			       luaL_typename(L, 2));
-	lua_tolstring(L, 2, length);
-	if (*length > most)
-		raise_argument(L, 2,
-			       "payload must have at most %I bytes, got %I",
-			       (LUAI_UACINT)most, (LUAI_UACINT)*length);
-	return lua_tostring(L, 2);
-}
-
 /*
  * Room for so many bytes more. The allocation may run a finalizer that uses the
  * packer too: what it left is what counts.
@@ -110,7 +97,8 @@ static int packer_add(lua_State *L)
 {
 	struct packer *packer = check_packer(L);
 	size_t length;
-	const char *payload = check_payload(L, packer_longest(packer), &length);
+	const char *payload =
+		check_bytes(L, 2, "payload", packer_longest(packer), &length);
 
 	if (!packer_is_full(packer, length))
 		packer_reserve(L, packer, WIRE_LENGTH + length);
@@ -214,7 +202,7 @@ static int packer_split(lua_State *L)
 	struct split *split;
 	size_t length;
 
-	check_payload(L, UINT32_MAX, &length);
+	check_bytes(L, 2, "payload", UINT32_MAX, &length);
 	luaL_argcheck(L, length > 0, 2, "payload must not be empty");
 	lua_settop(L, 4);
 	lua_pushvalue(L, 2);

@@ -193,18 +193,14 @@ static bool await_reply(struct process *process, struct failure *failure)
 {
 	struct pollfd pollfd = {.fd = process->control, .events = POLLIN};
 	struct message reply;
-	ssize_t n;
 
 	do {
-		do
-			n = poll(&pollfd, 1, REPLY_TIMEOUT);
-		while (n < 0 && errno == EINTR);
-		if (n == 0)
+		if (TEMP_FAILURE_RETRY(poll(&pollfd, 1, REPLY_TIMEOUT)) == 0)
 			return fail(failure, ETIMEDOUT,
 				    "the switch has not answered in %d s",
 				    REPLY_TIMEOUT / 1000);
-		n = recv(process->control, &reply, sizeof reply, 0);
-		if (n != sizeof reply)
+		if (recv(process->control, &reply, sizeof reply, 0) !=
+		    sizeof reply)
 			return fail_ended(process, failure);
 	} while (reply.sequence != process->sequence);
 	return true;
@@ -231,8 +227,7 @@ static void end_process(struct process *process)
 		return;
 	if (!await_end(process, END_TIMEOUT))
 		kill(process->pid, SIGKILL);
-	while (waitpid(process->pid, &process->status, 0) < 0 && errno == EINTR)
-		;
+	(void)TEMP_FAILURE_RETRY(waitpid(process->pid, &process->status, 0));
 	process->reaped = true;
 }
 

@@ -421,7 +421,7 @@ static int worker_is_open(lua_State *L)
 /* worker.fd() -> descriptor that is readable once a call is over */
 static int worker_fd(lua_State *L)
 {
-	lua_pushinteger(L, crew_fd(&crew));
+	lua_pushinteger(L, crew.fd);
 	return 1;
 }
 

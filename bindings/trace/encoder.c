@@ -8,7 +8,9 @@
 #include <string.h>
 
 #include "common/args.h"
-#include "common/forked.h"
+#include "common/class.h"
+#include "common/fields.h"
+#include "common/fork.h"
 #include "common/module.h"
 #include "common/status.h"
 #include "corosync/handle.h"
@@ -105,10 +107,7 @@ static int encoder_stop(lua_State *L)
 	free(file);
 	if (err == 0 && dropped > 0)
 		err = ENOSPC;
-	if (err != 0)
-		return push_errno(L, "trace", err);
-	lua_pushboolean(L, 1);
-	return 1;
+	return push_error(L, "trace", err);
 }
 
 /* encoder.flush() -> true | nil, message, code */
@@ -117,10 +116,7 @@ static int encoder_flush(lua_State *L)
 	struct trace *trace = trace_of(L);
 	int err = trace->file != NULL ? file_flush(trace->file) : 0;
 
-	if (err != 0)
-		return push_errno(L, "trace", err);
-	lua_pushboolean(L, 1);
-	return 1;
+	return push_error(L, "trace", err);
 }
 
 /*
@@ -186,10 +182,7 @@ static int encoder_dump(lua_State *L)
 			  ? ECHILD
 			  : trace_dump(trace_of(L), path, first, length, start);
 
-	if (err != 0)
-		return push_errno(L, path, err);
-	lua_pushboolean(L, 1);
-	return 1;
+	return push_error(L, path, err);
 }
 
 /*
@@ -268,12 +261,6 @@ static int encoder_hash(lua_State *L)
 	return 1;
 }
 
-static void set_count(lua_State *L, const char *key, uint64_t count)
-{
-	lua_pushinteger(L, (lua_Integer)count);
-	lua_setfield(L, -2, key);
-}
-
 /*
  * encoder.stats() -> { lives =, lines =, dropped =, kept =, evicted = }
  *
@@ -286,15 +273,17 @@ static int encoder_stats(lua_State *L)
 	const struct file *file = trace->file;
 	const struct ring *messages = &trace->messages;
 	const struct ring *others = &trace->others;
+	size_t kept = messages->tail - messages->head;
+	uint64_t evicted = messages->evicted + others->evicted;
 
+	kept += others->tail - others->head;
 	lua_createtable(L, 0, 5);
-	set_count(L, "lives", trace->lives);
-	set_count(L, "lines", file != NULL ? file->lines : 0);
-	set_count(L, "dropped", file != NULL ? file->dropped : 0);
-	set_count(L, "kept",
-		  messages->tail - messages->head + others->tail -
-			  others->head);
-	set_count(L, "evicted", messages->evicted + others->evicted);
+	set_integer(L, "lives", (lua_Integer)trace->lives);
+	set_integer(L, "lines", (lua_Integer)(file != NULL ? file->lines : 0));
+	set_integer(L, "dropped",
+		    (lua_Integer)(file != NULL ? file->dropped : 0));
+	set_integer(L, "kept", (lua_Integer)kept);
+	set_integer(L, "evicted", (lua_Integer)evicted);
 	return 1;
 }
 
@@ -345,10 +334,8 @@ static void push_trace(lua_State *L)
 	trace_init_tap(&trace->tap);
 	trace->tells_quorum = true;
 	trace->forks = fork_depth();
-	luaL_newmetatable(L, TRACE_NAME);
-	lua_pushcfunction(L, trace_gc);
-	lua_setfield(L, -2, "__gc");
-	lua_setmetatable(L, -2);
+	register_class(L, TRACE_NAME, NULL, trace_gc, NULL);
+	luaL_setmetatable(L, TRACE_NAME);
 	lua_pushvalue(L, -1);
 	lua_setfield(L, LUA_REGISTRYINDEX, TRACE_NAME ".encoder");
 }

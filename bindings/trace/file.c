@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/forked.h"
+#include "common/fork.h"
 
 /* Whoever reads along sees what happened so long ago. */
 static const int64_t FLUSH_NANOSECONDS = 200000000;

@@ -1,6 +1,7 @@
 /* What the lives of handles tell: each function of the tap makes one event of
  * it. They are called by callbacks of the libraries, so there is no Lua here.
  */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -86,8 +87,7 @@ static struct text *begin_line(struct traced *traced)
 	struct text *line = &traced->trace->line;
 
 	text_clear(line);
-	text_add_literal(line, ",\"h\":");
-	text_add_number(line, traced->h);
+	text_print(line, ",\"h\":%" PRIu64, traced->h);
 	return line;
 }
 
@@ -99,70 +99,47 @@ static void end_line(struct traced *traced, const char *kind)
 static void add_nodes(struct text *text, const char *key,
 		      struct tap_nodes nodes)
 {
-	text_add(text, key, strlen(key));
-	text_add_literal(text, "[");
-	for (size_t i = 0; i < nodes.count; i++) {
-		if (i > 0)
-			text_add_literal(text, ",");
-		text_add_number(text, nodes.list[i]);
-	}
-	text_add_literal(text, "]");
+	text_print(text, ",\"%s\":[", key);
+	for (size_t i = 0; i < nodes.count; i++)
+		text_print(text, "%s%" PRIu32, i > 0 ? "," : "", nodes.list[i]);
+	text_print(text, "]");
 }
 
 static void add_member(struct text *text, const struct tap_member *member)
 {
-	text_add_literal(text, "\"");
-	text_add_number(text, member->nodeid);
-	text_add_literal(text, "/");
-	text_add_number(text, member->pid);
-	text_add_literal(text, "\"");
+	text_print(text, "\"%" PRIu32 "/%" PRIu32 "\"", member->nodeid,
+		   member->pid);
 }
 
 static void add_change(struct text *text, const struct tap_member *member)
 {
-	text_add_literal(text, "[");
+	text_print(text, "[");
 	add_member(text, member);
-	text_add_literal(text, ",\"");
-	text_add(text, member->reason, strlen(member->reason));
-	text_add_literal(text, "\"]");
+	text_print(text, ",\"%s\"]", member->reason);
 }
 
 static void add_members(struct text *text, const char *key,
 			struct tap_members members,
 			void (*add)(struct text *, const struct tap_member *))
 {
-	text_add(text, key, strlen(key));
-	text_add_literal(text, "[");
+	text_print(text, ",\"%s\":[", key);
 	for (size_t i = 0; i < members.count; i++) {
 		if (i > 0)
-			text_add_literal(text, ",");
+			text_print(text, ",");
 		add(text, &members.list[i]);
 	}
-	text_add_literal(text, "]");
+	text_print(text, "]");
 }
 
 static void add_ring(struct text *text, struct tap_ring ring)
 {
-	char hex[2 * sizeof ring.seq];
-	size_t at = sizeof hex;
-
-	do {
-		hex[--at] = "0123456789abcdef"[ring.seq & 0xf];
-		ring.seq >>= 4;
-	} while (ring.seq > 0);
-	text_add_literal(text, ",\"ring\":\"");
-	text_add_number(text, ring.nodeid);
-	text_add_literal(text, ".");
-	text_add(text, hex + at, sizeof hex - at);
-	text_add_literal(text, "\"");
+	text_print(text, ",\"ring\":\"%" PRIu32 ".%" PRIx64 "\"", ring.nodeid,
+		   ring.seq);
 }
 
-static void add_boolean(struct text *text, bool value)
+static void add_boolean(struct text *text, const char *key, bool value)
 {
-	if (value)
-		text_add_literal(text, "true");
-	else
-		text_add_literal(text, "false");
+	text_print(text, ",\"%s\":%s", key, value ? "true" : "false");
 }
 
 /* The number of the first message in a frame; 0 of what is none. */
@@ -200,10 +177,8 @@ static void tell_refusals(struct traced *traced)
 	if (traced->refused == 0)
 		return;
 	line = begin_line(traced);
-	text_add_literal(line, ",\"code\":\"");
-	text_add(line, traced->code, strlen(traced->code));
-	text_add_literal(line, "\",\"x\":");
-	text_add_number(line, traced->refused);
+	text_print(line, ",\"code\":\"%s\",\"x\":%" PRIu64, traced->code,
+		   traced->refused);
 	traced->refused = 0;
 	end_line(traced, "refuse");
 }
@@ -280,14 +255,10 @@ static void tell_join(struct traced *traced, const char *group, size_t length,
 		return;
 	learn_place(traced);
 	line = begin_line(traced);
-	text_add_literal(line, ",\"n\":");
-	text_add_number(line, traced->nodeid);
-	text_add_literal(line, ",\"p\":");
-	text_add_number(line, traced->pid);
-	text_add_literal(line, ",\"g\":");
+	text_print(line, ",\"n\":%" PRIu32 ",\"p\":%" PRIu32 ",\"g\":",
+		   traced->nodeid, traced->pid);
 	text_add_string(line, group, length);
-	text_add_literal(line, ",\"packed\":");
-	add_boolean(line, traced->is_packed);
+	add_boolean(line, "packed", traced->is_packed);
 	end_line(traced, "join");
 }
 
@@ -301,9 +272,9 @@ static void life_confchg(struct life *life, const char *group, size_t length,
 	if (traced->nodeid == 0)
 		tell_join(traced, group, length, joined);
 	line = begin_line(traced);
-	add_members(line, ",\"members\":", members, add_member);
-	add_members(line, ",\"left\":", left, add_change);
-	add_members(line, ",\"joined\":", joined, add_change);
+	add_members(line, "members", members, add_member);
+	add_members(line, "left", left, add_change);
+	add_members(line, "joined", joined, add_change);
 	end_line(traced, "conf");
 }
 
@@ -314,7 +285,7 @@ static void life_ring(struct life *life, struct tap_ring ring,
 	struct text *line = begin_line(traced);
 
 	add_ring(line, ring);
-	add_nodes(line, ",\"nodes\":", nodes);
+	add_nodes(line, "nodes", nodes);
 	end_line(traced, "ring");
 }
 
@@ -324,8 +295,8 @@ static void life_nodelist(struct life *life, struct tap_nodes joined,
 	struct text *text = &traced_of(life)->nodes;
 
 	text_clear(text);
-	add_nodes(text, ",\"joined\":", joined);
-	add_nodes(text, ",\"left\":", left);
+	add_nodes(text, "joined", joined);
+	add_nodes(text, "left", left);
 }
 
 /* All connections to one daemon tell the same, one later than the other:
@@ -345,15 +316,14 @@ static void add_quorum(struct text *text, bool quorate, struct tap_ring ring,
 {
 	static const struct tap_nodes none = {NULL, 0};
 
-	text_add_literal(text, ",\"quorate\":");
-	add_boolean(text, quorate);
+	add_boolean(text, "quorate", quorate);
 	add_ring(text, ring);
-	add_nodes(text, ",\"nodes\":", nodes);
+	add_nodes(text, "nodes", nodes);
 	if (changes->length > 0 && !changes->is_lost) {
 		text_add(text, changes->bytes, changes->length);
 	} else {
-		add_nodes(text, ",\"joined\":", none);
-		add_nodes(text, ",\"left\":", none);
+		add_nodes(text, "joined", none);
+		add_nodes(text, "left", none);
 	}
 	text_clear(changes);
 }
@@ -378,8 +348,7 @@ static void life_quorum(struct life *life, bool quorate, struct tap_ring ring,
 		return;
 	}
 	text_clear(line);
-	text_add_literal(line, ",\"n\":");
-	text_add_number(line, place->nodeid);
+	text_print(line, ",\"n\":%" PRIu32, place->nodeid);
 	add_quorum(line, quorate, ring, nodes, &traced->nodes);
 	trace_line(trace, "quorum", 0);
 }
@@ -398,21 +367,15 @@ static void tell_end(struct traced *traced)
 {
 	const struct numbers *numbers = &traced->unconfirmed;
 	struct text *line = begin_line(traced);
+	const char *why = traced->is_lost ? "down" : "finalize";
 
-	if (traced->has_left)
-		text_add_literal(line, ",\"why\":\"leave\"");
-	else if (traced->is_lost)
-		text_add_literal(line, ",\"why\":\"down\"");
-	else
-		text_add_literal(line, ",\"why\":\"finalize\"");
-	text_add_literal(line, ",\"unconfirmed\":[");
-	for (size_t i = 0; i < numbers->count; i++) {
-		if (i > 0)
-			text_add_literal(line, ",");
-		text_add_number(line, numbers->list[(numbers->first + i) &
-						    (numbers->room - 1)]);
-	}
-	text_add_literal(line, "]");
+	text_print(line, ",\"why\":\"%s\",\"unconfirmed\":[",
+		   traced->has_left ? "leave" : why);
+	for (size_t i = 0; i < numbers->count; i++)
+		text_print(line, "%s%" PRIu64, i > 0 ? "," : "",
+			   numbers->list[(numbers->first + i) &
+					 (numbers->room - 1)]);
+	text_print(line, "]");
 	end_line(traced, "end");
 }
 

@@ -1,6 +1,8 @@
 /* How the parts of a line are written: numbers, hashes, strings of others. */
 #include "trace/text.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -122,12 +124,22 @@ void text_add(struct text *text, const char *bytes, size_t length)
 		text_grow(text, put_bytes(to, bytes, length));
 }
 
-void text_add_number(struct text *text, uint64_t number)
+void text_print(struct text *text, const char *format, ...)
 {
-	char *to = text_reserve(text, NUMBER_MAX);
+	va_list list;
+	size_t length;
+	char *to;
 
-	if (to != NULL)
-		text_grow(text, put_number(to, number));
+	va_start(list, format);
+	length = (size_t)vsnprintf(NULL, 0, format, list);
+	va_end(list);
+	to = text_reserve(text, length + 1);
+	if (to == NULL)
+		return;
+	va_start(list, format);
+	vsnprintf(to, length + 1, format, list);
+	va_end(list);
+	text_grow(text, to + length);
 }
 
 void text_add_string(struct text *text, const char *bytes, size_t length)

@@ -44,10 +44,11 @@ char *text_reserve(struct text *text, size_t most);
 void text_grow(struct text *text, const char *end);
 
 void text_add(struct text *text, const char *bytes, size_t length);
-void text_add_number(struct text *text, uint64_t number);
 void text_add_string(struct text *text, const char *bytes, size_t length);
-#define text_add_literal(text, literal)                                        \
-	text_add(text, literal, sizeof(literal) - 1)
+
+/* As printf does; nothing in it is escaped. */
+__attribute__((format(printf, 2, 3))) void text_print(struct text *text,
+						      const char *format, ...);
 
 /* Empty again; the memory stays. */
 void text_clear(struct text *text);

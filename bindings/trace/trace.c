@@ -2,6 +2,7 @@
 #include "trace/trace.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -266,8 +267,8 @@ static void dump_stop(struct trace *trace, struct file *file, int64_t start)
 {
 	struct text text = {.bytes = NULL};
 
-	text_add_literal(&text, ",\"settled\":false,\"dropped\":");
-	text_add_number(&text, trace->messages.evicted + trace->others.evicted);
+	text_print(&text, ",\"settled\":false,\"dropped\":%" PRIu64,
+		   trace->messages.evicted + trace->others.evicted);
 	if (!text.is_lost)
 		write_line(file, "stop", 4, text.bytes, text.length,
 			   microseconds(trace_now(), start));
@@ -312,8 +313,7 @@ static void tell_newest(struct trace *trace, struct place *place)
 	if (place->newest.length == 0)
 		return;
 	text_clear(&trace->line);
-	text_add_literal(&trace->line, ",\"n\":");
-	text_add_number(&trace->line, place->nodeid);
+	text_print(&trace->line, ",\"n\":%" PRIu32, place->nodeid);
 	text_add(&trace->line, place->newest.bytes, place->newest.length);
 	trace_line(trace, "quorum", 0);
 	text_free(&place->newest);
