@@ -32,6 +32,15 @@ function lists.append(list, more)
   for i = 1, #more do list[#list + 1] = more[i] end
 end
 
+--- The values of a list as the keys of a table, each true.
+---@param list any[]
+---@return table<any, true>
+function lists.set(list)
+  local set = {}
+  for i = 1, #list do set[list[i]] = true end
+  return set
+end
+
 local function is_before(a, b)
   if type(a) == "number" and type(b) == "number" then return a < b end
   return tostring(a) < tostring(b)
