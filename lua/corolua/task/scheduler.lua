@@ -16,7 +16,6 @@ local forgiving = require("corolua.task.forgiving")
 local limit = require("corolua.limit")
 local loop = require("corolua.loop")
 local timers = require("corolua.task.timers")
-local deferred = require("corolua.task.deferred")
 local waits = require("corolua.task.waits")
 
 local check_function, check_seconds = checks.callable, checks.seconds
@@ -46,6 +45,7 @@ local task_mt = { __name = "corolua.task", __index = methods }
 local alive = {}
 local alive_count = 0
 local ready, first, last = {}, 1, 0
+local deferred = {}
 
 local current -- the task that runs
 local made = 0 -- how many tasks there ever were
@@ -168,10 +168,19 @@ local function run_ready()
   if first > last then first, last = 1, 0 end
 end
 
+-- What was put off is done once, in order; then what that has put off.
+local function do_deferred()
+  while deferred[1] do
+    local now = deferred
+    deferred = {}
+    for i = 1, #now do now[i]() end
+  end
+end
+
 -- What happens after every event of the loop.
 local function turn()
   run_ready()
-  deferred.finish()
+  do_deferred()
   conditions.check(wake)
   if ended then return end
   if first <= last then
@@ -273,7 +282,7 @@ function scheduler.current() return current end
 --- Has the function called once, when the tasks that can go on now have done
 --- so. It must not wait.
 ---@param fn function
-function scheduler.at_turn_end(fn) deferred.add(fn) end
+function scheduler.at_turn_end(fn) deferred[#deferred + 1] = fn end
 
 --- Starts a task, which runs once the caller waits or ends.
 ---@param fn function
