@@ -111,10 +111,6 @@ function methods:start(nodes, may_call)
   end)
 end
 
---- Whether it has a connection.
----@return boolean
-function methods:is_connected() return self.handle ~= nil end
-
 --- Lets the connection go.
 function methods:close()
   local handle, watch = self.handle, self.watch

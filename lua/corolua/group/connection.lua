@@ -151,9 +151,6 @@ end
 ---@return corolua.group.Connection
 function methods:successor() return connection.begin(self.room, self.session) end
 
--- The deadline of all that happens until the group has joined.
-local function left_until(deadline) return math.max(0, deadline - scheduler.now()) end
-
 local function is_worth_retrying(code, since)
   if code == "ERR_EXIST" then return scheduler.now() - since < RETRY_EXIST end
   return code == "ERR_TRY_AGAIN"
@@ -164,7 +161,7 @@ local function join(self, deadline)
   local since = scheduler.now()
   while true do
     local me, message, code = calls.call(
-      self.handle, "join", room.place.network, left_until(deadline), room.name)
+      self.handle, "join", room.place.network, scheduler.left_until(deadline), room.name)
     if me or self.is_over or not is_worth_retrying(code, since) then return me, message, code end
     if not scheduler.sleep(RETRY) then return nil, "stopping", "ERR_INTERRUPT" end
     if self.is_over then return nil end
@@ -183,13 +180,13 @@ local function follow(self)
 end
 
 local function connect(self, deadline)
-  local ok, message, code = self.tracker:open(left_until(deadline))
+  local ok, message, code = self.tracker:open(scheduler.left_until(deadline))
   if not ok or self.is_over then return nil, message, code end
   follow(self)
   self.handle = cpg.prepare(callbacks(self), { deliver_initial_totem_conf = true })
   self.h = tell.life(self.handle, self.room.is_packed) or false
   local network = self.room.place.network
-  ok, message, code = calls.call(self.handle, "initialize", network, left_until(deadline))
+  ok, message, code = calls.call(self.handle, "initialize", network, scheduler.left_until(deadline))
   if not ok or self.is_over then return nil, message, code end
   local me
   me, message, code = join(self, deadline)
@@ -269,7 +266,7 @@ function methods:start(timeout)
   local _
   _, message, code = condition.wait_until(self.room.changed, function()
     return self.is_ready or self.is_over
-  end, left_until(deadline))
+  end, scheduler.left_until(deadline))
   if self.is_ready then return true end
   return fail(self, message, code)
 end

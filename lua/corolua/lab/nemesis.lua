@@ -118,7 +118,7 @@ end
 -- Whether the list is to go on once the moment has come.
 local function wait_until(self, moment)
   local function is_over() return self.ending or self.cluster.closed end
-  local left = math.max(0, moment - scheduler.now())
+  local left = scheduler.left_until(moment)
   local _, _, code = condition.wait_until(self.changed, is_over, left)
   return code == "ERR_TIMEOUT" and not is_over()
 end
