@@ -315,8 +315,7 @@ local function wait_unhandled(self, kind, timeout)
   return scheduler.await(function(resume) return self.unhandled:wait(kind, resume) end, timeout)
 end
 
-local NOT_JOINED = { "the group is not joined", "ERR_NOT_EXIST" }
-local LEFT = { "the group has been left", "ERR_NOT_EXIST" }
+local NOT_JOINED, LEFT = state.NOT_JOINED, state.LEFT
 
 -- Takes an event of a kind as soon as there is one.
 local function take_next(self, kind, timeout)

@@ -290,9 +290,10 @@ function methods:entered()
   self.is_ready = true
   self.window:open(self.handle)
   packed.set_ring(self, self.newest_view.ring)
-  state.set_quorate(self, self.newest_view.quorate)
+  state.set_quorate(self, "is_quorate", self.newest_view.quorate)
   local tracker = self.tracker
-  state.set_newest_quorate(self, tracker.free or tracker.newest ~= nil and tracker.newest.quorate)
+  state.set_quorate(self, "is_newest_quorate",
+    tracker.free or tracker.newest ~= nil and tracker.newest.quorate)
   inbox.add(self.held, "up", self.is_again)
   if not is_current(self) then return end
   self.room.me = self.me
@@ -313,7 +314,7 @@ function methods:has_read_state(read_state)
   if self.is_over then return end
   self.fence:quorum(read_state)
   if not is_current(self) then return end
-  state.set_newest_quorate(self, read_state.quorate)
+  state.set_quorate(self, "is_newest_quorate", read_state.quorate)
   self.room.inbox:wake(self)
 end
 

@@ -168,7 +168,7 @@ local function enter_view(connection, view)
   end
   connection.message_kind = (view.quorate or not room.requires_quorum) and "message" or "inquorate"
   packed.follow(connection, view)
-  state.set_quorate(connection, view.quorate)
+  state.set_quorate(connection, "is_quorate", view.quorate)
   if room.inbox.watchers[1] and not connection.is_over then show_watchers(room.inbox, view) end
 end
 
@@ -330,7 +330,7 @@ local function handle_guarded(self)
   end
 end
 
-local LEFT = { "the group has been left", "ERR_NOT_EXIST" }
+local LEFT = state.LEFT
 
 -- Who waits for an event or a view is told that none is to come.
 local function tell_end(self)
