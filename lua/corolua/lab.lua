@@ -106,9 +106,7 @@ end
 ---@return corolua.lab.Cluster? cluster, string? message, string? code
 function lab.start(given)
   local config = options.check(given, 2)
-  if not scheduler.can_wait() then
-    error("lab.start waits, which only a task can: call it from corolua.spawn or corolua.run", 2)
-  end
+  scheduler.check_wait("lab.start")
   local ok, why, code = fit(config)
   if ok then ok, why, code = sandbox.enter(config.nodes) end
   if not ok then return nil, why, code end

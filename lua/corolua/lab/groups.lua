@@ -99,9 +99,7 @@ function methods:groups(name, given)
   if type(given) == "table" and given.timeout ~= nil then timeout = given.timeout end
   checks.seconds(timeout, "groups")
   if self.closed then error("groups: the cluster is closed", 2) end
-  if not scheduler.can_wait() then
-    error("groups waits, which only a task can: call it from corolua.spawn or corolua.run", 2)
-  end
+  scheduler.check_wait("groups")
   local deadline = scheduler.now() + timeout
   local rooms, nodes, by_nodeid, options = {}, {}, {}, without_timeout(given)
   for id, node in ipairs(self) do

@@ -7,7 +7,6 @@
 --- by the function that `await` gave to whoever it waits for.
 
 local checks = require("corolua.task.checks")
-local conditions = require("corolua.task.conditions")
 local describe = require("corolua.base.describe")
 local ending = require("corolua.task.ending")
 local at_exit = require("corolua.task.at_exit")
@@ -181,7 +180,7 @@ end
 local function turn()
   run_ready()
   do_deferred()
-  conditions.check(wake)
+  waits.check(wake)
   if ended then return end
   if first <= last then
     again = again or loop.timer(0, function() again = nil end)
@@ -210,14 +209,18 @@ end
 ---@return boolean
 function scheduler.can_wait()
   return current ~= nil and current.co == coroutine.running() and coroutine.isyieldable()
-    and not conditions.is_asking()
+    and not waits.is_asking()
 end
 
--- The task that calls, or an error that says why it cannot wait here.
-local function waiting_task(name)
+--- Raises, at the caller of the function that waits, unless it may.
+---@param name string of that function
+---@return corolua.Task # that runs
+function scheduler.check_wait(name)
   if scheduler.can_wait() then return current end
-  checks.may_wait(name, current and current.co, conditions.is_asking())
+  checks.may_wait(name, current and current.co, waits.is_asking())
 end
+
+local waiting_task = scheduler.check_wait
 
 local last_id = 0
 
