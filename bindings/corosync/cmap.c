@@ -64,6 +64,7 @@ static const struct library library = {
 	.finalize = cmap_finalize,
 	.push_handler = map_push_handler,
 	.blocking = map_jobs,
+	.only_workers = true,
 };
 
 static const char *check_key(lua_State *L, int arg)

@@ -73,7 +73,13 @@ static int push_join_counts(lua_State *L, struct handle *handle,
 }
 
 const struct blocking map_jobs[] = {
-	{"join_counts", "cmap_get", sizeof(struct join_counts),
-	 check_join_counts, run_join_counts, push_join_counts},
-	{NULL, NULL, 0, NULL, NULL, NULL},
+	{
+		.name = "join_counts",
+		.call = "cmap_get",
+		.size = sizeof(struct join_counts),
+		.check = check_join_counts,
+		.run = run_join_counts,
+		.push = push_join_counts,
+	},
+	{.name = NULL},
 };
