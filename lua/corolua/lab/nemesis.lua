@@ -134,12 +134,10 @@ local INTERRUPTED = "the nemesis was interrupted"
 -- Steps that may wait, one after the other, until one fails; the cluster may be
 -- closed meanwhile, and then none of them may be called.
 local function in_turn(cluster, steps)
-  for _, step in ipairs(steps) do
+  return lists.try_each(steps, function(step)
     if cluster.closed or scheduler.is_stopping() then return nil, INTERRUPTED, "ERR_INTERRUPT" end
-    local ok, why, code = step()
-    if not ok then return nil, why, code end
-  end
-  return true
+    return step()
+  end)
 end
 
 -- So long corosync may take by itself; what lasts longer is a storm.

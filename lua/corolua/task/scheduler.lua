@@ -9,7 +9,6 @@
 local checks = require("corolua.task.checks")
 local describe = require("corolua.base.describe")
 local ending = require("corolua.task.ending")
-local at_exit = require("corolua.task.at_exit")
 local failures = require("corolua.task.failures")
 local forgiving = require("corolua.task.forgiving")
 local limit = require("corolua.limit")
@@ -393,7 +392,7 @@ function scheduler.is_stopping() return stopping end
 ---@return corolua.AtExit
 function scheduler.at_exit(fn, rank)
   check_function(fn, "at_exit")
-  return at_exit.add(fn, rank or 1)
+  return ending.at_exit(fn, rank or 1)
 end
 
 --- Ends the run with this error, as a task that raises does.
@@ -415,7 +414,7 @@ function scheduler.exit(status)
     current.has_left = true
     coroutine.yield()
   end
-  error(at_exit.RAISED, 0)
+  error(ending.RAISED, 0)
 end
 
 local function program_goes_on()

@@ -38,7 +38,7 @@ local function add(task, id, condition)
 end
 
 --- Calls all conditions that tasks wait for; those that hold, or raise, end their wait.
----@param wake fun(task: corolua.Task, id: integer, result: table)
+---@param wake fun(task: corolua.Task, id: integer, result: { n: integer, [integer]: any })
 function waits.check(wake)
   local i = 1
   while i <= count do
