@@ -9,7 +9,7 @@
 
 local condition = require("corolua.task.condition")
 local describe = require("corolua.base.describe")
-local forgiving = require("corolua.task.forgiving")
+local failures = require("corolua.task.failures")
 local inspect = require("corolua.base.inspect")
 local limit = require("corolua.limit")
 local lists = require("corolua.base.lists")
@@ -322,7 +322,7 @@ local function handle_guarded(self)
     if rawequal(problem, limit.STOPPED) then return false end
     local room, event = self.room, self.handled.handling
     problem = ("group '%s', handler of '%s': %s"):format(room.name, event, problem)
-    local failure = forgiving.ask(problem, room, event)
+    local failure = failures.ask(problem, room, event)
     if failure then
       scheduler.fail(failure)
       return false

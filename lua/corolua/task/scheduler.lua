@@ -10,7 +10,6 @@ local checks = require("corolua.task.checks")
 local describe = require("corolua.base.describe")
 local ending = require("corolua.task.ending")
 local failures = require("corolua.task.failures")
-local forgiving = require("corolua.task.forgiving")
 local limit = require("corolua.limit")
 local loop = require("corolua.loop")
 local timers = require("corolua.task.timers")
@@ -132,7 +131,7 @@ local function fail(task, problem)
   if exit_status then return end
   if is_told then return failures.hand_on(task) end
   local timer = task.timer_of
-  local failure = forgiving.ask(task.trace, timer or task, timer and "timer" or "task")
+  local failure = failures.ask(task.trace, timer or task, timer and "timer" or "task")
   if not failure then return end
   failures.add(failure)
   leave_loop("failed")
