@@ -1,6 +1,6 @@
+local crew = require("corolua.cli.crew")
 local lab_options = require("corolua.lab.options")
 local lfs = require("lfs")
-local terminal = require("corolua.cli.terminal")
 local support = require("spec.support")
 local words = require("corolua.cli.lab_command_line")
 
@@ -319,7 +319,7 @@ end)
 
 describe("the mark of a node", function()
   it("is its number, and a colour on a terminal", function()
-    assert.same("2| ", terminal.mark(2, false))
-    assert.same("\27[33m2| \27[0m", terminal.mark(2, true))
+    assert.same("2| ", crew.mark(2, false))
+    assert.same("\27[33m2| \27[0m", crew.mark(2, true))
   end)
 end)

@@ -215,7 +215,7 @@ describe("corolua.lab", function()
 
     it("raises outside of a task", function()
       local co = coroutine.wrap(function() lab.start() end)
-      assert.error_matches(co, "lab.start waits, which only a task can")
+      assert.error_matches(co, "lab.start waits, which a coroutine inside a task cannot")
     end)
 
     it("leaves the service manager of the program to the program", function()

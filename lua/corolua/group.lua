@@ -216,7 +216,7 @@ function methods:join(given)
     state.release(self, session)
     error(connection, 0)
   end
-  local ok, message, code = connection:start(math.max(0, deadline - scheduler.now()))
+  local ok, message, code = connection:start(scheduler.left_until(deadline))
   if not ok then
     state.release(self, session)
     if code == "ERR_TIMEOUT" then message = ("timed out after %g s"):format(timeout) end
@@ -225,7 +225,7 @@ function methods:join(given)
   if self.session == session then
     session.exit = scheduler.at_exit(function() close(self) end)
   end
-  wait_entered(self, session, math.max(0, deadline - scheduler.now()))
+  wait_entered(self, session, scheduler.left_until(deadline))
   if self.session ~= session then return nil, connection.why, connection.code end
   return true
 end
@@ -315,8 +315,7 @@ local function wait_unhandled(self, kind, timeout)
   return scheduler.await(function(resume) return self.unhandled:wait(kind, resume) end, timeout)
 end
 
-local NOT_JOINED = { "the group is not joined", "ERR_NOT_EXIST" }
-local LEFT = { "the group has been left", "ERR_NOT_EXIST" }
+local NOT_JOINED, LEFT = state.NOT_JOINED, state.LEFT
 
 -- Takes an event of a kind as soon as there is one.
 local function take_next(self, kind, timeout)
@@ -325,7 +324,7 @@ local function take_next(self, kind, timeout)
   while not found do
     if self.inbox:is_over() then return nil, NOT_JOINED[1], NOT_JOINED[2] end
     local came, message, code =
-      wait_unhandled(self, kind, deadline and math.max(0, deadline - scheduler.now()))
+      wait_unhandled(self, kind, deadline and scheduler.left_until(deadline))
     if code == "ERR_TIMEOUT" then message = ("timed out after %g s"):format(timeout) end
     if came == nil then return nil, message, code end
     if not came then return nil, LEFT[1], LEFT[2] end

@@ -1,7 +1,7 @@
 --- corolua: groups, quorum and tasks; what scripts use every day.
 
 local condition = require("corolua.task.condition")
-local forgiving = require("corolua.task.forgiving")
+local failures = require("corolua.task.failures")
 local group = require("corolua.group")
 local handlers = require("corolua.base.handlers")
 local inspect = require("corolua.base.inspect")
@@ -61,7 +61,7 @@ end
 
 local setters = {
   quorum = quorum.set_handler,
-  error = function(handler) forgiving.handler = handler or false end,
+  error = function(handler) failures.handler = handler or false end,
 }
 
 corolua.on = handlers.new({ "error", "quorum" }, function(kind, handler)

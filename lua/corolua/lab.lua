@@ -3,6 +3,7 @@
 
 local world = require("corolua.lab.world")
 local cluster = require("corolua.lab.cluster")
+local lists = require("corolua.base.lists")
 local node_faults = require("corolua.lab.node_faults")
 local options = require("corolua.lab.options")
 local scheduler = require("corolua.task.scheduler")
@@ -46,14 +47,6 @@ local function make_nodes(made)
     "EIO"
 end
 
-local function launch(nodes)
-  for _, node in ipairs(nodes) do
-    local ok, why, code = node:launch(#nodes)
-    if not ok then return nil, why, code end
-  end
-  return true
-end
-
 -- One ring with all of them, and each knows its quorum state.
 local function has_formed(made, nodes)
   for _, node in ipairs(nodes) do
@@ -66,7 +59,7 @@ end
 local function form(made)
   local nodes, timeout = {}, made.config.timeout
   for i, id in ipairs(made.config.initial) do nodes[i] = made[id] end
-  local ok, why, code = launch(nodes)
+  local ok, why, code = lists.try_each(nodes, function(node) return node:launch(#nodes) end)
   if not ok then return nil, why, code end
   ok, why, code = node_faults.wait_up(nodes, function() return has_formed(made, nodes) end, timeout)
   if code ~= "ERR_TIMEOUT" then return ok, why, code end
@@ -74,14 +67,6 @@ local function form(made)
 end
 
 local STEPS = { check_keep, tracing.begin, make_folder, make_network, make_nodes, form }
-
-local function build(made)
-  for _, step in ipairs(STEPS) do
-    local ok, why, code = step(made)
-    if not ok then return nil, why, code end
-  end
-  return true
-end
 
 -- Completes the options by what is installed.
 local function fit(config)
@@ -106,15 +91,13 @@ end
 ---@return corolua.lab.Cluster? cluster, string? message, string? code
 function lab.start(given)
   local config = options.check(given, 2)
-  if not scheduler.can_wait() then
-    error("lab.start waits, which only a task can: call it from corolua.spawn or corolua.run", 2)
-  end
+  scheduler.check_wait("lab.start")
   local ok, why, code = fit(config)
   if ok then ok, why, code = sandbox.enter(config.nodes) end
   if not ok then return nil, why, code end
   local made = cluster.new(config)
   local _ <close> = abandon(made)
-  ok, why, code = build(made)
+  ok, why, code = lists.try_each(STEPS, function(step) return step(made) end)
   if not ok then return nil, why, code end
   made.has_formed = true
   return made

@@ -4,6 +4,7 @@
 --- A kind is a function that tells whether a value is of it, else what was
 --- expected, and perhaps which known word was meant.
 
+local lists = require("corolua.base.lists")
 local names = require("corolua.base.names")
 local shown = require("corolua.base.shown")
 
@@ -160,8 +161,7 @@ function args.any() return true end
 ---@param ... string
 ---@return corolua.Kind
 function args.one_of(...)
-  local words, known = { ... }, {}
-  for _, word in ipairs(words) do known[word] = true end
+  local words, known = { ... }, lists.set({ ... })
   return function(value)
     if known[value] then return true end
     return false, 'one of "' .. table.concat(words, '", "') .. '"', names.hint(value, known)

@@ -2,15 +2,10 @@
 --- script reads or writes what it does not have, and names what was meant. It
 --- hangs behind the methods, and costs nothing for what is there.
 
+local lists = require("corolua.base.lists")
 local names = require("corolua.base.names")
 
 local guard = {}
-
-local function set_of(list)
-  local set = {}
-  for _, name in ipairs(list) do set[name] = true end
-  return set
-end
 
 -- The event that somebody means who writes `object.on_message`, or `object.message`.
 local function event_of(key, events)
@@ -36,9 +31,9 @@ end
 ---@param fields { always: string[], sometimes: string[]?, events: string[]? } for scripts:
 --- those that are never nil, those that may be, and the events whose handlers are set in `on`
 function guard.names(mt, what, fields)
-  local methods, events = mt.__index, set_of(fields.events or {})
-  local sometimes = set_of(fields.sometimes or {})
-  local known = set_of(fields.always)
+  local methods, events = mt.__index, lists.set(fields.events or {})
+  local sometimes = lists.set(fields.sometimes or {})
+  local known = lists.set(fields.always)
   for name in pairs(sometimes) do known[name] = true end
   for name in pairs(methods) do known[name] = true end
   setmetatable(methods, { __index = function(_, key)

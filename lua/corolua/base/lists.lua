@@ -32,6 +32,27 @@ function lists.append(list, more)
   for i = 1, #more do list[#list + 1] = more[i] end
 end
 
+--- The values of a list as the keys of a table, each true.
+---@param list any[]
+---@return table<any, true>
+function lists.set(list)
+  local set = {}
+  for i = 1, #list do set[list[i]] = true end
+  return set
+end
+
+--- Has a function called for each value of a list, until it fails for one.
+---@param list any[]
+---@param fn fun(value: any): any, string?, string?
+---@return true? done, string? message, string? code
+function lists.try_each(list, fn)
+  for i = 1, #list do
+    local ok, why, code = fn(list[i])
+    if not ok then return nil, why, code end
+  end
+  return true
+end
+
 local function is_before(a, b)
   if type(a) == "number" and type(b) == "number" then return a < b end
   return tostring(a) < tostring(b)

@@ -88,16 +88,9 @@ end
 ---@param ... string
 ---@return integer status
 function command.main(...)
-  local ok, parsed = pcall(parse, { ... })
-  if not ok then
-    if type(parsed) ~= "table" or not parsed.usage then error(parsed, 0) end
-    return complain(parsed.usage .. "; see corolua check --help")
-  end
-  if parsed.help then
-    io.stdout:write(HELP)
-    return 0
-  end
-  return run(parsed)
+  return command_line.carry_out({
+    name = "corolua check", help = HELP, parse = parse, run = run, bad_usage = USAGE,
+  }, { ... })
 end
 
 return command

@@ -150,6 +150,30 @@ function command_line.read(words, known, parsed, i)
   return i
 end
 
+---@class corolua.cli.Command
+---@field name string "corolua lab"
+---@field help string what `--help` prints
+---@field parse fun(words: string[]): table raises a table with a sentence in `usage`
+---@field run fun(parsed: table, words: string[]): integer the exit status
+---@field bad_usage integer? the exit status after bad words; 2 unless told
+
+--- Carries out a command: prints its help, or what is wrong with its words, or runs it.
+---@param command corolua.cli.Command
+---@param words string[]
+---@return integer status
+function command_line.carry_out(command, words)
+  local ok, parsed = pcall(command.parse, words)
+  if not ok then
+    if type(parsed) ~= "table" or not parsed.usage then error(parsed, 0) end
+    io.stderr:write(("%s: %s; see %s --help\n"):format(command.name, parsed.usage, command.name))
+    return command.bad_usage or 2
+  elseif parsed.help then
+    io.stdout:write(command.help)
+    return 0
+  end
+  return command.run(parsed, words)
+end
+
 local function as_it_is(text) return text end
 
 local OPTIONS = {

@@ -4,7 +4,7 @@
 local lists = require("corolua.base.lists")
 local scheduler = require("corolua.task.scheduler")
 local script = require("corolua.lab.script")
-local terminal = require("corolua.cli.terminal")
+local sys = require("corolua.sys")
 
 ---@class corolua.lab.CrewOptions
 ---@field takes_input fun(id: integer): boolean whether that node's script reads what it is sent
@@ -24,6 +24,26 @@ local crew = {}
 local STOP_GRACE = 6
 local KILL_GRACE = 2
 
+-- Cyan, yellow, green, magenta, blue, red.
+local COLOURS = { 36, 33, 32, 35, 34, 31 }
+
+-- On a terminal, unless NO_COLOR says no.
+local function is_coloured()
+  local forbidden = os.getenv("NO_COLOR")
+  if forbidden and forbidden ~= "" then return false end
+  return os.getenv("TERM") ~= "dumb" and sys.is_terminal(1)
+end
+
+--- What stands before each line of a node.
+---@param id integer
+---@param has_colour boolean
+---@return string
+function crew.mark(id, has_colour)
+  local mark = id .. "| "
+  if not has_colour then return mark end
+  return ("\27[%dm%s\27[0m"):format(COLOURS[(id - 1) % #COLOURS + 1], mark)
+end
+
 local function say(text)
   io.stdout:write(text, "\n")
   io.stdout:flush()
@@ -40,19 +60,15 @@ local function how(ended)
   return ("(exit status %d)"):format(ended.status)
 end
 
-local function note_failure(self, status)
-  self.status = self.status or status
-end
-
 local function follow(self, id, running)
-  local mark = terminal.mark(id, self.is_coloured)
+  local mark = crew.mark(id, self.is_coloured)
   self.running[id] = running
   function running.on.line(text) say(mark .. text) end
   function running.on.exit(status, ended)
     self.running[id] = nil
     if status ~= 0 then
       say(mark .. how(ended))
-      note_failure(self, status)
+      self.status = self.status or status
     end
     wake(self)
   end
@@ -65,7 +81,7 @@ end
 ---@return corolua.lab.Crew
 function crew.start(cluster, words, options)
   local self = setmetatable({
-    scripts = {}, running = {}, is_coloured = terminal.is_coloured(),
+    scripts = {}, running = {}, is_coloured = is_coloured(),
     fail_fast = options.fail_fast,
   }, crew_mt)
   for id, node in ipairs(cluster) do
@@ -75,7 +91,7 @@ function crew.start(cluster, words, options)
       follow(self, id, running)
     else
       options.complain(why)
-      note_failure(self, 1)
+      self.status = self.status or 1
     end
   end
   return self

@@ -2,6 +2,7 @@
 --- shell on one of them.
 
 local lab = require("corolua.lab")
+local command_line = require("corolua.cli.command_line")
 local crew = require("corolua.cli.crew")
 local lfs = require("lfs")
 local lists = require("corolua.base.lists")
@@ -172,17 +173,9 @@ end
 ---@param ... string its words
 ---@return integer status
 function command.main(...)
-  local ok, parsed = pcall(lab_command_line.parse, { ... })
-  if not ok then
-    if type(parsed) ~= "table" or not parsed.usage then error(parsed, 0) end
-    complain(parsed.usage .. "; see corolua lab --help")
-    return 2
-  end
-  if parsed.help then
-    io.stdout:write(lab_command_line.help)
-    return 0
-  end
-  return run(parsed)
+  return command_line.carry_out({
+    name = "corolua lab", help = lab_command_line.help, parse = lab_command_line.parse, run = run,
+  }, { ... })
 end
 
 return command

@@ -186,10 +186,6 @@ end
 
 -- What ends the program before it has begun: nil if nothing does.
 local function answer(parsed, words)
-  if parsed.help then
-    io.stdout:write(command_line.help)
-    return 0
-  end
   if parsed.version then print_version() end
   local wants_terminal = not parsed.script and #parsed.actions == 0
     and not parsed.version and host.is_terminal()
@@ -201,14 +197,10 @@ local function answer(parsed, words)
 end
 
 local function main(program, ...)
-  local words = { ... }
-  local ok, parsed = pcall(command_line.parse, words)
-  if not ok then
-    if type(parsed) ~= "table" or not parsed.usage then error(parsed, 0) end
-    complain(parsed.usage .. "; see corolua --help")
-    return 2
-  end
-  return answer(parsed, words) or run(parsed, program, words)
+  return command_line.carry_out({
+    name = "corolua", help = command_line.help, parse = command_line.parse,
+    run = function(parsed, words) return answer(parsed, words) or run(parsed, program, words) end,
+  }, { ... })
 end
 
 return main

@@ -45,15 +45,11 @@ local function read_on(input, take)
   follow()
 end
 
-local function open_input()
-  return sys.open("/dev/stdin", "r")
-end
-
 --- Everything is for one script.
 ---@param script corolua.lab.Script
 ---@return true? reads, string? message, string? code
 function typing.to_one(script)
-  local input, why, code = open_input()
+  local input, why, code = sys.open("/dev/stdin", "r")
   if not input then return nil, why, code end
   read_on(input, function(bytes, go_on)
     if bytes then return script.input:write(bytes, go_on) end
@@ -85,7 +81,7 @@ end
 ---@param complain fun(why: string)
 ---@return true? reads, string? message, string? code
 function typing.by_node(scripts, complain)
-  local input, why, code = open_input()
+  local input, why, code = sys.open("/dev/stdin", "r")
   if not input then return nil, why, code end
   local rest = ""
   read_on(input, function(bytes)

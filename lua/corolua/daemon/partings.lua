@@ -8,6 +8,7 @@
 
 local calls = require("corolua.daemon.calls")
 local cmap = require("corosync.cmap")
+local lists = require("corolua.base.lists")
 local scheduler = require("corolua.task.scheduler")
 
 ---@class corolua.Partings of the rings of one daemon
@@ -52,7 +53,7 @@ local function read_counts(place, nodes)
   local deadline = scheduler.now() + TIMEOUT
   local handle = cmap.prepare()
   if not calls.call(handle, "initialize", place.network, TIMEOUT) then return false end
-  local left = math.max(0, deadline - scheduler.now())
+  local left = scheduler.left_until(deadline)
   local counts = calls.call(handle, "join_counts", place.network, left, nodes)
   calls.finalize(handle)
   return counts or false
@@ -83,17 +84,11 @@ local function read(self, ring)
   ring.waiting = {}
 end
 
-local function set_of(nodes)
-  local set = {}
-  for _, node in ipairs(nodes) do set[node] = true end
-  return set
-end
-
 local function begin(self, seq, nodes)
   local before = self.newest
   local ring = {
     seq = seq, nodes = nodes, step = before and seq - before.seq or 0,
-    before = before and before.counts, before_nodes = before and set_of(before.nodes) or {},
+    before = before and before.counts, before_nodes = before and lists.set(before.nodes) or {},
     is_pressing = before ~= false, counts = false, risen = false, waiting = {},
   }
   self.newest = ring

@@ -120,7 +120,7 @@ local function connect(self, timeout)
   if not kind then return nil, message, code end
   local ok
   if not self.is_closed then
-    local left = math.max(0, deadline - scheduler.now())
+    local left = scheduler.left_until(deadline)
     ok, message, code = calls.call(handle, "trackstart", network, left, "changes")
   end
   if not ok or self.is_closed then
@@ -152,7 +152,7 @@ function methods:open(timeout)
   if self.handle then return true end
   self.opening = true
   local _ <close> = setmetatable({}, { __close = function() done_opening(self) end })
-  return connect(self, math.max(0, deadline - scheduler.now()))
+  return connect(self, scheduler.left_until(deadline))
 end
 
 local function without(followers, follower)
@@ -216,7 +216,7 @@ function quorum.now(place, timeout)
   local handle = tracker.handle
   local found, message, code = condition.wait_until(tracker.changed, function()
     return tracker.newest or tracker.handle ~= handle
-  end, math.max(0, deadline - scheduler.now()))
+  end, scheduler.left_until(deadline))
   if not found then return nil, message, code end
   if not tracker.newest then return nil, GONE[1], GONE[2] end
   return tracker.newest
@@ -226,7 +226,7 @@ end
 local function ask_votes(place, handle, nodes, deadline)
   local votes = {}
   for _, nodeid in ipairs(nodes) do
-    local left = math.max(0, deadline - scheduler.now())
+    local left = scheduler.left_until(deadline)
     local info, message, code = calls.call(handle, "getinfo", place.network, left, nodeid)
     if not info and code ~= "ERR_NOT_EXIST" then return nil, message, code end
     votes[nodeid] = info and info.node_votes or 0
@@ -249,7 +249,7 @@ function quorum.votes(place, timeout)
   local handle = require("corosync.votequorum").prepare() -- few scripts need it
   local ok, message, code = calls.call(handle, "initialize", place.network, timeout)
   if not ok then return nil, message, code end
-  local left = math.max(0, deadline - scheduler.now())
+  local left = scheduler.left_until(deadline)
   local info, votes
   info, message, code = calls.call(handle, "getinfo", place.network, left, 0)
   if info then votes, message, code = ask_votes(place, handle, nodes, deadline) end

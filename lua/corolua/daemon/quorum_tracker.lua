@@ -34,34 +34,28 @@ function quorum_tracker.new(run_in)
 end
 
 local function forget(self)
-  self.ring, self.view, self.members = nil, nil, nil
+  self.ring, self.view = nil, nil
   self.changes = self.changes + 1
 end
 
--- Without a quorum provider corosync tells of the nodes alone, and all counts
--- as quorate.
-local function see_free(self, ring, nodes, joined, left)
-  self.ring = ring
-  self.view = { ring = ring, nodes = nodes, quorate = true, joined = joined, left = left }
-  self.changes = self.changes + 1
-end
-
+-- The nodes that came and went are told before the quorum state of their ring.
+-- Without a quorum provider corosync tells of the nodes alone, and all counts as
+-- quorate.
 local function callbacks(self)
+  local came, went = {}, {}
+  local function see(ring, nodes, quorate)
+    self.view = { ring = ring, nodes = nodes, quorate = quorate, joined = came, left = went }
+  end
   return {
     nodelist = function(_, ring, nodes, joined, left)
-      if self.is_free then return see_free(self, ring, nodes, joined, left) end
-      self.ring, self.members = ring, { nodes = nodes, joined = joined, left = left }
-      self.changes = self.changes + 1
+      self.ring, self.changes = ring, self.changes + 1
+      came, went = joined, left
+      if self.is_free then see(ring, nodes, true) end
     end,
     quorum = function(_, quorate, ring, nodes)
       if self.is_free then return end
-      local members = self.members or {}
-      self.ring = ring
-      self.view = {
-        ring = ring, nodes = nodes, quorate = quorate,
-        joined = members.joined or {}, left = members.left or {},
-      }
-      self.changes = self.changes + 1
+      self.ring, self.changes = ring, self.changes + 1
+      see(ring, nodes, quorate)
     end,
   }
 end
@@ -110,10 +104,6 @@ function methods:start(nodes, may_call)
     until not scheduler.sleep(pause)
   end)
 end
-
---- Whether it has a connection.
----@return boolean
-function methods:is_connected() return self.handle ~= nil end
 
 --- Lets the connection go.
 function methods:close()

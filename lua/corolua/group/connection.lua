@@ -151,9 +151,6 @@ end
 ---@return corolua.group.Connection
 function methods:successor() return connection.begin(self.room, self.session) end
 
--- The deadline of all that happens until the group has joined.
-local function left_until(deadline) return math.max(0, deadline - scheduler.now()) end
-
 local function is_worth_retrying(code, since)
   if code == "ERR_EXIST" then return scheduler.now() - since < RETRY_EXIST end
   return code == "ERR_TRY_AGAIN"
@@ -164,7 +161,7 @@ local function join(self, deadline)
   local since = scheduler.now()
   while true do
     local me, message, code = calls.call(
-      self.handle, "join", room.place.network, left_until(deadline), room.name)
+      self.handle, "join", room.place.network, scheduler.left_until(deadline), room.name)
     if me or self.is_over or not is_worth_retrying(code, since) then return me, message, code end
     if not scheduler.sleep(RETRY) then return nil, "stopping", "ERR_INTERRUPT" end
     if self.is_over then return nil end
@@ -183,13 +180,13 @@ local function follow(self)
 end
 
 local function connect(self, deadline)
-  local ok, message, code = self.tracker:open(left_until(deadline))
+  local ok, message, code = self.tracker:open(scheduler.left_until(deadline))
   if not ok or self.is_over then return nil, message, code end
   follow(self)
   self.handle = cpg.prepare(callbacks(self), { deliver_initial_totem_conf = true })
   self.h = tell.life(self.handle, self.room.is_packed) or false
   local network = self.room.place.network
-  ok, message, code = calls.call(self.handle, "initialize", network, left_until(deadline))
+  ok, message, code = calls.call(self.handle, "initialize", network, scheduler.left_until(deadline))
   if not ok or self.is_over then return nil, message, code end
   local me
   me, message, code = join(self, deadline)
@@ -269,7 +266,7 @@ function methods:start(timeout)
   local _
   _, message, code = condition.wait_until(self.room.changed, function()
     return self.is_ready or self.is_over
-  end, left_until(deadline))
+  end, scheduler.left_until(deadline))
   if self.is_ready then return true end
   return fail(self, message, code)
 end
@@ -293,9 +290,10 @@ function methods:entered()
   self.is_ready = true
   self.window:open(self.handle)
   packed.set_ring(self, self.newest_view.ring)
-  state.set_quorate(self, self.newest_view.quorate)
+  state.set_quorate(self, "is_quorate", self.newest_view.quorate)
   local tracker = self.tracker
-  state.set_newest_quorate(self, tracker.free or tracker.newest ~= nil and tracker.newest.quorate)
+  state.set_quorate(self, "is_newest_quorate",
+    tracker.free or tracker.newest ~= nil and tracker.newest.quorate)
   inbox.add(self.held, "up", self.is_again)
   if not is_current(self) then return end
   self.room.me = self.me
@@ -316,7 +314,7 @@ function methods:has_read_state(read_state)
   if self.is_over then return end
   self.fence:quorum(read_state)
   if not is_current(self) then return end
-  state.set_newest_quorate(self, read_state.quorate)
+  state.set_quorate(self, "is_newest_quorate", read_state.quorate)
   self.room.inbox:wake(self)
 end
 

@@ -9,7 +9,7 @@
 
 local condition = require("corolua.task.condition")
 local describe = require("corolua.base.describe")
-local forgiving = require("corolua.task.forgiving")
+local failures = require("corolua.task.failures")
 local inspect = require("corolua.base.inspect")
 local limit = require("corolua.limit")
 local lists = require("corolua.base.lists")
@@ -168,7 +168,7 @@ local function enter_view(connection, view)
   end
   connection.message_kind = (view.quorate or not room.requires_quorum) and "message" or "inquorate"
   packed.follow(connection, view)
-  state.set_quorate(connection, view.quorate)
+  state.set_quorate(connection, "is_quorate", view.quorate)
   if room.inbox.watchers[1] and not connection.is_over then show_watchers(room.inbox, view) end
 end
 
@@ -322,7 +322,7 @@ local function handle_guarded(self)
     if rawequal(problem, limit.STOPPED) then return false end
     local room, event = self.room, self.handled.handling
     problem = ("group '%s', handler of '%s': %s"):format(room.name, event, problem)
-    local failure = forgiving.ask(problem, room, event)
+    local failure = failures.ask(problem, room, event)
     if failure then
       scheduler.fail(failure)
       return false
@@ -330,7 +330,7 @@ local function handle_guarded(self)
   end
 end
 
-local LEFT = { "the group has been left", "ERR_NOT_EXIST" }
+local LEFT = state.LEFT
 
 -- Who waits for an event or a view is told that none is to come.
 local function tell_end(self)

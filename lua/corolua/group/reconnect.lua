@@ -38,7 +38,7 @@ local function look_for_daemon(room, session)
   local deadline = type(room.reconnect) == "number" and scheduler.now() + room.reconnect
   local pause = PAUSE_MIN
   while is_wanted(room, session) do
-    local left = deadline and math.max(0, deadline - scheduler.now()) or math.huge
+    local left = deadline and scheduler.left_until(deadline) or math.huge
     if left == 0 then return give_up(room, session) end
     if not scheduler.sleep(math.min(pause, left)) or not is_wanted(room, session) then return end
     if room.connection:successor():start(math.min(ATTEMPT_TIMEOUT, left)) then return end

@@ -16,7 +16,10 @@ local lists = require("corolua.base.lists")
 
 local state = {}
 
-local NOT_JOINED = { "the group is not joined", "ERR_NOT_EXIST" }
+--- Why nothing is sent, or comes.
+state.NOT_JOINED = { "the group is not joined", "ERR_NOT_EXIST" }
+state.LEFT = { "the group has been left", "ERR_NOT_EXIST" }
+
 local NOT_QUORATE = { "not quorate", "ERR_NOT_QUORATE" }
 local DOWN = { "no connection to corosync; the group looks for a new one", "ERR_LIBRARY" }
 local UNTOLD = { "the end of the connection before has not been handled yet", "ERR_LIBRARY" }
@@ -30,7 +33,7 @@ local made = {}
 local function refusal_of(room)
   local now, connection = room.state, room.connection
   if now == "down" then return DOWN end
-  if now ~= "joined" then return NOT_JOINED end
+  if now ~= "joined" then return state.NOT_JOINED end
   if room.inbox:is_behind(connection) then return UNTOLD end
   if room.requires_quorum and not (connection.is_quorate and connection.is_newest_quorate) then
     return NOT_QUORATE
@@ -69,25 +72,15 @@ end
 ---@return boolean
 function state.is_over(room) return room.state == "left" or room.state == "new" end
 
-local function set_quorate(connection, field, is_quorate)
+--- Handling has come to a view of the connection, or reading to a state of its node.
+---@param connection corolua.group.Connection
+---@param field "is_quorate"|"is_newest_quorate"
+---@param is_quorate boolean
+function state.set_quorate(connection, field, is_quorate)
   if connection[field] == is_quorate then return end
   connection[field] = is_quorate
   local room = connection.room
   if room.connection == connection then state.update(room) end
-end
-
---- Handling has come to a view of the connection.
----@param connection corolua.group.Connection
----@param is_quorate boolean
-function state.set_quorate(connection, is_quorate)
-  set_quorate(connection, "is_quorate", is_quorate)
-end
-
---- Reading has come to a state of the connection's node.
----@param connection corolua.group.Connection
----@param is_quorate boolean
-function state.set_newest_quorate(connection, is_quorate)
-  set_quorate(connection, "is_newest_quorate", is_quorate)
 end
 
 local function key_of(room) return ("%s %s"):format(room.name, room.place.key) end

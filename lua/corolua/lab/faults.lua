@@ -226,21 +226,14 @@ function methods:link(a, b, given) return set_link(self, "link", a, b, given) en
 ---@return true? in_force, string? message, string? code
 function methods:link_from(from, to, given) return set_link(self, "link_from", from, to, given) end
 
-local function plug_all(cluster)
-  for _, id in ipairs(lists.keys(cluster.reachability.unplugged)) do
-    local ok, why, code = cluster[id]:plug()
-    if not ok then return nil, why, code end
-  end
-  return true
-end
-
 --- Ends every network fault, unplugged cables included. Nodes that were
 --- killed, stopped or paused stay as they are.
 ---@return true? in_force, string? message, string? code
 function methods:heal()
   checks.open(self, "heal")
   local deed = { op = "heal", args = {}, text = "heal", mends = true }
-  local ok, why, code = plug_all(self)
+  local unplugged = lists.keys(self.reachability.unplugged)
+  local ok, why, code = lists.try_each(unplugged, function(id) return self[id]:plug() end)
   if ok and self.network.switch then ok, why, code = self.network.switch:clear() end
   if not ok then return faults.refuse(deed, why, code) end
   self.reachability = reachability.new(#self, self.config.links)

@@ -26,8 +26,6 @@ local function without_timeout(given)
   return rest
 end
 
-local function left_until(deadline) return math.max(0, deadline - scheduler.now()) end
-
 -- Has a method called of all groups at once: the results of each, the first of
 -- which is false where it raised.
 local function for_each(rooms, method, given)
@@ -52,7 +50,7 @@ local function explain(node, message) return ("%s: %s"):format(node, message) en
 
 -- All join, or the first that did not says why; what the caller did wrong raises.
 local function join(rooms, nodes, deadline, level)
-  local results = for_each(rooms, "join", { timeout = left_until(deadline) })
+  local results = for_each(rooms, "join", { timeout = scheduler.left_until(deadline) })
   for i, result in ipairs(results) do
     local has_run, joined, message, code = table.unpack(result, 1, 4)
     if not has_run then
@@ -76,7 +74,7 @@ local function wait_together(rooms, nodes, deadline, timeout)
   for i, room in ipairs(rooms) do
     local seen, message, code = group.wait_view(room, function(view)
       return has_all(view, rooms)
-    end, left_until(deadline))
+    end, scheduler.left_until(deadline))
     if not seen then
       if code == "ERR_TIMEOUT" then
         message = ("it sees %d members, and not all %d that have joined, after %g s")
@@ -101,9 +99,7 @@ function methods:groups(name, given)
   if type(given) == "table" and given.timeout ~= nil then timeout = given.timeout end
   checks.seconds(timeout, "groups")
   if self.closed then error("groups: the cluster is closed", 2) end
-  if not scheduler.can_wait() then
-    error("groups waits, which only a task can: call it from corolua.spawn or corolua.run", 2)
-  end
+  scheduler.check_wait("groups")
   local deadline = scheduler.now() + timeout
   local rooms, nodes, by_nodeid, options = {}, {}, {}, without_timeout(given)
   for id, node in ipairs(self) do

@@ -118,7 +118,7 @@ end
 -- Whether the list is to go on once the moment has come.
 local function wait_until(self, moment)
   local function is_over() return self.ending or self.cluster.closed end
-  local left = math.max(0, moment - scheduler.now())
+  local left = scheduler.left_until(moment)
   local _, _, code = condition.wait_until(self.changed, is_over, left)
   return code == "ERR_TIMEOUT" and not is_over()
 end
@@ -134,12 +134,10 @@ local INTERRUPTED = "the nemesis was interrupted"
 -- Steps that may wait, one after the other, until one fails; the cluster may be
 -- closed meanwhile, and then none of them may be called.
 local function in_turn(cluster, steps)
-  for _, step in ipairs(steps) do
+  return lists.try_each(steps, function(step)
     if cluster.closed or scheduler.is_stopping() then return nil, INTERRUPTED, "ERR_INTERRUPT" end
-    local ok, why, code = step()
-    if not ok then return nil, why, code end
-  end
-  return true
+    return step()
+  end)
 end
 
 -- So long corosync may take by itself; what lasts longer is a storm.

@@ -90,7 +90,7 @@ end
 -- Waits until the rule holds, and then until it has held for long enough.
 local function wait_calm(cluster, deadline)
   while true do
-    local left = math.max(0, deadline - scheduler.now())
+    local left = scheduler.left_until(deadline)
     local ok, why, code = scheduler.wait(function() return settle.holds(cluster) end, left)
     if not ok then return nil, why, code end
     local before = changes(cluster)

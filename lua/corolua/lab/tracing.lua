@@ -2,7 +2,7 @@
 --- and those of the programs on its nodes.
 
 local tell = require("corolua.trace.tell")
-local forgiving = require("corolua.task.forgiving")
+local failures = require("corolua.task.failures")
 local scheduler = require("corolua.task.scheduler")
 local session = require("corolua.trace.session")
 local settle = require("corolua.lab.settle")
@@ -54,7 +54,7 @@ local function begin_recorder(run)
   if not ok then return nil, why, code end
   recorders = recorders + 1
   if recorders > 1 then return true end
-  has_failed, forgiving.explain = false, explain
+  has_failed, failures.explain = false, explain
   watch = scheduler.signal(SIGUSR1, has_signal)
   if watch then watch:unref() end
   return true
@@ -64,7 +64,7 @@ local function end_recorder()
   session.end_record()
   recorders = recorders - 1
   if recorders > 0 then return end
-  forgiving.explain = false
+  failures.explain = false
   if watch then watch:cancel() end
   watch = nil
 end

@@ -1,6 +1,7 @@
 --- Checks of arguments that a function of the scheduler calls first: they raise
 --- at the line of its caller.
 
+local args = require("corolua.base.args")
 local shown = require("corolua.base.shown")
 
 local checks = {}
@@ -9,9 +10,7 @@ local checks = {}
 ---@param fn any
 ---@param name string of the function that was given it
 function checks.callable(fn, name)
-  if type(fn) == "function" then return end
-  local mt = getmetatable(fn)
-  if type(mt) == "table" and mt.__call then return end
+  if args.callable(fn) then return end
   error(("bad argument #1 to '%s' (a function was expected, got %s)")
     :format(name, shown.value(fn)), 3)
 end

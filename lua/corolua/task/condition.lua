@@ -66,7 +66,7 @@ function condition.wait_until(changed, holds, timeout)
   local deadline = timeout and scheduler.now() + timeout
   local result = holds()
   while not result do
-    local _, message, code = await(changed, deadline and math.max(0, deadline - scheduler.now()))
+    local _, message, code = await(changed, deadline and scheduler.left_until(deadline))
     result = holds()
     if code and not result then
       if code == "ERR_TIMEOUT" then message = ("timed out after %g s"):format(timeout) end

@@ -106,7 +106,7 @@ watch = function(self, deadline)
   if self.due and self.due <= deadline then return end
   if self.due then self.timer:cancel() end
   self.due = deadline
-  self.timer = loop.timer(math.max(0, deadline - scheduler.now()), function()
+  self.timer = loop.timer(scheduler.left_until(deadline), function()
     self.due, self.timer = false, false
     expire_all(self)
   end)

@@ -4,7 +4,6 @@
 --- it. Then comes the work for the end, side by side.
 
 local describe = require("corolua.base.describe")
-local at_exit = require("corolua.task.at_exit")
 local failures = require("corolua.task.failures")
 local limit = require("corolua.limit")
 local loop = require("corolua.loop")
@@ -24,6 +23,36 @@ local EXITS_LEAST = 1
 -- and for waits that nothing is to end, as those for a disk.
 local GIVE_UP = 0.5
 local LAST = 5
+
+--- What `exit` raises where it cannot yield.
+ending.RAISED = setmetatable({}, {
+  __name = "corolua.exit",
+  __tostring = function() return "os.exit was called" end,
+})
+
+-- The work for the end of the program. What others rest on has a higher rank and
+-- waits for them; within a rank all is begun at once, the last given first.
+local exits = {}
+
+---@class corolua.AtExit
+local exit_methods = {}
+local exit_mt = { __name = "corolua.at_exit", __index = exit_methods }
+
+--- The function is not called any more; may be repeated.
+function exit_methods:cancel()
+  for i, handle in ipairs(exits) do
+    if handle == self then return table.remove(exits, i) and nil end
+  end
+end
+
+---@param fn function
+---@param rank integer
+---@return corolua.AtExit
+function ending.at_exit(fn, rank)
+  local handle = setmetatable({ fn = fn, rank = rank }, exit_mt)
+  exits[#exits + 1] = handle
+  return handle
+end
 
 ---@class corolua.Ending
 ---@field tasks fun(): corolua.Task[] those alive, in the order they were made
@@ -100,7 +129,7 @@ end
 
 local function close_task(self, task)
   local problem = self.close(task)
-  if problem ~= nil and not rawequal(problem, at_exit.RAISED)
+  if problem ~= nil and not rawequal(problem, ending.RAISED)
     and not rawequal(problem, limit.STOPPED) then
     failures.add("while a task was closed: " .. describe(problem))
   end
@@ -155,11 +184,25 @@ local function end_tasks(self)
   end_overdue(self, is_done)
 end
 
+-- The rank whose work comes next, or nil.
+local function next_rank()
+  local rank
+  for _, handle in ipairs(exits) do rank = math.min(rank or handle.rank, handle.rank) end
+  return rank
+end
+
+-- The next function of a rank, or nil.
+local function take(rank)
+  for i = #exits, 1, -1 do
+    if exits[i].rank == rank then return table.remove(exits, i).fn end
+  end
+end
+
 -- The work of one rank, side by side.
-local function do_exits(self)
+local function do_exits(self, rank)
   local time = math.max(self.stop_at + DEADLINE, loop.now() + EXITS_LEAST)
   local tasks = {}
-  for fn in at_exit.take do
+  for fn in take, rank do
     local task = self.spawn(fn)
     limit.excuse(task.co)
     tasks[#tasks + 1] = task
@@ -183,7 +226,7 @@ function methods:wind_up(why)
   end
   if not self.stop_at then begin(self, 0) end
   end_tasks(self)
-  while at_exit.next_rank() do do_exits(self) end
+  for rank in next_rank do do_exits(self, rank) end
   end_tasks(self)
   if self.clock then self.clock:cancel() end
   if self.deadline then self.deadline:cancel() end

@@ -3,7 +3,7 @@
 
 local describe = require("corolua.base.describe")
 local fifo = require("corolua.base.fifo")
-local forgiving = require("corolua.task.forgiving")
+local failures = require("corolua.task.failures")
 local handlers = require("corolua.base.handlers")
 local limit = require("corolua.limit")
 local scheduler = require("corolua.task.scheduler")
@@ -65,7 +65,7 @@ local function run(self)
     if rawequal(problem, limit.STOPPED) then break end
     if not ok then
       problem = ("%s, handler of '%s': %s"):format(self.name, self.telling, problem)
-      failure = forgiving.ask(problem, self.source, self.telling)
+      failure = failures.ask(problem, self.source, self.telling)
     end
   until ok or failure
   self.is_running = false

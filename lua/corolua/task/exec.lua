@@ -1,8 +1,6 @@
 --- corolua.exec: a program that runs to its end while everything else goes on.
 
 local args = require("corolua.base.args")
-local checks = require("corolua.task.checks")
-local conditions = require("corolua.task.conditions")
 local lists = require("corolua.base.lists")
 local process = require("corolua.task.process")
 local scheduler = require("corolua.task.scheduler")
@@ -78,12 +76,6 @@ local function check_options(given, level)
   return options
 end
 
-local function check_task()
-  if scheduler.can_wait() then return end
-  local task = scheduler.current()
-  checks.may_wait("exec", task and task.co, conditions.is_asking())
-end
-
 --- Runs a program to its end, and waits for it as a task waits: all else goes
 --- on. No shell stands between: the arguments are what the program gets. It is
 --- looked for in the PATH unless its name has a slash, and runs in a process
@@ -105,7 +97,7 @@ end
 local function exec(program, arguments, options)
   local command = check_command(program, arguments, 2)
   local checked = check_options(options, 2)
-  check_task()
+  scheduler.check_wait("exec")
   local result, why, code = process.run(command, checked)
   if result then return result end
   return nil, why, code

@@ -1,9 +1,37 @@
---- What is to be told of the tasks that raised, once the program has ended.
+--- Errors in handlers, timers and tasks: whether the program goes on after one, which
+--- by itself it does not, but the script may say so; and what is to be told of those
+--- that ended it, once it has ended.
 
 local describe = require("corolua.base.describe")
 local limit = require("corolua.limit")
 
 local failures = {}
+
+--- `corolua.on.error`, if the script has set it. It must not wait.
+---@type (fun(message: string, source: any, event: string): boolean?)|false
+failures.handler = false
+
+--- Adds to the message of an error that ends the program, where somebody has more
+--- to say of it. It must not wait.
+---@type (fun(message: string): string)|false
+failures.explain = false
+
+local function explained(message)
+  return failures.explain and failures.explain(message) or message
+end
+
+--- Asks the script. Where it raises in answering, that error comes on top.
+---@param message string with its traceback
+---@param source any whose it is: a group, a service's events, a timer, a task
+---@param event string whose handler raised; "timer" or "task"
+---@return string? failure what ends the program; nil where it goes on
+function failures.ask(message, source, event)
+  if not failures.handler then return explained(message) end
+  local ok, answer = pcall(failures.handler, message, source, event)
+  if ok and answer == true then return nil end
+  if ok then return explained(message) end
+  return explained(("%s\nand in corolua.on.error: %s"):format(message, describe(answer)))
+end
 
 local list = {}
 local pending = {} -- the tasks whose errors are about to be raised by others

@@ -7,16 +7,12 @@
 --- by the function that `await` gave to whoever it waits for.
 
 local checks = require("corolua.task.checks")
-local conditions = require("corolua.task.conditions")
 local describe = require("corolua.base.describe")
 local ending = require("corolua.task.ending")
-local at_exit = require("corolua.task.at_exit")
 local failures = require("corolua.task.failures")
-local forgiving = require("corolua.task.forgiving")
 local limit = require("corolua.limit")
 local loop = require("corolua.loop")
 local timers = require("corolua.task.timers")
-local deferred = require("corolua.task.deferred")
 local waits = require("corolua.task.waits")
 
 local check_function, check_seconds = checks.callable, checks.seconds
@@ -46,6 +42,7 @@ local task_mt = { __name = "corolua.task", __index = methods }
 local alive = {}
 local alive_count = 0
 local ready, first, last = {}, 1, 0
+local deferred = {}
 
 local current -- the task that runs
 local made = 0 -- how many tasks there ever were
@@ -134,7 +131,7 @@ local function fail(task, problem)
   if exit_status then return end
   if is_told then return failures.hand_on(task) end
   local timer = task.timer_of
-  local failure = forgiving.ask(task.trace, timer or task, timer and "timer" or "task")
+  local failure = failures.ask(task.trace, timer or task, timer and "timer" or "task")
   if not failure then return end
   failures.add(failure)
   leave_loop("failed")
@@ -168,11 +165,20 @@ local function run_ready()
   if first > last then first, last = 1, 0 end
 end
 
+-- What was put off is done once, in order; then what that has put off.
+local function do_deferred()
+  while deferred[1] do
+    local now = deferred
+    deferred = {}
+    for i = 1, #now do now[i]() end
+  end
+end
+
 -- What happens after every event of the loop.
 local function turn()
   run_ready()
-  deferred.finish()
-  conditions.check(wake)
+  do_deferred()
+  waits.check(wake)
   if ended then return end
   if first <= last then
     again = again or loop.timer(0, function() again = nil end)
@@ -201,14 +207,18 @@ end
 ---@return boolean
 function scheduler.can_wait()
   return current ~= nil and current.co == coroutine.running() and coroutine.isyieldable()
-    and not conditions.is_asking()
+    and not waits.is_asking()
 end
 
--- The task that calls, or an error that says why it cannot wait here.
-local function waiting_task(name)
+--- Raises, at the caller of the function that waits, unless it may.
+---@param name string of that function
+---@return corolua.Task # that runs
+function scheduler.check_wait(name)
   if scheduler.can_wait() then return current end
-  checks.may_wait(name, current and current.co, conditions.is_asking())
+  checks.may_wait(name, current and current.co, waits.is_asking())
 end
+
+local waiting_task = scheduler.check_wait
 
 local last_id = 0
 
@@ -273,7 +283,7 @@ function scheduler.current() return current end
 --- Has the function called once, when the tasks that can go on now have done
 --- so. It must not wait.
 ---@param fn function
-function scheduler.at_turn_end(fn) deferred.add(fn) end
+function scheduler.at_turn_end(fn) deferred[#deferred + 1] = fn end
 
 --- Starts a task, which runs once the caller waits or ends.
 ---@param fn function
@@ -381,7 +391,7 @@ function scheduler.is_stopping() return stopping end
 ---@return corolua.AtExit
 function scheduler.at_exit(fn, rank)
   check_function(fn, "at_exit")
-  return at_exit.add(fn, rank or 1)
+  return ending.at_exit(fn, rank or 1)
 end
 
 --- Ends the run with this error, as a task that raises does.
@@ -403,7 +413,7 @@ function scheduler.exit(status)
     current.has_left = true
     coroutine.yield()
   end
-  error(at_exit.RAISED, 0)
+  error(ending.RAISED, 0)
 end
 
 local function program_goes_on()

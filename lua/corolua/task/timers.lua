@@ -99,6 +99,11 @@ function timers.add_to(scheduler)
   ---@return number
   function scheduler.now() return loop.now() end
 
+  --- Seconds until a moment by that clock: 0 once it is over.
+  ---@param moment number
+  ---@return number
+  function scheduler.left_until(moment) return math.max(0, moment - scheduler.now()) end
+
   --- Seconds since 1970, by a clock that people set: for what must be comparable
   --- between machines. All else goes by `now`.
   ---@return number

@@ -1,12 +1,59 @@
---- What a task can wait for: somebody to call a function, a time, a condition.
+--- What a task can wait for: somebody to call a function, a time, a condition, which
+--- is called after every event and must not wait itself.
 
 local checks = require("corolua.task.checks")
-local conditions = require("corolua.task.conditions")
+local limit = require("corolua.limit")
 
 local check_function, check_seconds = checks.callable, checks.seconds
 local pack, unpack = table.pack, table.unpack
 
 local waits = {}
+
+-- The conditions that are waited for.
+local list, count = {}, 0
+local asking = false
+
+-- Calls a condition with waiting forbidden, for the task that runs or another one:
+-- what pcall gives, packed.
+local function ask(condition, co)
+  asking = true
+  local result
+  if co then
+    result = pack(limit.within(co, condition))
+  else
+    result = pack(pcall(condition))
+  end
+  asking = false
+  return result
+end
+
+--- Whether a condition is being called.
+---@return boolean
+function waits.is_asking() return asking end
+
+-- Has the condition called until the task is no longer in this wait.
+local function add(task, id, condition)
+  count = count + 1
+  list[count] = { task = task, id = id, condition = condition }
+end
+
+--- Calls all conditions that tasks wait for; those that hold, or raise, end their wait.
+---@param wake fun(task: corolua.Task, id: integer, result: { n: integer, [integer]: any })
+function waits.check(wake)
+  local i = 1
+  while i <= count do
+    local entry = list[i]
+    if entry.task.waiting ~= entry.id then
+      list[i] = list[count]
+      list[count] = nil
+      count = count - 1
+    else
+      local result = ask(entry.condition, entry.task.co)
+      if not result[1] or result[2] then wake(entry.task, entry.id, result) end
+      i = i + 1
+    end
+  end
+end
 
 local function nothing() end
 
@@ -65,10 +112,10 @@ function waits.add_to(scheduler, await, waiting_task)
     check_function(condition, "wait")
     check_seconds(timeout, "wait", true)
     local task = waiting_task("wait")
-    local result = conditions.ask(condition)
+    local result = ask(condition)
     if result[1] and not result[2] then
       result = pack(await(task, function(_, id)
-        conditions.add(task, id, condition)
+        add(task, id, condition)
       end, timeout))
       if result[1] == nil then return unpack(result, 1, result.n) end
     end
