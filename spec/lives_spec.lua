@@ -49,7 +49,7 @@ describe("a child of the program", function()
     for _, name in ipairs({ "cpg", "votequorum", "quorum_handle", "cfg" }) do
       handles[#handles + 1] = assert(cluster[1][name](cluster[1], {}))
     end
-    handles[#handles + 1] = assert(cluster[1]:cmap("icmap"))
+    handles[#handles + 1] = assert(cluster[1]:thin("cmap", "icmap"))
     local open, count = own(), 0
     for number in pairs(open) do if not before[number] then count = count + 1 end end
     assert.is_true(count > 20, "there is something to inherit")
