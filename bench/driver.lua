@@ -125,7 +125,7 @@ local function is_wanted(row)
 end
 
 local function measure_all(nodes, results)
-  local cluster <close> = assert(lab.start({ nodes = nodes, network = "bridge" }))
+  local cluster <close> = assert(lab.start({ nodes = nodes, network = "bridge", recorder = false }))
   for _, row in ipairs(rows) do
     if (row.nodes or 1) == nodes and is_wanted(row) then
       io.stderr:write("bench: ", row.twin, " ", table.concat(row.arguments, " "), "\n")

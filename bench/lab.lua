@@ -28,6 +28,7 @@ end
 local function measure(nodes, times)
   local begin = corolua.now()
   local cluster <close> = assert(lab.start({
+    recorder = false,
     nodes = nodes, transport = transport, timeout = TIMEOUT,
   }))
   table.insert(times.start, (corolua.now() - begin) * 1000)

@@ -88,6 +88,7 @@ print("| CPG messages per second | bridge | switch | switch / bridge | frames dr
 print("| --- | --- | --- | --- | --- |")
 for _, transport in ipairs({ "udpu", "knet" }) do
   local cluster <close> = assert(lab.start({
+    recorder = false,
     nodes = NODES, network = "bridge", transport = transport,
   }))
   for _, size in ipairs({ "64", "320", "1600" }) do measure(cluster, transport, size) end

@@ -6,7 +6,7 @@ local files = require("spec.support.files")
 -- Where the functions are that scripts call: modules, and methods of what these
 -- make. Those in C are in lua/meta, and spec/meta_spec.lua sees to them.
 local PUBLIC = {
-  "init", "group", "rpc", "election", "replica", "journal", "lab",
+  "init", "group", "rpc", "election", "replica", "journal", "lab", "trace",
   "task/scheduler", "task/timers", "task/waits", "task/condition",
   "check/linearizable", "check/total_order", "check/virtual_synchrony",
   "lab/faults", "lab/node", "lab/node_faults", "lab/thin_handles", "lab/process", "lab/nemesis",

@@ -63,6 +63,8 @@ static const struct library library = {
 	.fd_get = cmap_fd_get,
 	.finalize = cmap_finalize,
 	.push_handler = map_push_handler,
+	.blocking = map_jobs,
+	.only_workers = true,
 };
 
 static const char *check_key(lua_State *L, int arg)

@@ -21,4 +21,7 @@ const char *map_opt_prefix(lua_State *L, int arg, const char *what);
 int map_track_add(lua_State *L);
 int map_track_delete(lua_State *L);
 
+/* The calls that a worker makes. */
+extern const struct blocking map_jobs[];
+
 #endif

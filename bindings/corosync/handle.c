@@ -359,6 +359,8 @@ static void set_blocking(lua_State *L, const struct library *library)
 {
 	const struct blocking *blocking = library->blocking;
 
+	if (library->only_workers)
+		return;
 	for (; blocking != NULL && blocking->name != NULL; blocking++) {
 		lua_pushlightuserdata(L, (void *)library);
 		luaL_getmetatable(L, library->type);

@@ -57,6 +57,7 @@ struct library {
 	/* Methods that a worker may call as well; ends with a NULL name. NULL
 	 * where no worker makes a connection of the library. */
 	const struct blocking *blocking;
+	bool only_workers; /* make these calls: they are no methods */
 	/*
 	 * Pushes the handler of an event, or nil to skip the event. NULL where
 	 * the kind of the event says which handler it is.

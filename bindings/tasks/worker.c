@@ -271,9 +271,9 @@ static void check_state(lua_State *L, const struct handle *handle,
  *   -> call | nil, message, code
  *
  * Makes the call of that name ("initialize", "join", "leave", "trackstart",
- * "getinfo", "finalize") in a thread, in a network namespace (a descriptor) or,
- * without one, in the program's own. The handle is closed until take has given
- * done back.
+ * "getinfo", "join_counts", "finalize") in a thread, in a network namespace (a
+ * descriptor) or, without one, in the program's own. The handle is closed until
+ * take has given done back.
  */
 static int worker_start(lua_State *L)
 {

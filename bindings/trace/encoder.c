@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/args.h"
+#include "common/forked.h"
 #include "common/module.h"
 #include "common/status.h"
 #include "corosync/handle.h"
@@ -172,7 +173,8 @@ static int encoder_line(lua_State *L)
 /*
  * encoder.dump(path, first, start) -> true | nil, message, code
  *
- * Writes what the recorder has into a new file, behind the first line.
+ * Writes what the recorder has into a new file, behind the first line. What a
+ * child made by fork has is its parent's: ECHILD.
  */
 static int encoder_dump(lua_State *L)
 {
@@ -180,7 +182,9 @@ static int encoder_dump(lua_State *L)
 	size_t length;
 	const char *first = luaL_checklstring(L, 2, &length);
 	int64_t start = check_microseconds(L, 3);
-	int err = trace_dump(trace_of(L), path, first, length, start);
+	int err = trace_of(L)->forks != fork_depth()
+			  ? ECHILD
+			  : trace_dump(trace_of(L), path, first, length, start);
 
 	if (err != 0)
 		return push_errno(L, path, err);
@@ -340,6 +344,7 @@ static void push_trace(lua_State *L)
 	memset(trace, 0, sizeof *trace);
 	trace_init_tap(&trace->tap);
 	trace->tells_quorum = true;
+	trace->forks = fork_depth();
 	luaL_newmetatable(L, TRACE_NAME);
 	lua_pushcfunction(L, trace_gc);
 	lua_setfield(L, -2, "__gc");

@@ -20,7 +20,7 @@ int file_open(struct file *file, const char *path, bool is_new)
 		return errno;
 	file->fd = fd;
 	file->forks = fork_depth();
-	file->length = 0;
+	file->length = file->begun = 0;
 	file->flushed = 0;
 	file->lines = file->dropped = 0;
 	file->error = 0;
@@ -47,6 +47,14 @@ static size_t write_some(struct file *file, const char *bytes, size_t length)
 	return written;
 }
 
+/* How much of the line that these bytes end in is among them. */
+static size_t length_of_last(const char *bytes, size_t length)
+{
+	const char *end = memrchr(bytes, '\n', length);
+
+	return end != NULL ? (size_t)(bytes + length - end) - 1 : length;
+}
+
 /* What a child made by fork has of the lines is its parent's. */
 int file_flush(struct file *file)
 {
@@ -58,6 +66,9 @@ int file_flush(struct file *file)
 	}
 	file->error = 0;
 	written = write_some(file, file->bytes, file->length);
+	if (memchr(file->bytes, '\n', written) != NULL)
+		file->begun = 0;
+	file->begun += length_of_last(file->bytes, written);
 	memmove(file->bytes, file->bytes + written, file->length - written);
 	file->length -= written;
 	return file->error;
@@ -120,10 +131,23 @@ void file_add(struct file *file, const char *bytes, size_t length)
 	file->lines++;
 }
 
+/* Where the last line is not whole, it goes. */
+static void drop_rest(struct file *file)
+{
+	off_t end = lseek(file->fd, 0, SEEK_CUR);
+
+	for (size_t i = 0; i < file->length; i++)
+		file->dropped += file->bytes[i] == '\n';
+	if (end >= 0 && ftruncate(file->fd, end - (off_t)file->begun) != 0)
+		return; /* no file that can be cut */
+}
+
 int file_close(struct file *file)
 {
 	int err = file_flush(file);
 
+	if (err != 0)
+		drop_rest(file);
 	if (close(file->fd) != 0 && err == 0)
 		err = errno;
 	file->fd = -1;

@@ -17,6 +17,7 @@ struct file {
 	unsigned int forks; /* fork_depth() of the process that writes */
 	char bytes[FILE_ROOM];
 	size_t length;
+	size_t begun;    /* bytes of the first line of these that are written */
 	int64_t flushed; /* when it was written last, in nanoseconds */
 	uint64_t lines;
 	uint64_t dropped; /* lines that found no room */

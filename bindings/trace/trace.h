@@ -37,6 +37,7 @@ struct trace {
 	int64_t last;        /* of what was told last */
 	uint64_t lives;      /* the number of the newest */
 	bool tells_quorum;
+	unsigned int forks; /* fork_depth() of the process that tells */
 	struct text line; /* the one that is being made */
 	struct place places[PLACES_MAX];
 	size_t place_count;

@@ -3,6 +3,7 @@
 -- `daemon.answer` says; what it takes comes back as an event of its own. A spec
 -- about what a daemon does asks a real one.
 local blocking = require("corolua.daemon.calls")
+local cmap = require("corosync.cmap")
 local cpg = require("corosync.cpg")
 local group = require("corolua.group")
 local loop = require("corolua.loop")
@@ -203,9 +204,13 @@ function calls.leave(daemon, handle)
   return true
 end
 
+-- A daemon that is played has no map of keys.
+local MAP = {}
+
 -- A call takes a turn, or for as long as the daemon is frozen. Nobody waits for
 -- it after its timeout: the handle is let go then.
 local function call(handle, what, daemon, timeout)
+  if handle == MAP then return nil, GONE[1], GONE[2] end
   handle.daemon = daemon
   local is_over = false
   return scheduler.await(function(resume)
@@ -231,9 +236,10 @@ local real
 function fake.install()
   real = {
     cpg = cpg.prepare, quorum = quorum.prepare, fd = loop.fd,
-    call = blocking.call, finalize = blocking.finalize,
+    cmap = cmap.prepare, call = blocking.call, finalize = blocking.finalize,
   }
   cpg.prepare, quorum.prepare = new_handle, new_handle
+  cmap.prepare = function() return MAP end
   blocking.call = call
   blocking.finalize = function(handle) handle.is_closed = true end
   loop.fd = function(fd, mode, fn)
@@ -256,6 +262,7 @@ function fake.restore()
   for _, daemon in ipairs(daemons) do tracking.close(daemon.place) end
   daemons = {}
   cpg.prepare, quorum.prepare, loop.fd = real.cpg, real.quorum, real.fd
+  cmap.prepare = real.cmap
   blocking.call, blocking.finalize = real.call, real.finalize
 end
 

@@ -11,6 +11,14 @@ function files.read(path)
   return file:read("a")
 end
 
+--- Writes a file.
+---@param path string
+---@param text string
+function files.write(path, text)
+  local file <close> = assert(io.open(path, "w"))
+  assert(file:write(text))
+end
+
 --- Its lines.
 ---@param path string
 ---@return string[]

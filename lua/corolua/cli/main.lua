@@ -147,7 +147,7 @@ end
 
 -- A lab that writes a trace asks the programs on its nodes for theirs.
 local function begin_trace()
-  local begun, problem = require("corolua.trace").start_as_told()
+  local begun, problem = require("corolua.trace.session").start_as_told()
   if begun then return scheduler.at_exit(function() begun:close() end, 4) end
   complain(problem)
 end

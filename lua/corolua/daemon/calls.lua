@@ -28,7 +28,7 @@ end
 --- Makes the call and waits for it. After a timeout the connection is lost to
 --- the caller: it is finalized as soon as the daemon answers.
 ---@param handle userdata of a thin module; closed while the call runs
----@param call "initialize"|"join"|"leave"|"trackstart"|"getinfo"
+---@param call "initialize"|"join"|"leave"|"trackstart"|"getinfo"|"join_counts"
 ---@param network userdata? the network namespace to make it in
 ---@param timeout number in seconds
 ---@param ... any the arguments of the call

@@ -6,6 +6,7 @@ local condition = require("corolua.task.condition")
 local events = require("corolua.task.events")
 local inspect = require("corolua.base.inspect")
 local lists = require("corolua.base.lists")
+local partings = require("corolua.daemon.partings")
 local scheduler = require("corolua.task.scheduler")
 local thin = require("corosync.quorum")
 
@@ -188,6 +189,7 @@ end
 function quorum.close(place)
   local tracker = trackers[place.key]
   trackers[place.key] = nil
+  partings.forget(place)
   if not tracker then return end
   tracker.is_closed = true
   local handle = tracker.handle

@@ -17,6 +17,7 @@ local cpg = require("corosync.cpg")
 local fence = require("corolua.group.fence")
 local inbox = require("corolua.group.inbox")
 local packed = require("corolua.group.packed")
+local partings = require("corolua.daemon.partings")
 local quorum = require("corolua.daemon.quorum")
 local reconnect = require("corolua.group.reconnect")
 local scheduler = require("corolua.task.scheduler")
@@ -77,6 +78,23 @@ local function is_own_leave(self, left)
   return false
 end
 
+-- Whether it is the room's, and of the session that the room is in.
+local function is_current(self)
+  return self.room.connection == self and self.room.session == self.session
+end
+
+-- Each ring is looked at, since the next one is compared with it; only one that
+-- leaves room for others in between waits for what is found.
+local function look_for_partings(self, seq, nodes)
+  local known = partings.at(self.room.place)
+  if not self.fence:wants_partings(seq) then return known:see(seq, nodes) end
+  known:see(seq, nodes, function(risen)
+    if self.is_over then return end
+    self.fence:partings(seq, risen)
+    if is_current(self) then self.room.inbox:wake(self) end
+  end)
+end
+
 -- What is read goes on at once; nothing here may wait. Messages are held without
 -- a call, as inbox.add_message would.
 local function callbacks(self)
@@ -97,7 +115,10 @@ local function callbacks(self)
       end
       rings:confchg(members, left, joined)
     end,
-    totem_confchg = function(_, ring, nodes) rings:ring(ring, nodes) end,
+    totem_confchg = function(_, ring, nodes)
+      rings:ring(ring, nodes)
+      look_for_partings(self, ring.seq, nodes)
+    end,
   }
 end
 
@@ -130,11 +151,6 @@ end
 ---@return corolua.group.Connection
 function methods:successor() return connection.begin(self.room, self.session) end
 
--- Whether it is the room's, and of the session that the room is in.
-local function is_current(self)
-  return self.room.connection == self and self.room.session == self.session
-end
-
 -- The deadline of all that happens until the group has joined.
 local function left_until(deadline) return math.max(0, deadline - scheduler.now()) end
 
@@ -159,7 +175,9 @@ end
 -- lost meanwhile, what is joined behind it is of another daemon.
 local function follow(self)
   local tracker = self.tracker
-  self.fence = fence.new(self, { free = tracker.free, previous = self.newest_view or nil })
+  self.fence = fence.new(self, {
+    free = tracker.free, previous = self.newest_view or nil, step = partings.STEP,
+  })
   for _, told in ipairs(tracker.states) do self.fence:quorum(told) end
   tracker:follow(self)
 end

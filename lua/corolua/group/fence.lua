@@ -24,6 +24,8 @@ local lists = require("corolua.base.lists")
 ---@field left corosync.cpg.Change[]
 ---@field ring corosync.Ring
 ---@field quorate boolean
+---@field hidden integer[]|false nodes of members that parted and came back without a word:
+--- they may lack what we delivered, and we what they did
 
 ---@class corolua.QuorumState
 ---@field quorate boolean
@@ -45,10 +47,14 @@ local append, is_in, readable = lists.append, lists.contains, inspect.readable
 
 local NOBODY = {}
 
+---@class corolua.group.FenceOptions
+---@field free boolean? no quorum provider, all is quorate
+---@field previous corolua.View? the last view of the connection before
+---@field step integer? of seq, from which on a ring waits for `partings`; none does without
+
 --- A fence that waits for the first ring of a connection.
 ---@param out corolua.group.Out
----@param options { free: boolean?, previous: corolua.View? }? `free`: no quorum
---- provider, all is quorate; `previous`: the last view of the connection before
+---@param options corolua.group.FenceOptions?
 ---@return corolua.group.Fence
 function fence.new(out, options)
   options = options or {}
@@ -56,6 +62,7 @@ function fence.new(out, options)
     out = out,
     free = options.free,
     previous = options.previous,
+    step = options.step,
     is_open = false,
     waiting = {}, -- events behind a ring whose state is not known
     first = 1, last = 0,
@@ -63,6 +70,7 @@ function fence.new(out, options)
     pending = nil, -- changes of the list that the next ring brings
     nodes_joined = {}, nodes_left = {}, -- by rings that were skipped
     skipped = 0,
+    risen = {}, -- by seq, of rings that wait: who parted, false while that is not known
   }, fence_mt)
 end
 
@@ -87,9 +95,10 @@ local function is_of_next_ring(self, left, joined)
   return false
 end
 
-local function show(self, members, left, joined, ring, quorate, changed)
+local function show(self, members, left, joined, ring, quorate, changed, hidden)
   local view = readable({
     members = members, left = left, joined = joined, ring = ring, quorate = quorate,
+    hidden = hidden or false,
   })
   self.view = view
   self.out:view(view, changed)
@@ -130,7 +139,7 @@ local function tell_quorum(self, state)
   if view.quorate ~= state.quorate then
     view = readable({
       members = view.members, left = NOBODY, joined = NOBODY,
-      ring = view.ring, quorate = state.quorate,
+      ring = view.ring, quorate = state.quorate, hidden = false,
     })
     self.view = view
   end
@@ -157,16 +166,33 @@ local function compare(previous, pending)
   return left, joined
 end
 
-local function enter_ring(self, ring, quorate)
+-- The nodes that parted unseen, of members that were here and have not left.
+local function hidden_of(self, members, left, risen)
+  if not risen or not next(risen) or not self.view then return false end
+  local nodes, gone = {}, {}
+  for _, change in ipairs(left) do gone[change.member] = true end
+  for _, member in ipairs(self.view.members) do
+    local node = member.nodeid
+    if risen[node] and not gone[member] and is_in(members, member) and not is_in(nodes, node) then
+      nodes[#nodes + 1] = node
+    end
+  end
+  return #nodes > 0 and nodes
+end
+
+local function enter_ring(self, ring, quorate, risen)
   local pending = self.pending
   self.pending = nil
   if not pending then
-    show(self, self.view.members, NOBODY, NOBODY, ring, quorate, false)
+    local members = self.view.members
+    local hidden = hidden_of(self, members, NOBODY, risen)
+    show(self, members, NOBODY, NOBODY, ring, quorate, hidden ~= false, hidden)
     return
   end
+  local hidden = hidden_of(self, pending.members, pending.left, risen)
   local left, joined = pending.left, pending.joined
   if self.previous and not self.view then left, joined = compare(self.previous, pending) end
-  show(self, pending.members, left, joined, ring, quorate, true)
+  show(self, pending.members, left, joined, ring, quorate, true, hidden)
 end
 
 local function drop_states_before(self, seq)
@@ -194,8 +220,11 @@ local function without_provider(ring, nodes, before)
   return state
 end
 
--- Goes into a ring if its state is known, or never will be.
+-- Goes into a ring if its state is known, and who parted before it, or if it
+-- never will be.
 local function pass(self, ring, nodes, is_last)
+  local risen = self.risen[ring.seq]
+  if risen == false and not is_last then return false end
   if self.free then
     self.states = { without_provider(ring, nodes, self.nodes) }
     self.nodes = nodes
@@ -205,7 +234,8 @@ local function pass(self, ring, nodes, is_last)
   if not state and not is_last then return false end
   local is_known = state ~= nil and state.ring.seq == ring.seq
   if not is_known then self.skipped = self.skipped + 1 end
-  enter_ring(self, ring, is_known and state.quorate)
+  self.risen[ring.seq] = nil
+  enter_ring(self, ring, is_known and state.quorate, risen)
   tell_states_of(self, ring.seq)
   self.out:entered()
   return true
@@ -275,6 +305,8 @@ function methods:ring(ring, nodes)
     return
   end
   if self.newest and ring.seq <= self.newest.seq then return end
+  local step = self.newest and ring.seq - self.newest.seq or 0
+  if self.step and step >= self.step then self.risen[ring.seq] = false end
   self.newest = ring
   local event = { kind = "ring", ring, nodes }
   if self.is_started then
@@ -285,6 +317,20 @@ function methods:ring(ring, nodes)
     self.last = self.last + 1
   end
   self.is_open = false
+  drain(self)
+end
+
+--- Whether a ring waits for `partings`.
+---@param seq integer
+---@return boolean
+function methods:wants_partings(seq) return self.risen[seq] == false end
+
+--- It is known which nodes parted unseen before a ring.
+---@param seq integer
+---@param risen table<integer, true>
+function methods:partings(seq, risen)
+  if self.risen[seq] ~= false then return end
+  self.risen[seq] = risen
   drain(self)
 end
 

@@ -213,6 +213,8 @@ end
 -- How many members are remembered that are not there.
 local PARKED_MAX = 1024
 
+local NOBODY = {}
+
 -- What is known of the member stays, for when it comes back; but of those that
 -- have been away for longest not for ever, as each process is another member.
 local function park(connection, view, member)
@@ -240,6 +242,9 @@ function packed.follow(connection, view)
     else
       park(connection, view, change.member)
     end
+  end
+  for _, member in ipairs(view.hidden and view.members or NOBODY) do
+    if lists.contains(view.hidden, member.nodeid) then connection.unpacker:park(member) end
   end
 end
 

@@ -19,16 +19,21 @@ function verdicts.counted(handle)
 end
 
 --- Something else than a message comes now: what the messages since the last time
---- were handled as.
+--- were handled as. A group that ignores quorum has nothing to tell.
 ---@param connection corolua.group.Connection
 function verdicts.end_run(connection)
   if connection.seen == connection.told_up_to then return end
   connection.told_up_to = connection.seen
+  if not connection.room.requires_quorum then return end
   tell.line("handled", connection.h, "as", connection.message_kind,
     "ring", ring_text(connection.info.ring), "i", connection.seen)
 end
 
 local lines = {
+  members = function(h, view)
+    if not view.hidden then return end
+    tell.line("hidden", h, "ring", ring_text(view.ring), "nodes", view.hidden)
+  end,
   gap = function(h, member, first, last)
     tell.line("gap", h, "f", tostring(member), "first", first, "last", last)
   end,

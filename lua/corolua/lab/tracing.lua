@@ -4,8 +4,8 @@
 local tell = require("corolua.trace.tell")
 local forgiving = require("corolua.task.forgiving")
 local scheduler = require("corolua.task.scheduler")
+local session = require("corolua.trace.session")
 local settle = require("corolua.lab.settle")
-local trace = require("corolua.trace")
 local world = require("corolua.lab.world")
 
 local tracing = {}
@@ -24,17 +24,18 @@ local function dump()
   local path, ok, why, code
   repeat
     path = world.files.new_path(".jsonl")
-    ok, why, code = trace.dump(path)
+    ok, why, code = session.dump(path)
   until code ~= "EEXIST"
   if ok then return path end
-  return nil, why
+  return nil, why, code
 end
 
 -- The first error says where it is written what came before it.
 local function explain(message)
   if has_failed then return message end
   has_failed = true
-  local path, why = dump()
+  local path, why, code = dump()
+  if code == "ECHILD" then return message end -- made by fork, it has no members
   if not path then return message .. "\nthe flight recorder was not written: " .. why end
   return message .. "\nwhat the members saw until then: " .. path
 end
@@ -49,7 +50,7 @@ local function has_signal()
 end
 
 local function begin_recorder(run)
-  local ok, why, code = trace.record(run)
+  local ok, why, code = session.record(run)
   if not ok then return nil, why, code end
   recorders = recorders + 1
   if recorders > 1 then return true end
@@ -60,7 +61,7 @@ local function begin_recorder(run)
 end
 
 local function end_recorder()
-  trace.end_record()
+  session.end_record()
   recorders = recorders - 1
   if recorders > 0 then return end
   forgiving.explain = false
@@ -88,7 +89,7 @@ function tracing.begin(cluster)
   end
   if not config.trace then return true end
   local written, why, code =
-    trace.begin(config.trace.path, config.trace.preview or PREVIEW, run)
+    session.begin(config.trace.path, config.trace.preview or PREVIEW, run)
   if not written then return nil, why, code end
   cluster.trace = written
   return true
@@ -100,7 +101,7 @@ function tracing.add_node(node)
   tell.place(world.network.number(node.space), node.nodeid)
   local written_trace = node.cluster.trace
   if written_trace then
-    settings[node.space] = trace.settings(
+    settings[node.space] = session.settings(
       written_trace.path, node.cluster.config.trace.preview or PREVIEW, node.nodeid)
   end
 end
@@ -119,11 +120,11 @@ end
 --- Ends what was begun: the members have left, and the daemons still run.
 ---@param cluster corolua.lab.Cluster
 function tracing.finish(cluster)
+  for _, node in ipairs(cluster) do tell.place(world.network.number(node.space), 0) end
   if cluster.trace then
     local ok, why = cluster.trace:close({ settled = cluster.is_settled })
     if not ok then io.stderr:write("corolua: warning: not all was written: ", why, "\n") end
   end
-  for _, node in ipairs(cluster) do tell.place(world.network.number(node.space), 0) end
   if cluster.is_recorded then end_recorder() end
   cluster.trace, cluster.is_recorded = false, false
 end

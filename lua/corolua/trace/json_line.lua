@@ -21,7 +21,7 @@ function json_line.text(value)
   if utf8.len(value) then
     value = value:gsub('[%c"\\\127]', escaped):gsub("\xC2[\x80-\x9F]", escaped_control)
   else
-    value = value:gsub('[^ -!#-%[%]-~]', escaped)
+    value = value:gsub('[%c"\\\127-\255]', escaped)
   end
   return '"' .. value .. '"'
 end

@@ -10,7 +10,7 @@ local Call = {}
 
 --- Makes the call of that name; `done` comes back from take, once it is over.
 ---@param handle corosync.Handle
----@param call "initialize"|"join"|"leave"|"trackstart"|"getinfo"|"finalize"
+---@param call "initialize"|"join"|"leave"|"trackstart"|"getinfo"|"join_counts"|"finalize"
 ---@param network userdata? descriptor of the network namespace to make it in
 ---@param done function
 ---@param ... any the arguments of the call

@@ -35,6 +35,12 @@ local Handle = {}
 ---@return string|nil code
 function cmap.initialize(map) end
 
+--- The handle of initialize, still closed: corolua.worker connects it.
+---@private
+---@param map? "icmap"|"stats" "icmap" if not given
+---@return corosync.cmap.Handle handle
+function cmap.prepare(map) end
+
 --- Sets a key, and makes it if need be. A value that the type cannot hold raises.
 ---@param key string
 ---@param value corosync.cmap.Value
