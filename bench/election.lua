@@ -24,7 +24,7 @@ local function start(node) assert(cluster[node]:start()) end
 
 -- Each with what breaks the leader's node, and what mends it.
 local FAULTS = {
-  { "the leader leaves", function(_, boss) assert(boss:leave()) end },
+  { "the leader leaves", function(_, boss) assert(boss:close()) end },
   { "its corosync is stopped", function(node) assert(cluster[node]:stop()) end, start },
   { "its corosync is killed", function(node) assert(cluster[node]:kill()) end, start },
   { "its node is isolated", function(node) assert(cluster:isolate(node)) end, heal },
@@ -39,7 +39,7 @@ local FAULTS = {
 
 -- A member that notes when it was elected, and when it was deposed.
 local function join(node, lease)
-  local boss = assert(election.join(cluster[node]:group("measured"), { lease = lease }))
+  local boss = assert(election.open("measured", { node = cluster[node], lease = lease }))
   local member = { boss = boss, elected = {}, deposed = {} }
   function boss.on.elected(term) member.elected[term] = corolua.now() end
   function boss.on.deposed(term) member.deposed[term] = corolua.now() end
@@ -104,7 +104,7 @@ local function measure_all(lease)
     for round = 1, rounds do gaps[round] = measure(members, fault, lease) end
     results[i] = figures(gaps)
   end
-  for _, member in ipairs(members) do assert(member.boss:leave()) end
+  for _, member in ipairs(members) do assert(member.boss:close()) end
   return results
 end
 

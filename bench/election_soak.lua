@@ -48,8 +48,8 @@ end
 -- Joins, and tries again where the daemon is away.
 local function join(kind, i)
   while true do
-    local options = { timeout = 5, lease = kind.lease }
-    local boss = election.join(cluster[i]:group(kind.name), options)
+    local options = { node = cluster[i], timeout = 5, lease = kind.lease }
+    local boss = election.open(kind.name, options)
     if boss then
       kind.joins = kind.joins + 1
       kind.log:follow(boss, i)
@@ -66,7 +66,7 @@ local function come_and_go(kind, i)
     if running and math.random() < 0.5 then
       local boss = kind.bosses[i]
       kind.bosses[i] = nil
-      boss:leave()
+      boss:close()
     end
   end
 end
@@ -124,7 +124,7 @@ local function check_end(kind)
   end
   check_order(log, bosses)
   log:check_quorum(witnesses)
-  for i = 1, nodes do assert(bosses[i]:leave()) end
+  for i = 1, nodes do assert(bosses[i]:close()) end
 end
 
 print(("election, %d nodes, seed %d: %s"):format(nodes, seed, nemesis))

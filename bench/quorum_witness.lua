@@ -40,7 +40,7 @@ end
 
 local function connect(self, node)
   if not node:is_running() or node.paused then return nil end
-  local handle = node:quorum_handle({
+  local handle = node:thin("quorum", {
     quorum = function(_, quorate, ring) self:note(quorate, ring) end,
   })
   if handle and handle:trackstart("changes") then return handle end

@@ -120,7 +120,7 @@ local function serve(durable)
     corolua.sleep(0.1)
   until exists("dump")
   dump(machine, durable)
-  machine:leave()
+  machine:close()
 end
 
 local tasks = { corolua.spawn(serve, "majority"), corolua.spawn(serve, "all") }

@@ -58,9 +58,9 @@ local function listen(member)
 end
 
 local function open(member)
-  local service = rpc.open(member.node:group("soak", { window = 32 }), {
+  local service = rpc.open("soak", {
     echo = function(value, from) return perform(member, value, from) end,
-  }, { codec = "string" })
+  }, { codec = "string", node = member.node, group = { window = 32 } })
   if not service then return false end
   counts.opened = counts.opened + 1
   member.service, member.me = service, service.group.me
@@ -223,7 +223,7 @@ local function is_quiet()
 end
 
 local function works(member)
-  local parts = member.service:call("last", nil, { timeout = 10 })
+  local parts = member.service:call("last", nil, { to = "all", timeout = 10 })
   if not parts or #parts ~= nodes then return false end
   for _, part in ipairs(parts) do
     if part.code ~= "ERR_NO_METHOD" then return false end

@@ -15,7 +15,7 @@ end
 -- Stops the daemon of node 1 as soon as it tells of another ring.
 local function trap(node)
   local told = { is_stopped = false, running = true }
-  local handle = assert(node:cpg({
+  local handle = assert(node:thin("cpg", {
     totem_confchg = function()
       if not told.is_armed or told.is_stopped then return end
       node.daemon:signal("STOP")

@@ -42,7 +42,7 @@ local function callbacks(log)
 end
 
 local function join(node, log)
-  local handle = node:cpg(callbacks(log), { deliver_initial_totem_conf = true })
+  local handle = node:thin("cpg", callbacks(log), { deliver_initial_totem_conf = true })
   if handle and handle:join("chaos") then return handle end
   log.alive = false
 end

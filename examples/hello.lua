@@ -15,7 +15,7 @@ for node, room in ipairs(rooms) do
   print("node " .. node, #room.members .. " members", table.concat(heard, ", "))
 end
 
-local votes <close> = assert(cluster[1]:votequorum())
+local votes <close> = assert(cluster[1]:thin("votequorum"))
 assert(votes:setvotes(2, 3))
 repeat local info = assert(votes:getinfo(2)) until info.node_votes == 3
 print(rooms[1].view.quorate and "quorate" or "inquorate", "3 votes of node 2")

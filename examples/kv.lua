@@ -13,7 +13,7 @@ end
 local function put(state, command) state[command.key] = command.value return true end
 local options = { dir = folder, durable = "all", codec = "json", apply = put }
 local store <close> = assert(replica.open("kv", options))
-local me, nodes = store.room.me, #assert(corolua.quorum()).nodes
+local me, nodes = store.group.me, #assert(corolua.quorum()).nodes
 local function submit(key) return store:submit({ key = key, value = "by " .. tostring(me) }) end
 if life == "first" then assert(submit("node " .. me.nodeid)) end
 for node = 1, nodes do

@@ -23,17 +23,17 @@ local function drop()
 end
 
 drop() -- what a life that was killed in office has left here
-local office = assert(election.join("leader", { lease = lease }))
+local office = assert(election.open("leader", { lease = lease }))
 
 function office.on.elected(term)
   if served then return end -- led before the new ring, and leads on
   if not ip("add") then
     print("cannot serve " .. address)
-    return office:leave() -- perhaps the next one can
+    return office:close() -- perhaps the next one can
   end
   served = term
   print("serves " .. address .. " in term " .. term)
-  corolua.after(seconds, function() drop() office:leave() end)
+  corolua.after(seconds, function() drop() office:close() end)
 end
 
 -- Whether another may lead without our knowing.

@@ -14,12 +14,12 @@ assert(work:join())
 local nodes = #assert(corolua.quorum()).nodes
 assert(work:wait_members(nodes, 10))
 
-local lock <close> = assert(election.join("lock")) -- whoever leads has the lock
+local lock <close> = assert(election.open("lock")) -- whoever leads has the lock
 function lock.on.elected(token) -- rises with every holder
   if not lock:is_leader() then return end -- lost again already
   assert(work:send("begin " .. token))
   corolua.sleep(0.02) -- the work
   assert(work:send("end " .. token))
-  assert(lock:leave())
+  assert(lock:close())
 end
 assert(corolua.wait(function() return ended == nodes end, 10))

@@ -98,7 +98,7 @@ end
 -- the list of the events that there are.
 local HANDLERS = {
   { file = "group/inbox", class = "corolua.GroupHandlers", list = "inbox.kinds =" },
-  { file = "election", class = "corolua.ElectionHandlers", list = "service.events%(name," },
+  { file = "election", class = "corolua.ElectionHandlers", list = "EVENTS =" },
   { file = "rpc", class = "corolua.RpcHandlers", list = "KINDS =" },
   { file = "replica", class = "corolua.ReplicaHandlers", list = "EVENTS =" },
   { file = "journal", class = "corolua.JournalHandlers", list = "EVENTS =" },

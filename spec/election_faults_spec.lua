@@ -108,7 +108,7 @@ describe("an election under faults", function()
   end
 
   it("keeps the line where all were without quorum", function()
-    assert(bosses[1]:leave())
+    assert(bosses[1]:close())
     settle({ bosses[2], bosses[3] }, bosses[2])
     bosses[1] = join(cluster[1], "boss", notes)
     settle(bosses, bosses[2])
@@ -154,7 +154,7 @@ describe("an election under faults", function()
     local before = join(cluster[2], "other")
     settle({ before }, before)
     local term = before.term
-    assert(before:leave())
+    assert(before:close())
     for _, node in ipairs(cluster) do assert(node:kill()) end
     for _, node in ipairs(cluster) do assert(node:start()) end
     local after <close> = join(cluster[1], "other")
@@ -197,7 +197,7 @@ describe("an election under faults", function()
     eventually(function() return not bosses[1].leader end)
     assert(cluster:settle())
     local ring = bosses[1].group.view.ring
-    local votes = assert(cluster[1]:votequorum())
+    local votes = assert(cluster[1]:thin("votequorum"))
     assert(votes:setexpected(1))
     settle({ bosses[1] }, bosses[1])
     assert.equal(ring, bosses[1].group.view.ring)
@@ -209,7 +209,7 @@ describe("an election under faults", function()
     eventually(function() return #bosses[1]:line() == 4 end)
     assert.equal("line 1 2 3 3", process:next(10))
     assert(process:kill("STOP"))
-    assert(bosses[1]:leave()) -- within the ring nobody needs it
+    assert(bosses[1]:close()) -- within the ring nobody needs it
     eventually(function() return bosses[2]:is_leader() end)
     assert(cluster[1]:kill())
     eventually(function() return #bosses[2]:missing() == 1 and not bosses[2].leader end)
@@ -240,7 +240,7 @@ describe("an election under faults", function()
     assert.equal(2, bosses[3]:missing()[1].nodeid)
     assert.is_true(bosses[1]:is_leader())
     assert.equal(term, bosses[1].term)
-    assert(bosses[1]:leave())
+    assert(bosses[1]:close())
     eventually(function() return bosses[2]:is_leader() end)
     assert(process:kill("KILL"))
   end)
@@ -266,7 +266,7 @@ describe("an election under faults", function()
         local leader = all[1].leader and all[all[1].leader.nodeid]
         return leader and elections.agree(all, leader)
       end)
-      for i = 1, 3 do assert(all[i]:leave()) end
+      for i = 1, 3 do assert(all[i]:close()) end
     end
     eventually(function()
       local leader = bosses[1].leader and bosses[bosses[1].leader.nodeid]
@@ -298,7 +298,7 @@ describe("a lease", function()
   end
 
   local function leave_all(bosses)
-    for _, boss in ipairs(bosses) do assert(boss:leave()) end
+    for _, boss in ipairs(bosses) do assert(boss:close()) end
   end
 
   it("is renewed as long as the ring lives", function()
@@ -344,7 +344,7 @@ end)
 describe("an election without a quorum provider", function()
   it("does not begin", function()
     local cluster <close> = assert(lab.start({ nodes = 1, provider = "none" }))
-    local boss, message, code = election.join(cluster[1]:group("boss"))
+    local boss, message, code = election.open(cluster[1]:group("boss"))
     assert.is_nil(boss)
     assert.matches("there is no quorum provider", message)
     assert.equal("ERR_NOT_SUPPORTED", code)

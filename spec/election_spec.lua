@@ -18,16 +18,16 @@ describe("election", function()
     cluster:close()
   end)
 
-  describe(".join", function()
+  describe(".open", function()
     for title, case in pairs({
       ["what is no group"] = { 7, nil, "a group or its name was expected, got number" },
       ["an empty name"] = { "", nil, "a group's name has 1 to 127 bytes, got 0" },
       ["an unknown option"] = {
-        "boss", { windov = 1 }, "unknown option 'windov', did you mean 'window'%?",
+        "boss", { group = { windov = 1 } }, "unknown option 'windov', did you mean 'window'%?",
       },
       ["a timeout that is none"] = {
         "boss", { timeout = "x" },
-        "election.join: option 'timeout' must be a number of seconds, 0 or more, got \"x\"",
+        "election.open: option 'timeout' must be a number of seconds, 0 or more, got \"x\"",
       },
       ["a lease of no time"] = {
         "boss", { lease = 0 }, "option 'lease' must be a number of seconds above 0, got 0",
@@ -36,39 +36,43 @@ describe("election", function()
         "boss", { lease = true }, "option 'lease' must be a number of seconds above 0, got true",
       },
       ["options that are no table"] = {
-        "boss", 3, "election.join: a table of options was expected, got 3",
+        "boss", 3, "election.open: a table of options was expected, got 3",
       },
       ["a group that ignores quorum"] = {
-        "boss", { quorum = "ignore" }, 'the group has quorum = "ignore", and without quorum nobody',
+        "boss", { group = { quorum = "ignore" } },
+        "election.open: option 'group'.quorum must be \"required\", got \"ignore\"",
       },
-      ["a codec"] = { "boss", { codec = "json" }, "the group must not have a codec" },
+      ["a codec"] = {
+        "boss", { group = { codec = "json" } },
+        "option 'group'.codec must be \"string\", got \"json\"",
+      },
     }) do
       it("refuses " .. title, function()
-        support.raises(case[3], function() election.join(case[1], case[2]) end)
+        support.raises(case[3], function() election.open(case[1], case[2]) end)
       end)
     end
 
     it("refuses options of a group that is made already", function()
       support.raises("unknown option 'window'", function()
-        election.join(cluster[1]:group("boss"), { window = 8 })
+        election.open(cluster[1]:group("boss"), { window = 8 })
       end)
     end)
 
     it("refuses a group that was joined", function()
       local room <close> = cluster[1]:group("boss")
       assert(room:join())
-      support.raises("must not have been joined before", function() election.join(room) end)
+      support.raises("must not have been joined before", function() election.open(room) end)
     end)
 
     it("refuses a name that this program has joined there", function()
       local _ <close> = join(cluster[1], "boss")
       support.raises("group 'boss' is joined already on this node", function()
-        election.join(cluster[1]:group("boss"))
+        election.open(cluster[1]:group("boss"))
       end)
     end)
 
     it("says where there is no daemon", function()
-      local boss, message, code = election.join("boss", { timeout = 1 })
+      local boss, message, code = election.open("boss", { timeout = 1 })
       assert.is_nil(boss)
       assert.is_string(message)
       assert.equal("ERR_LIBRARY", code)
@@ -103,7 +107,7 @@ describe("election", function()
     local second <close> = join(cluster[2], "leave", notes)
     settle({ first, second }, first)
     local term = first.term
-    assert.is_true(first:leave())
+    assert.is_true(first:close())
     assert.is_false(first:is_leader())
     assert.is_nil(first.leader)
     eventually(function() return second:is_leader() end)
@@ -125,14 +129,14 @@ describe("election", function()
   end)
 
   it("works in a packed group", function()
-    local first <close> = assert(election.join(cluster[1]:group("packed", { packed = true })))
+    local first <close> = assert(election.open(cluster[1]:group("packed", { packed = true })))
     eventually(function() return first:is_leader() end)
-    local second <close> = assert(election.join(cluster[2]:group("packed", { packed = true })))
+    local second <close> = assert(election.open(cluster[2]:group("packed", { packed = true })))
     settle({ first, second }, first)
   end)
 
   it("calls no handler before the script waits", function()
-    local boss <close> = assert(election.join(cluster[1]:group("late")))
+    local boss <close> = assert(election.open(cluster[1]:group("late")))
     local count = 0
     local finish = corolua.now() + 0.05
     function boss.on.elected() count = count + 1 end
@@ -144,9 +148,8 @@ describe("election", function()
     for _ = 1, 2 do
       local boss = join(cluster[1], "again")
       eventually(function() return boss:is_leader() end)
-      assert(boss:leave())
-      local _, _, code = boss:leave()
-      assert.equal("ERR_NOT_EXIST", code)
+      assert(boss:close())
+      assert.is_true(boss:close())
     end
   end)
 
@@ -168,7 +171,7 @@ describe("election", function()
     local process = assert(cluster[1]:run("spec/support/candidate.lua", "two"))
     eventually(function() return #boss:line() == 2 end)
     assert.equal("line 1 1", process:next(10))
-    assert(boss:leave())
+    assert(boss:close())
     assert.equal("elected", process:next(10))
     assert(process:kill("TERM"))
     assert.equal(0, process:wait(10))

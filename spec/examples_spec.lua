@@ -199,7 +199,7 @@ describe("the example", function()
     local scripts = start("leader", "60")
     support.eventually(serving, 10)
     local first = serving()
-    local watcher <close> = assert(election.join(cluster[first]:group("leader")))
+    local watcher <close> = assert(election.open(cluster[first]:group("leader")))
     support.comes(function() return watcher.leader end)
     assert.matches("^serves", scripts[first]:next(10))
     local leader, other = watcher.leader, cluster[first % 3 + 1]
@@ -210,7 +210,7 @@ describe("the example", function()
     end
     assert.is_nil(scripts[first]:take())
     assert.is_true(has_address(first))
-    assert(watcher:leave())
+    assert(watcher:close())
     stop_all(scripts)
   end)
 

@@ -18,7 +18,7 @@ describe("the view fence with one socket delayed", function()
   -- What libquorum told node 1 of each ring, by seq.
   local function record_states()
     local states = {}
-    local handle = assert(cluster[1]:quorum_handle({
+    local handle = assert(cluster[1]:thin("quorum", {
       quorum = function(_, quorate, ring) states[ring.seq] = quorate end,
     }))
     support.follow(cluster[1], handle)

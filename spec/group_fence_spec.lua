@@ -21,7 +21,7 @@ describe("the view fence under load", function()
   -- The states of the rings that a node was told of, by seq.
   local function record_states(node)
     local states = {}
-    local handle = support.follow(cluster[node], assert(cluster[node]:quorum_handle({
+    local handle = support.follow(cluster[node], assert(cluster[node]:thin("quorum", {
       quorum = function(_, quorate, ring) states[ring.seq] = quorate end,
     })))
     assert(handle:trackstart("changes"))
@@ -96,7 +96,7 @@ describe("the view fence under load", function()
   it("keeps messages in their rings where a ring is skipped", function()
     local subject = member(1)
     local is_armed = false
-    local watcher = support.follow(cluster[1], assert(cluster[1]:cpg({
+    local watcher = support.follow(cluster[1], assert(cluster[1]:thin("cpg", {
       totem_confchg = function()
         if is_armed then cluster[1].daemon:signal("STOP") end
         is_armed = false

@@ -89,7 +89,7 @@ describe("a packed group", function()
 
   -- A member that sends whatever it likes.
   local function stranger(node, name)
-    local handle = assert(cluster[node]:cpg())
+    local handle = assert(cluster[node]:thin("cpg"))
     assert(handle:join(name))
     return handle
   end

@@ -53,7 +53,7 @@ end)
 -- handle that answers for it in each ring.
 local function play_device(node)
   local device = { casts = true }
-  local map = assert(node:cmap())
+  local map = assert(node:thin("cmap"))
   assert(map:set("quorum.device.model", "net", "string"))
   assert(map:set("quorum.device.votes", 1, "uint32"))
   local handle
@@ -61,7 +61,7 @@ local function play_device(node)
     device.ring = ring
     return handle:qdevice_poll("device", device.casts, ring)
   end
-  handle = assert(node:votequorum({ nodelist = function(_, ring) device.poll(ring) end }))
+  handle = assert(node:thin("votequorum", { nodelist = function(_, ring) device.poll(ring) end }))
   support.follow(node, handle)
   assert(handle:trackstart("changes"))
   assert(handle:qdevice_register("device"))

@@ -407,7 +407,7 @@ describe("corolua.journal", function()
     }
     for _, case in ipairs(cases) do support.raises(case[1], case[2]) end
     book:close()
-    support.raises("corolua.journal '.*' is closed", function() book:append("two") end)
+    support.raises("journal '.*' is closed", function() book:append("two") end)
     assert.is_true(book:close())
   end)
 end)

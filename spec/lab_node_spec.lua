@@ -13,27 +13,29 @@ describe("a node of a lab", function()
 
   it("opens thin handles on its corosync", function()
     local got
-    local handle = assert(cluster[2]:cpg({ confchg = function(_, _, members) got = members end }))
+    local handle = assert(cluster[2]:thin("cpg", {
+      confchg = function(_, _, members) got = members end,
+    }))
     assert(handle:join("demo"))
     support.dispatch_until(handle, function() return got end)
     assert.same(2, got[1].nodeid)
     assert(handle:finalize())
-    local votes <close> = assert(cluster[1]:votequorum({}))
+    local votes <close> = assert(cluster[1]:thin("votequorum", {}))
     assert.same(1, votes:getinfo(0).node_id)
-    local cfg <close> = assert(cluster[2]:cfg({}))
+    local cfg <close> = assert(cluster[2]:thin("cfg", {}))
     assert.same(2, (cfg:local_get()))
-    local cmap <close> = assert(cluster[1]:cmap())
+    local cmap <close> = assert(cluster[1]:thin("cmap"))
     assert.same("lab", (cmap:get("totem.cluster_name")))
-    local quorum <close> = assert(cluster[1]:quorum_handle({}))
+    local quorum <close> = assert(cluster[1]:thin("quorum", {}))
     assert.is_true(quorum:getquorate())
   end)
 
   it("raises what is wrong with a handle at the caller's line", function()
     local ok, message = pcall(function()
-      local _ = cluster[1]:cpg({ delvier = print })
+      local _ = cluster[1]:thin("cpg", { delvier = print })
     end)
     assert.is_false(ok)
-    assert.matches("^spec/lab_node_spec.lua:%d+: bad argument #1 to 'cpg' %(.*'deliver'", message)
+    assert.matches("^spec/lab_node_spec.lua:%d+: bad argument #2 to 'thin' %(.*'deliver'", message)
   end)
 
   it("closes its thin handles in the order they were opened", function()
@@ -43,7 +45,7 @@ describe("a node of a lab", function()
     for number = 1, 20 do
       local handle = { finalize = function() closed[#closed + 1] = number end }
       function node.enter() return handle end
-      handles[number], expected[number] = thin_handles.methods.cpg(node), number
+      handles[number], expected[number] = thin_handles.methods.thin(node, "cpg"), number
     end
     thin_handles.close(node)
     assert.same(expected, closed)
@@ -151,8 +153,8 @@ describe("closing a cluster", function()
   it("closes the handles on its nodes, one on a paused corosync included", function()
     local cluster = assert(lab.start({ nodes = 2 }))
     local called = {}
-    local first = assert(cluster[1]:cpg({}))
-    local second = assert(cluster[2]:cpg({}))
+    local first = assert(cluster[1]:thin("cpg", {}))
+    local second = assert(cluster[2]:thin("cpg", {}))
     cluster[1]:at_close(function() called[#called + 1] = "kept" end)
     cluster[1]:at_close(function() called[#called + 1] = "cancelled" end):cancel()
     local before = sys.handles()

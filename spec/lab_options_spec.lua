@@ -6,7 +6,7 @@ local files = require("corolua.lab.files")
 local support = require("spec.support")
 
 local function info_of(node, nodeid)
-  local votes <close> = assert(node:votequorum({}))
+  local votes <close> = assert(node:thin("votequorum", {}))
   return assert(votes:getinfo(nodeid or 0))
 end
 
@@ -77,7 +77,7 @@ describe("options of lab.start", function()
     assert.is_true(info_of(cluster[1]).flags.last_man_standing)
     assert(cluster[4]:kill())
     assert(cluster:settle())
-    local votes <close> = assert(cluster[1]:votequorum({}))
+    local votes <close> = assert(cluster[1]:thin("votequorum", {}))
     local deadline = corolua.now() + 10
     while votes:getinfo(0).highest_expected > 3 and corolua.now() < deadline do
       corolua.sleep(0.02)
@@ -106,7 +106,7 @@ describe("options of lab.start", function()
       nodes = 2, token = 500, consensus = 700, join = 60, merge = 80, token_coefficient = 10,
       token_retransmits_before_loss_const = 6,
     }))
-    local cmap <close> = assert(cluster[1]:cmap())
+    local cmap <close> = assert(cluster[1]:thin("cmap"))
     local function value(key) return (assert(cmap:get("runtime.config.totem." .. key))) end
     assert.same(500, value("token"))
     assert.same(700, value("consensus"))
@@ -120,7 +120,7 @@ describe("options of lab.start", function()
     assert(cluster:link(1, 2, { block = true, link = 0 }))
     assert(cluster:link(1, 3, { block = true, link = 0 }))
     assert.is_false(cluster:is_cut(1, 2))
-    local stats <close> = assert(cluster[1]:cmap("stats"))
+    local stats <close> = assert(cluster[1]:thin("cmap", "stats"))
     for _, other in ipairs({ 2, 3 }) do
       local key = ("stats.knet.node%d.link0.connected"):format(other)
       support.eventually(function() return stats:get(key) == 0 end)
@@ -136,7 +136,7 @@ describe("options of lab.start", function()
 
   it("crypto makes a key of its own", function()
     local cluster <close> = assert(lab.start({ nodes = 2, transport = "knet", crypto = true }))
-    local cmap <close> = assert(cluster[1]:cmap())
+    local cmap <close> = assert(cluster[1]:thin("cmap"))
     assert.same("aes256", (cmap:get("totem.crypto_cipher")))
     assert.same("sha256", (cmap:get("totem.crypto_hash")))
   end)

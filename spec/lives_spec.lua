@@ -46,10 +46,10 @@ describe("a child of the program", function()
     assert(room:join())
     assert(packed:join())
     local handles = {}
-    for _, name in ipairs({ "cpg", "votequorum", "quorum_handle", "cfg" }) do
-      handles[#handles + 1] = assert(cluster[1][name](cluster[1], {}))
+    for _, name in ipairs({ "cpg", "votequorum", "quorum", "cfg" }) do
+      handles[#handles + 1] = assert(cluster[1]:thin(name, {}))
     end
-    handles[#handles + 1] = assert(cluster[1]:cmap("icmap"))
+    handles[#handles + 1] = assert(cluster[1]:thin("cmap", "icmap"))
     local open, count = own(), 0
     for number in pairs(open) do if not before[number] then count = count + 1 end end
     assert.is_true(count > 20, "there is something to inherit")
@@ -113,7 +113,7 @@ describe("a full /dev/shm", function()
   it("is told by what connects, and disturbs nothing that runs", function()
     local output = journals.run("", journals.read("spec/support/crowded.lua"), "")
     local calls = { cpg = "cpg_model_initialize", votequorum = "votequorum_initialize",
-      quorum_handle = "quorum_model_initialize", cfg = "corosync_cfg_initialize",
+      quorum = "quorum_model_initialize", cfg = "corosync_cfg_initialize",
       cmap = "cmap_initialize_map" }
     for name, call in pairs(calls) do
       assert.matches(("%s\t%s: no space (is /dev/shm full?)\tERR_NO_SPACE\n"):format(name, call),

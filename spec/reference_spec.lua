@@ -79,7 +79,7 @@ describe("docs/reference.md", function()
     Condition = corolua.condition,
     Watch = function() return require("corolua.loop").timer(0, function() end) end,
     Rpc = function() return assert(rpc.open(node():group("calls"), {})) end,
-    Election = function() return assert(election.join(node():group("boss"))) end,
+    Election = function() return assert(election.open(node():group("boss"))) end,
     Replica = function()
       return assert(replica.open(node():group("state", STATE), { apply = function() end }))
     end,
@@ -91,11 +91,11 @@ describe("docs/reference.md", function()
     ["lab.Schedule"] = function() return cluster:replay({}).list end,
     ["lab.Script"] = function() return assert(node():run("-e", "")) end,
     ["check.HandleHistory"] = function() return virtual_synchrony.history(1) end,
-    ["cpg.Handle"] = function() return assert(node():cpg({})) end,
-    ["quorum.Handle"] = function() return assert(node():quorum_handle({})) end,
-    ["votequorum.Handle"] = function() return assert(node():votequorum({})) end,
-    ["cmap.Handle"] = function() return assert(node():cmap()) end,
-    ["cfg.Handle"] = function() return assert(node():cfg({})) end,
+    ["cpg.Handle"] = function() return assert(node():thin("cpg", {})) end,
+    ["quorum.Handle"] = function() return assert(node():thin("quorum", {})) end,
+    ["votequorum.Handle"] = function() return assert(node():thin("votequorum", {})) end,
+    ["cmap.Handle"] = function() return assert(node():thin("cmap")) end,
+    ["cfg.Handle"] = function() return assert(node():thin("cfg", {})) end,
   }
 
   objects.Handle = nil -- what those of all libraries have

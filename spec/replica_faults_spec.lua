@@ -50,7 +50,7 @@ describe("replica under faults", function()
   after_each(function()
     for _, process in ipairs(processes) do process:kill("KILL") end
     for _, one in ipairs(opened) do
-      if one:status().state ~= "closed" then one:leave() end
+      if one:status().state ~= "closed" then one:close() end
     end
     assert(cluster:heal())
     for node = 1, 3 do
@@ -264,7 +264,7 @@ describe("replica under faults", function()
     for n = 1, 3 do
       wait_same(list)
       assert.equal(n, list[n]:submit("x" .. n))
-      for node = 1, 3 do assert(list[node]:leave()) end
+      for node = 1, 3 do assert(list[node]:close()) end
       for node = 1, 3 do list[node] = open(node, "same-ring", { dir = dirs[node] }) end
     end
     wait_same(list)
@@ -284,7 +284,7 @@ describe("replica under faults", function()
         for node = 1, 3 do
           local one = list[node]
           if round % 4 == 0 or round % 3 + 1 == node then
-            dispatch.gap(one.member, list[node % 3 + 1].room.me)
+            dispatch.gap(one.member, list[node % 3 + 1].group.me)
           end
         end
       end
@@ -293,10 +293,10 @@ describe("replica under faults", function()
     local ring
     repeat
       wait_same_state(list, "synced")
-      ring = list[1].room.view.ring
+      ring = list[1].group.view.ring
       miss_messages()
       wait_same_state(list, "synced")
-    until ring == list[1].room.view.ring
+    until ring == list[1].group.view.ring
     work.stop()
     wait_same(list)
     assert.is_true(list[1].member.recovery.round > 1)
@@ -307,7 +307,7 @@ describe("replica under faults", function()
     local one = open(1, "alone", { dir = on.folder() })
     local two = open(2, "alone", { dir = on.folder() })
     assert(one:submit("both"))
-    assert(two:leave())
+    assert(two:close())
     assert(cluster[2]:stop())
     assert(cluster[3]:stop())
     eventually(function() return one:status().state == "inquorate" end)
@@ -384,7 +384,7 @@ describe("replica under faults", function()
     end
 
     it("goes on with another sender when the first leaves", function()
-      interrupt("leaves", function(_, one) assert(one:leave()) end)
+      interrupt("leaves", function(_, one) assert(one:close()) end)
     end)
 
     it("goes on with another sender when the first one's daemon dies", function()

@@ -96,7 +96,7 @@ describe("rpc under faults", function()
 
     it("ends the part of a member that " .. name .. " in the middle", function()
       gates[1].is_open, gates[2].is_open = true, true
-      local call = start({ timeout = 15 })
+      local call = start({ to = "all", timeout = 15 })
       go()
       local parts = assert(call:wait())
       assert.equal(3, #parts)
@@ -121,7 +121,9 @@ describe("rpc under faults", function()
     local process = assert(cluster[3]:run("spec/support/rpc_member.lua", "killed"))
     local service <close> = open(1, "killed")
     eventually(function() return #service.group.members == 2 end)
-    local call = corolua.spawn(function() return service:call("wait", nil, { timeout = 15 }) end)
+    local call = corolua.spawn(function()
+      return service:call("wait", nil, { to = "all", timeout = 15 })
+    end)
     eventually(function() return gates[1].waiting == 1 end)
     assert.equal("begun", process:next(10))
     gates[1].is_open = true
@@ -159,7 +161,7 @@ describe("rpc under faults", function()
     local service = services[1]
     function service.on.down(why) table.insert(told, why.code) end
     function service.on.up() table.insert(told, "up") end
-    local all, one = start({ timeout = 15 }, 3), start({ to = services[2].group.me }, 4)
+    local all, one = start({ to = "all", timeout = 15 }, 3), start({ to = services[2].group.me }, 4)
     assert(cluster[1]:kill())
     for _, call in ipairs({ all, one }) do
       local value, message, code = call:wait()
@@ -167,7 +169,7 @@ describe("rpc under faults", function()
       assert.is_string(message)
       assert.equal("ERR_LIBRARY", code)
     end
-    local value, _, code = service:call("node")
+    local value, _, code = service:call("node", nil, { to = "all" })
     assert.is_nil(value)
     assert.equal("ERR_LIBRARY", code)
     assert(cluster[1]:start())
@@ -176,7 +178,7 @@ describe("rpc under faults", function()
     eventually(has_members(3))
     open_gates()
     eventually(function() return gates[2].waiting + gates[3].waiting == 0 end)
-    local parts = assert(service:call("node"))
+    local parts = assert(service:call("node", nil, { to = "all" }))
     assert.same({ 1, 2, 3 }, { parts[1].result, parts[2].result, parts[3].result })
   end)
 
@@ -185,15 +187,15 @@ describe("rpc under faults", function()
     services[1].on.quorum = function(state) table.insert(states, state.quorate) end
     assert(cluster:isolate(1))
     eventually(function() return states[#states] == false end)
-    local value, message, code = services[1]:call("node")
+    local value, message, code = services[1]:call("node", nil, { to = "all" })
     assert.is_nil(value)
     assert.equal("not quorate", message)
     assert.equal("ERR_NOT_QUORATE", code)
-    local parts = assert(services[2]:call("node"))
+    local parts = assert(services[2]:call("node", nil, { to = "all" }))
     assert.same({ 2, 3 }, { parts[1].result, parts[2].result })
     assert(cluster:heal())
     eventually(has_members(3))
-    parts = assert(services[1]:call("node"))
+    parts = assert(services[1]:call("node", nil, { to = "all" }))
     assert.equal(3, #parts)
   end)
 
@@ -204,7 +206,7 @@ describe("rpc under faults", function()
     for _ = 1, 5 do
       assert(cluster:isolate(3))
       local before = services[3]:stats().performed
-      value, message, code = services[3]:call("node", nil, { timeout = 20 })
+      value, message, code = services[3]:call("node", nil, { to = "all", timeout = 20 })
       if not value then
         assert.equal(before, services[3]:stats().performed)
         break
@@ -256,7 +258,7 @@ describe("rpc under faults", function()
     for i = 1, 10 do
       corolua.spawn(function()
         local before = corolua.now()
-        local value, _, code = service:call("node", nil, { timeout = 0.2 + i / 100 })
+        local value, _, code = service:call("node", nil, { to = "all", timeout = 0.2 + i / 100 })
         assert.is_nil(value)
         assert.equal("ERR_TIMEOUT", code)
         took, done = math.max(took, corolua.now() - before), done + 1
@@ -266,7 +268,7 @@ describe("rpc under faults", function()
     assert.is_true(took < 2, "took " .. took)
     assert.equal(0, service:stats().pending)
     assert(cluster[1]:resume())
-    local parts = assert(service:call("node", nil, { timeout = 15 }))
+    local parts = assert(service:call("node", nil, { to = "all", timeout = 15 }))
     assert.equal(1, parts[1].result)
     assert(service:close())
   end)
@@ -313,11 +315,13 @@ describe("rpc under faults", function()
     local service = assert(rpc.open(room, {
       wait = function() corolua.wait(function() return gates[1].is_open end, 20) end,
     }))
-    local call = corolua.spawn(function() return service:call("wait", nil, { timeout = 15 }) end)
+    local call = corolua.spawn(function()
+      return service:call("wait", nil, { to = "all", timeout = 15 })
+    end)
     eventually(function() return service:stats().running == 1 end)
     assert(cluster[1]:kill())
     assert.equal("ERR_LIBRARY", select(3, call:wait()))
-    assert.equal("ERR_NOT_EXIST", select(3, service:call("wait")))
+    assert.equal("ERR_NOT_EXIST", select(3, service:call("wait", nil, { to = "all" })))
     gates[1].is_open = true
     eventually(function() return service:stats().running == 0 end)
   end)
@@ -325,7 +329,7 @@ describe("rpc under faults", function()
   it("keeps calls by the thousand right through a kill and a partition", function()
     local done, right, wrong, failed, total = 0, 0, 0, 0, 5000
     local function call(n)
-      local parts, _, code = services[n % 3 + 1]:call("node", nil, { timeout = 10 })
+      local parts, _, code = services[n % 3 + 1]:call("node", nil, { to = "all", timeout = 10 })
       done = done + 1
       if not parts then
         failed = failed + (code and 1 or 0)

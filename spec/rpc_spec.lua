@@ -94,10 +94,10 @@ describe("rpc", function()
         "rpc.open: a method's name has 1 to 255 bytes, got 256" },
       { "an unknown option", { "a", {}, { timout = 1 } },
         "rpc.open: unknown option 'timout', did you mean 'timeout'?" },
-      { "a negative timeout", { "a", {}, { timeout = -1 } },
-        "rpc.open: option 'timeout' must be a number of seconds, 0 to 1000000, got -1" },
-      { "no deadline", { "a", {}, { timeout = math.huge } },
-        "rpc.open: option 'timeout' must be a number of seconds, 0 to 1000000, got inf" },
+      { "a negative timeout", { "a", {}, { call_timeout = -1 } },
+        "rpc.open: option 'call_timeout' must be a number of seconds, 0 to 1000000, got -1" },
+      { "no deadline", { "a", {}, { call_timeout = math.huge } },
+        "rpc.open: option 'call_timeout' must be a number of seconds, 0 to 1000000, got inf" },
       { "an unknown codec", { "a", {}, { codec = "xml" } },
         "rpc.open: option 'codec' must be \"string\", \"json\" or { encode =, decode = }, "
           .. "got \"xml\"" },
@@ -113,8 +113,7 @@ describe("rpc", function()
     end
 
     it("refuses a group with a codec of its own", function()
-      assert.equal("rpc.open: group 'x' must have codec \"string\"; "
-        .. "the codec of the calls is an option of rpc.open", sentence(function()
+      assert.equal("rpc.open: group 'x' must have codec = \"string\"", sentence(function()
           local service = rpc.open(cluster[1]:group("x", { codec = "json" }))
           return service
         end))
@@ -139,7 +138,7 @@ describe("rpc", function()
 
     it("needs no methods", function()
       local service <close> = assert(rpc.open(cluster[1]:group("bare")))
-      assert.equal("unknown method 'add'", service:call("add")[1].error)
+      assert.equal("unknown method 'add'", service:call("add", nil, { to = "all" })[1].error)
     end)
 
     it("performs calls and tells events only once the script waits again", function()
@@ -171,7 +170,7 @@ describe("rpc", function()
 
   describe(":call", function()
     it("asks all, the caller included, in the order of members", function()
-      local parts = assert(services[2]:call("node"))
+      local parts = assert(services[2]:call("node", nil, { to = "all" }))
       assert.same({ 1, 2, 3 }, fields(parts, "result"))
       for i = 1, 3 do assert.equal(services[i].group.me, parts[i].member) end
       assert.same({}, fields(parts, "error"))
@@ -209,7 +208,7 @@ describe("rpc", function()
     end)
 
     it("tells a method who asks", function()
-      local parts = services[3]:call("caller")
+      local parts = services[3]:call("caller", nil, { to = "all" })
       local me = tostring(services[3].group.me)
       assert.same({ me, me, me }, fields(parts, "result"))
     end)
@@ -225,13 +224,13 @@ describe("rpc", function()
       local results = table.pack(services[1]:call("nothing", nil, { to = services[2].group.me }))
       assert.is_nil(results[1])
       assert.is_nil(results[2])
-      local parts = services[1]:call("echo")
+      local parts = services[1]:call("echo", nil, { to = "all" })
       assert.equal(3, #parts)
       assert.same({ member = services[1].group.me }, parts[1])
     end)
 
     it("may be called by a method", function()
-      assert.same({ "x", "x", "x" }, fields(services[1]:call("ask", "x"), "result"))
+      assert.same({ "x", "x", "x" }, fields(services[1]:call("ask", "x", { to = "all" }), "result"))
     end)
 
     it("tells the text of an error with the member", function()
@@ -239,7 +238,7 @@ describe("rpc", function()
       assert.is_nil(value)
       assert.matches("^%S+rpc_spec%.lua:%d+: boom$", message)
       assert.equal("ERR_REMOTE", code)
-      local parts = services[1]:call("object")
+      local parts = services[1]:call("object", nil, { to = "all" })
       assert.equal(3, #parts)
       for i, part in ipairs(parts) do
         assert.equal(services[i].group.me, part.member)
@@ -250,12 +249,12 @@ describe("rpc", function()
 
     it("tells the caller of an unknown method, and the server nothing", function()
       local told
-      services[2].on.failed = function() told = true end
+      services[2].on.raised = function() told = true end
       local value, message, code = services[1]:call("ad", {}, { to = services[2].group.me })
       assert.is_nil(value)
       assert.equal("unknown method 'ad', did you mean 'add'?", message)
       assert.equal("ERR_NO_METHOD", code)
-      services[2].on.failed = nil
+      services[2].on.raised = nil
       assert.is_nil(told)
     end)
 
@@ -272,7 +271,7 @@ describe("rpc", function()
       local service <close> = assert(rpc.open(cluster[1]:group("long"), {
         boom = function() error(("x"):rep(100000), 0) end,
       }))
-      local parts = service:call("boom")
+      local parts = service:call("boom", nil, { to = "all" })
       assert.equal(("x"):rep(8192) .. " …", parts[1].error)
     end)
 
@@ -299,14 +298,14 @@ describe("rpc", function()
       assert.is_nil(value)
       assert.equal("timed out after 0.1 s", message)
       assert.equal("ERR_TIMEOUT", code)
-      local parts = services[1]:call("sleep", 1, { timeout = 0.1 })
+      local parts = services[1]:call("sleep", 1, { to = "all", timeout = 0.1 })
       assert.equal(3, #parts)
       for _, part in ipairs(parts) do assert.equal("timed out after 0.1 s", part.error) end
       value, message, code = services[1]:call("sleep", 1, { timeout = 0.1, to = "majority" })
       assert.is_nil(value)
       assert.equal("timed out after 0.1 s: 0 of 3 members answered", message)
       assert.equal("ERR_TIMEOUT", code)
-      value, message, code = services[1]:call("node", nil, { timeout = 0 })
+      value, message, code = services[1]:call("node", nil, { to = "all", timeout = 0 })
       assert.equal("timed out after 0 s", message)
       assert.is_nil(value)
       assert.equal("ERR_TIMEOUT", code)
@@ -333,16 +332,18 @@ describe("rpc", function()
     for _, case in ipairs({
       { "a method without a name", { 7 }, "call: a method's name must be a string, got 7" },
       { "a method of no name", { "" }, "call: a method's name has 1 to 255 bytes, got 0" },
-      { "arguments that cannot be sent", { "add", { print } },
+      { "arguments that cannot be sent", { "add", { print }, { to = "all" } },
         "call: the arguments[1] is a function, which JSON does not have" },
-      { "arguments that are too long", { "echo", ("x"):rep(2000000) },
+      { "arguments that are too long", { "echo", ("x"):rep(2000000), { to = "all" } },
         "call: the message has 2000034 bytes, over the limit of 1047552 bytes "
           .. "(packed groups may send more: see fragment)" },
+      { "a call of nobody", { "add", {} },
+        "call: option 'to' must be \"all\", \"majority\", a member or a list of members, got nil" },
       { "an unknown option", { "add", {}, { too = "all" } },
         "call: unknown option 'too', did you mean 'to'?" },
-      { "a negative timeout", { "add", {}, { timeout = -1 } },
+      { "a negative timeout", { "add", {}, { to = "all", timeout = -1 } },
         "call: option 'timeout' must be a number of seconds, 0 to 1000000, got -1" },
-      { "no number", { "add", {}, { timeout = "5" } },
+      { "no number", { "add", {}, { to = "all", timeout = "5" } },
         "call: option 'timeout' must be a number of seconds, 0 to 1000000, got \"5\" (a string)" },
       { "an unknown word", { "add", {}, { to = "majorty" } },
         "call: option 'to' must be \"all\", \"majority\", a member or a list of members, "
@@ -364,7 +365,7 @@ describe("rpc", function()
 
     it("refuses to wait where nobody can", function()
       assert.matches("call waits, which only a task can", sentence(function()
-        coroutine.wrap(function() services[1]:call("node") end)()
+        coroutine.wrap(function() services[1]:call("node", nil, { to = "all" }) end)()
       end))
     end)
   end)
@@ -373,12 +374,13 @@ describe("rpc", function()
     it("sends strings as they are", function()
       local list = open_all("strings", { codec = "string" })
       local bytes = "\0\1\255" .. ("x"):rep(1000)
-      assert.same({ bytes, bytes, bytes }, fields(list[1]:call("echo", bytes), "result"))
-      assert.same({ "", "", "" }, fields(list[1]:call("echo", ""), "result"))
+      local all = { to = "all" }
+      assert.same({ bytes, bytes, bytes }, fields(list[1]:call("echo", bytes, all), "result"))
+      assert.same({ "", "", "" }, fields(list[1]:call("echo", "", { to = "all" }), "result"))
       assert.equal("call: the arguments must be a string, got table "
         .. "(codec = \"json\" sends tables)",
-        sentence(function() list[1]:call("echo", {}) end))
-      local parts = list[1]:call("node")
+        sentence(function() list[1]:call("echo", {}, { to = "all" }) end))
+      local parts = list[1]:call("node", nil, { to = "all" })
       assert.matches("^the result of 'node' must be a string, got number", parts[1].error)
       close_all(list)
     end)
@@ -414,21 +416,21 @@ describe("rpc", function()
     it("works over packed groups, and in fragments", function()
       local list = open_all("packed", { codec = "string" }, { packed = true, fragment = true })
       local big = ("x"):rep(3000000)
-      local parts = assert(list[1]:call("echo", big))
+      local parts = assert(list[1]:call("echo", big, { to = "all" }))
       for i = 1, 3 do assert.equal(big, parts[i].result) end
       close_all(list)
     end)
 
     it("tells its server what raised, with a traceback", function()
-      local list = open_all("failed")
+      local list = open_all("raised")
       local told
-      list[2].on.failed = function(...) told = table.pack(...) end
+      list[2].on.raised = function(...) told = table.pack(...) end
       list[1]:call("boom", nil, { to = list[2].group.me })
       eventually(function() return told end)
       assert.equal("boom", told[1])
       assert.equal(list[1].group.me, told[2])
       assert.matches("boom\nstack traceback:", told[3])
-      assert.equal(1, list[2]:stats().failed)
+      assert.equal(1, list[2]:stats().raised)
       close_all(list)
     end)
 
@@ -437,15 +439,15 @@ describe("rpc", function()
       local service <close> = assert(rpc.open(cluster[1]:group("slow"), {
         boom = function() error(("x"):rep(100000), 0) end,
       }))
-      function service.on.failed()
+      function service.on.raised()
         corolua.wait(function() return is_open end, 30)
         told = told + 1
       end
-      for _ = 1, 30 do service:call("boom") end
-      assert.equal(30, service:stats().failed)
+      for _ = 1, 30 do service:call("boom", nil, { to = "all" }) end
+      assert.equal(30, service:stats().raised)
       is_open = true
       eventually(function() return told >= 10 end)
-      service:call("boom")
+      service:call("boom", nil, { to = "all" })
       eventually(function() return told > 10 end)
       assert.is_true(told <= 12)
     end)
@@ -523,7 +525,7 @@ describe("rpc", function()
       local done = 0
       for n = 1, 300 do
         corolua.spawn(function()
-          assert(list[n % 3 + 1]:call("note", n, { timeout = BUSY }))
+          assert(list[n % 3 + 1]:call("note", n, { to = "all", timeout = BUSY }))
           done = done + 1
         end)
       end
@@ -538,7 +540,7 @@ describe("rpc", function()
       local done = 0
       for n = 1, 5000 do
         corolua.spawn(function()
-          local parts = services[n % 3 + 1]:call("add", { n, 1 }, { timeout = BUSY })
+          local parts = services[n % 3 + 1]:call("add", { n, 1 }, { to = "all", timeout = BUSY })
           for _, part in ipairs(assert(parts)) do assert.equal(n + 1, part.result) end
           done = done + 1
         end)
@@ -577,18 +579,18 @@ describe("rpc", function()
 
     it("ends calls when it is closed", function()
       local list = open_all("closing")
-      local calling = corolua.spawn(function() return list[1]:call("sleep", 1) end)
+      local calling = corolua.spawn(function() return list[1]:call("sleep", 1, { to = "all" }) end)
       eventually(function() return list[1]:stats().running == 1 end)
       assert(list[1]:close())
       local value, message, code = calling:wait()
       assert.is_nil(value)
       assert.equal("the service is closed", message)
       assert.equal("ERR_NOT_EXIST", code)
-      value, message, code = list[1]:call("node")
+      value, message, code = list[1]:call("node", nil, { to = "all" })
       assert.is_nil(value)
       assert.equal("the group is not joined", message)
       assert.equal("ERR_NOT_EXIST", code)
-      assert.equal("ERR_NOT_EXIST", select(3, list[1]:close()))
+      assert.is_true(list[1]:close())
       assert(list[2]:close())
       assert(list[3]:close())
     end)
@@ -596,7 +598,7 @@ describe("rpc", function()
     it("is closed by <close>, and can be opened again", function()
       for _ = 1, 3 do
         local service <close> = assert(rpc.open(cluster[1]:group("again"), methods))
-        assert.equal(3, service:call("add", { 1, 2 })[1].result)
+        assert.equal(3, service:call("add", { 1, 2 }, { to = "all" })[1].result)
       end
     end)
 
@@ -615,8 +617,8 @@ describe("rpc", function()
         local lab, rpc = require("corolua.lab"), require("corolua.rpc")
         local cluster <close> = assert(lab.start({ nodes = 1 }))
         local service = assert(rpc.open(cluster[1]:group("x"), { one = function() return 1 end }))
-        print(service:call("one")[1].result)
-        print(service:call("one", nil, { timeout = 10000 })[1].result)
+        print(service:call("one", nil, { to = "all" })[1].result)
+        print(service:call("one", nil, { to = "all", timeout = 10000 })[1].result)
       ]])
       file:close()
       local pipe = assert(io.popen(("timeout 100 '%s' '%s' 2>&1"):format(support.program, path)))

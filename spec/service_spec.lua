@@ -6,40 +6,37 @@ local service = require("corolua.service")
 local support = require("spec.support")
 
 describe("service", function()
-  describe(".room", function()
-    it("makes a group of a name", function()
-      local room = service.room("chat", "rpc.open", { packed = true }, 1)
-      assert.equal("chat", room.name)
-      assert.is_true(room.is_packed)
+  describe(".group", function()
+    local NEEDED = { packed = true, fragment = true, quorum = true }
+
+    it("makes a group of a name, in the form it needs", function()
+      local room = service.group("chat", "replica.open", NEEDED, { group = { window = 8 } }, 1)
+      assert.same({ "chat", true, 8 }, { room.name, room.is_packed, room.window_size })
     end)
 
-    it("takes a group that was not joined", function()
-      local room = corolua.group("chat")
-      assert.equal(room, service.room(room, "rpc.open", nil, 1))
-    end)
-
-    it("refuses a group that has handlers", function()
-      local room = corolua.group("chat")
+    it("says all that is wrong with a group that was made before", function()
+      local room = corolua.group("chat", { codec = "json", quorum = "ignore" })
       function room.on.message() end
-      assert.has_error(function() service.room(room, "rpc.open", nil, 0) end,
-        "rpc.open: group 'chat' has a handler of 'message' already")
+      function room.on.down() end
+      assert.has_error(function()
+        service.group(room, "replica.open", NEEDED, { group = {} }, 0)
+      end, "replica.open: group 'chat' must have no handler of 'down', must have no handler of "
+        .. "'message', must have packed = true, must have fragment = true, "
+        .. 'must have quorum = "required", goes without the option \'group\'')
     end)
-
-    for _, wrong in ipairs({ 7, {}, true }) do
-      it("refuses " .. type(wrong), function()
-        assert.has_error(function() service.room(wrong, "rpc.open", nil, 0) end,
-          "rpc.open: a group or its name was expected, got " .. type(wrong))
-      end)
-    end
   end)
 
   describe(".join", function()
-    it("says at the line given what it is that cannot join", function()
+    it("says at the line given what it is that cannot join, and has it undone", function()
       local cluster <close> = assert(lab.start({ nodes = 1 }))
       local room <close> = cluster[1]:group("chat")
-      assert.is_true(service.join(room, "rpc.open", 1))
-      assert.has_error(function() service.join(cluster[1]:group("chat"), "rpc.open", 0) end,
-        "rpc.open: group 'chat' is joined already on this node by this program")
+      local undone = 0
+      local function undo() undone = undone + 1 end
+      assert.is_true(service.join(room, "rpc.open", 10, 1, undo))
+      assert.has_error(function()
+        service.join(cluster[1]:group("chat"), "rpc.open", 10, 0, undo)
+      end, "rpc.open: group 'chat' is joined already on this node by this program")
+      assert.equal(1, undone)
     end)
   end)
 
@@ -136,7 +133,7 @@ describe("service", function()
 
       local open = {
         rpc = function(room) return require("corolua.rpc").open(room) end,
-        election = function(room) return require("corolua.election").join(room) end,
+        election = function(room) return require("corolua.election").open(room) end,
         replica = function(room)
           local options = { initial = {}, apply = function() end }
           return require("corolua.replica").open(room, options)
@@ -152,7 +149,7 @@ describe("service", function()
             told = { message, source, event }
             return true
           end
-          local stranger = assert(cluster[2]:cpg())
+          local stranger = assert(cluster[2]:thin("cpg"))
           assert(stranger:join(kind))
           assert(stranger:mcast_joined("what is this"))
           support.comes(function() return told end)

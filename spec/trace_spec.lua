@@ -84,7 +84,7 @@ describe("a trace of a lab", function()
   -- A thin handle that nobody gave handlers; it is refused what the daemon cannot
   -- take as fast.
   local function run_thin(cluster)
-    local handle = assert(cluster[1]:cpg())
+    local handle = assert(cluster[1]:thin("cpg"))
     assert(handle:join("thin"))
     assert(handle:mcast_joined({ "in ", "two parts" }))
     local sent = 1
@@ -301,7 +301,9 @@ describe("corolua.trace", function()
     local path = trace_files.path()
     finally(function() os.remove(path) end)
     local cluster <close> = assert(lab.start({ nodes = 1, trace = path, recorder = false }))
-    local handle = assert(cluster[1]:cpg({ deliver = function() error("in the handler") end }))
+    local handle = assert(cluster[1]:thin("cpg", {
+      deliver = function() error("in the handler") end,
+    }))
     assert(handle:join("raising"))
     assert(handle:mcast_joined("the last one"))
     local ok, problem
@@ -342,7 +344,7 @@ describe("corolua.trace", function()
 
   it("is silent, and its handles plain, once nobody listens", function()
     local cluster <close> = assert(lab.start({ nodes = 1, recorder = false }))
-    local handle = assert(cluster[1]:cpg())
+    local handle = assert(cluster[1]:thin("cpg"))
     assert.is_nil(encoder.life(handle))
     assert.equal(require("corolua.trace.tell").SILENT.line, require("corolua.trace.tell").line)
   end)

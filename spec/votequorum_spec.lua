@@ -36,7 +36,7 @@ local function reload(node, pattern, replacement)
   local file <close> = assert(io.open(path, "w"))
   assert(file:write((text:gsub(pattern, replacement))))
   file:close()
-  local control <close> = assert(node:cfg())
+  local control <close> = assert(node:thin("cfg"))
   assert(control:reload_config())
 end
 

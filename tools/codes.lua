@@ -31,6 +31,8 @@ codes.list = {
     .. "go on at `quorum`, and send again" },
   { "ERR_NOT_SUPPORTED", "this corosync, or this configuration, has no such thing", "change the "
     .. "configuration, or do without" },
+  { "ERR_NOT_SYNCED", "the replica does not have yet what the others have; nothing was sent",
+    "wait for `synced`, and submit again" },
   { "ERR_NO_METHOD", "the member offers no method of that name", "mend the name, or start the "
     .. "newer script there" },
   { "ERR_NO_RESULT", "the command was applied, and nobody knows any more what it returned",

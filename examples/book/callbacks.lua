@@ -10,24 +10,24 @@ local function note(column, value)
   called[column] = value or "x"
 end
 
-local cpg = assert(here:cpg({
+local cpg = assert(here:thin("cpg", {
   deliver = function(_, _, payload) note(payload == "mark" and "mark" or "deliver") end,
   confchg = function(_, _, _, left, joined)
     for _, change in ipairs(#left > 0 and left or joined) do note("confchg", change.reason) end
   end,
   totem_confchg = function() note("totem") end,
 }, { deliver_initial_totem_conf = true }))
-local quorum = assert(here:quorum_handle({
+local quorum = assert(here:thin("quorum", {
   nodelist = function() note("q.nodes") end,
   quorum = function(_, quorate) note("q.quorum", quorate and "yes" or "no") end,
 }))
-local votes = assert(here:votequorum({
+local votes = assert(here:thin("votequorum", {
   nodelist = function() note("v.nodes") end,
   quorum = function(_, quorate) note("v.quorum", quorate and "yes" or "no") end,
   expectedvotes = function(_, expected) note("v.expected", expected) end,
 }))
-local map = assert(here:cmap("icmap"))
-local cfg = assert(here:cfg({
+local map = assert(here:thin("cmap", "icmap"))
+local cfg = assert(here:thin("cfg", {
   shutdown = function(handle, flags)
     note("shutdown", flags)
     assert(handle:replyto_shutdown("no"))
@@ -84,7 +84,7 @@ assert(cpg:mcast_joined("hello"))
 await(function() return called.deliver end)
 line("we send")
 
-local other = assert(cluster[2]:cpg())
+local other = assert(cluster[2]:thin("cpg"))
 assert(other:join("tea"))
 await(function() return called.confchg end)
 line("a process on node 2 joins")

@@ -14,7 +14,7 @@ end
 local function show(call, ...) print(call, ...) end
 
 -- cpg_initialize: a connection to the daemon of node 1. The callbacks only run in dispatch.
-local handle = assert(cluster[1]:cpg({
+local handle = assert(cluster[1]:thin("cpg", {
   deliver = function(_, group, payload, from)
     print("    deliver", group, tostring(from), payload)
   end,
@@ -34,7 +34,7 @@ show("join", handle:join("tea"))
 show("dispatch", handle:dispatch("one"))
 show("dispatch", handle:dispatch("one"))
 
-local other = assert(cluster[2]:cpg())
+local other = assert(cluster[2]:thin("cpg"))
 assert(other:join("tea"))
 show("dispatch", handle:dispatch("one"))
 

@@ -10,7 +10,7 @@ local function on_node(node)
 end
 
 local room, other = on_node(1), on_node(2)
-local thin = assert(cluster[1]:cpg({ confchg = function() end }))
+local thin = assert(cluster[1]:thin("cpg", { confchg = function() end }))
 assert(thin:join("thin"))
 assert(thin:dispatch("one"))
 local asker = assert(cluster[1]:run("examples/book/asker.lua"))

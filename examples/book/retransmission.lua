@@ -14,7 +14,9 @@ end
 -- The sum of a counter of totem over all nodes.
 local function sum(key)
   local total = 0
-  for _, node in ipairs(cluster) do total = total + node:cmap("stats"):get("stats.srp." .. key) end
+  for _, node in ipairs(cluster) do
+    total = total + node:thin("cmap", "stats"):get("stats.srp." .. key)
+  end
   return total
 end
 

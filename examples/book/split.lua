@@ -3,7 +3,7 @@ local corolua = require("corolua")
 local lab = require("corolua.lab")
 
 local function votes_of(node)
-  local info = assert(node:votequorum():getinfo(0))
+  local info = assert(node:thin("votequorum"):getinfo(0))
   local side = info.flags.quorate and "quorate" or "no quorum"
   return ("%-9s (%d of %d needed)"):format(side, info.total_votes, info.quorum)
 end

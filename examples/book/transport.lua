@@ -22,7 +22,7 @@ end
 local function try(options)
   options.nodes = 2
   local cluster <close> = assert(lab.start(options))
-  local map = cluster[1]:cmap()
+  local map = cluster[1]:thin("cmap")
   return ("%s, cipher %s; hears on %s"):format((map:get("totem.transport")),
     (map:get("totem.crypto_cipher")), ears_of(cluster[1]))
 end
@@ -33,7 +33,7 @@ local function cut_one()
   local rooms = assert(cluster:groups("tea"))
   local before = cluster[1]:quorum().ring.seq
   assert(cluster:link(1, 2, { block = true, link = 1 }))
-  local cfg = cluster[1]:cfg()
+  local cfg = cluster[1]:thin("cfg")
   local deadline = corolua.now() + 10
   while assert(cfg:node_status_get(2)).links[2].connected do -- nobody tells of it
     assert(corolua.sleep(0.02) and corolua.now() < deadline)

@@ -14,7 +14,7 @@ function store:write(text, term)
 end
 
 for i = 1, 3 do
-  bosses[i] = assert(election.join(cluster[i]:group("boss")))
+  bosses[i] = assert(election.open("boss", { node = cluster[i] }))
   assert(corolua.wait(function() return #bosses[i]:line() == i end, 10))
 end
 

@@ -9,8 +9,7 @@ local stores, history, model = {}, {}, linearizable.register("none")
 local function read(state) return state[1] end
 local function apply(state, value) state[1] = value ~= "?" and value or state[1] return state[1] end
 for i = 1, 3 do
-  local room = cluster[i]:group("drinks", { packed = true, fragment = true })
-  stores[i] = assert(replica.open(room, { apply = apply }))
+  stores[i] = assert(replica.open("drinks", { node = cluster[i], apply = apply }))
 end
 local function call(kind, fn, ...)
   local start = corolua.now()

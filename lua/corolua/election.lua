@@ -3,8 +3,11 @@
 
 local args = require("corolua.base.args")
 local group = require("corolua.group")
+local guard = require("corolua.base.guard")
+local inspect = require("corolua.base.inspect")
 local lease = require("corolua.election.lease")
 local line = require("corolua.election.line")
+local once = require("corolua.task.once")
 local scheduler = require("corolua.task.scheduler")
 local service = require("corolua.service")
 local strangers = require("corolua.service.strangers")
@@ -26,22 +29,19 @@ local methods = {}
 
 local election = {}
 
-local JOIN_TIMEOUT, LEAVE_TIMEOUT = 30, 5
-
 -- What was not heard by all is said again after so many seconds, twice as many
 -- each time; a clock that has to go on a little is looked at soon.
 local AGAIN_MIN, AGAIN_MAX = 0.05, 0.8
 local CLOCK_PAUSE = 0.004
 
-local OWN = { { "timeout", args.seconds(), JOIN_TIMEOUT }, { "lease", args.time } }
+local EVENTS = { "elected", "deposed", "changed", "malformed" }
+
+local OPTIONS = service.options({ { "lease", args.time } })
+local NEEDED = { codec = true, quorum = true }
 
 local NO_FENCE = "there is no quorum provider, and without quorum nobody leads"
 
-local election_mt = {
-  __name = "corolua.election",
-  __index = methods,
-  __tostring = function(self) return "election '" .. self.group.name .. "'" end,
-}
+local election_mt = service.metatable("election", methods)
 
 -- Nobody leads where the daemon has no quorum provider, and so no fence.
 local function may_lead(self)
@@ -59,7 +59,7 @@ end
 local function tell_deposed(self)
   if not self.leading then return end
   self.events:tell("deposed", self.leading)
-  self.leading = nil
+  self.leading = false
   if self.lease then self.lease:stop() end
 end
 
@@ -84,7 +84,7 @@ local advance
 local function arm(self, seconds)
   if self.timer then self.timer:cancel() end
   self.timer = scheduler.after(seconds, function()
-    self.timer = nil
+    self.timer = false
     advance(self, seconds >= AGAIN_MIN)
   end)
 end
@@ -173,7 +173,7 @@ end
 local function on_refusal(self, refusal)
   if not refusal then return end
   if self.timer then self.timer:cancel() end
-  self.timer = nil
+  self.timer = false
   self.agreed:lose_quorum()
   self.agreed:resign()
   show(self)
@@ -192,7 +192,7 @@ local function listen(self)
   on.message, on.inquorate = on_payload, on_payload
   function on.down()
     self.agreed:go_down()
-    self.seen = nil
+    self.seen = false
     show(self)
   end
   function on.malformed(bytes, from, why) self.strangers:tell(bytes, from, why) end
@@ -200,10 +200,13 @@ local function listen(self)
   group.watch_refusal(self.group, function(refusal) on_refusal(self, refusal) end)
 end
 
+local function check_self(self, method) guard.self(self, election_mt, "an election", method, 3) end
+
 --- Whether we lead, by all that was read so far: true at the earliest when
 --- `elected` is told, and false at the latest then when `deposed` is.
 ---@return boolean
 function methods:is_leader()
+  check_self(self, "is_leader")
   if not self.leading or not may_lead(self) then return false end
   if self.lease and not self.lease:is_valid() then return false end
   return is_same(self.agreed.ring, group.newest_ring(self.group))
@@ -213,6 +216,7 @@ end
 --- without quorum, and until all have agreed after a change of the ring.
 ---@return corosync.Member[]
 function methods:line()
+  check_self(self, "line")
   local list = {}
   if not may_lead(self) then return list end
   for i, key in ipairs(self.agreed.order or list) do list[i] = self.members[key] end
@@ -223,6 +227,7 @@ end
 --- not heard all others, or that tell of another line: they hold the line up.
 ---@return corosync.Member[]
 function methods:missing()
+  check_self(self, "missing")
   local list = {}
   for i, key in ipairs(self.agreed:missing()) do list[i] = self.members[key] end
   return list
@@ -233,51 +238,44 @@ end
 
 --- Figures of the election, as they are now.
 ---@return corolua.ElectionStats
-function methods:stats() return { malformed = self.strangers.count } end
+function methods:stats()
+  check_self(self, "stats")
+  return inspect.readable({ malformed = self.strangers.count })
+end
+
+---@class corolua.ElectionStatus: corolua.ServiceStatus
+---@field leader corosync.Member?
+---@field term integer
+---@field is_leader boolean
+
+--- How things stand.
+---@return corolua.ElectionStatus
+function methods:status()
+  check_self(self, "status")
+  local status = service.status(self.group)
+  status.leader, status.term, status.is_leader = self.leader, self.term, self:is_leader()
+  return status
+end
 
 --- Leaves: `deposed` is told at once, before any other member can lead. Done as
---- well by `<close>` and at the end of the program. Codes, as of group:leave:
---- "ERR_NOT_EXIST", "ERR_TIMEOUT", "ERR_LIBRARY".
+--- well by `<close>` and at the end of the program. May be repeated, and returns the
+--- same again. Codes, as of group:leave: "ERR_NOT_EXIST", "ERR_TIMEOUT", "ERR_LIBRARY".
 ---@param given { timeout: number }? in seconds, 5 unless told
----@return true? left, string? message, string? code
-function methods:leave(given)
-  local timeout = args.timeout(given, LEAVE_TIMEOUT, "leave", 2)
-  local ok, message, code = self.group:leave({ timeout = timeout })
-  return ok, message, code -- no tail call: it would hide the caller's line
-end
-
-election_mt.__close = function(self) self.group:leave() end
-
--- Our own options, checked, and those that are left for a group that is made
--- here.
-local function split(given, makes_group, level)
-  if type(given) ~= "table" or not makes_group then
-    local own = args.check(given, OWN, "election.join", level + 1)
-    return own, nil
-  end
-  local rest = {}
-  for key, value in next, given do rest[key] = value end
-  rest.timeout, rest.lease = nil, nil
-  local own = { timeout = given.timeout, lease = given.lease }
-  return args.check(own, OWN, "election.join", level + 1), rest
-end
-
-local function check_room(room, level)
-  if not room.requires_quorum then
-    error("election.join: the group has quorum = \"ignore\", and without quorum nobody leads",
-      level + 1)
-  elseif room.codec then
-    error("election.join: the group must not have a codec", level + 1)
-  end
+---@return true? closed, string? message, string? code
+function methods:close(given)
+  check_self(self, "close")
+  local timeout = service.close_timeout(given, 2)
+  return self.closing:run(self.group.leave, self.group, { timeout = timeout })
 end
 
 local function new(room, lease_seconds)
   local name = "election '" .. room.name .. "'"
-  local events = service.events(name, { "elected", "deposed", "changed", "malformed" })
+  local events = service.events(name, EVENTS)
   local self = setmetatable({
     group = room, events = events, on = events.on,
     term = 0, agreed = line.new(), members = {}, pause = AGAIN_MIN,
-    strangers = strangers.new(events),
+    strangers = strangers.new(events), closing = once.new(),
+    leading = false, lease = false, timer = false, seen = false, claimed_at = false,
   }, election_mt)
   events.source = self
   if lease_seconds then
@@ -288,22 +286,20 @@ local function new(room, lease_seconds)
   return self
 end
 
----@class corolua.ElectionOptions: corolua.GroupOptions with a name, also those of the group
----@field timeout number? seconds to join in, 30 unless told
+---@class corolua.ElectionOptions: corolua.ServiceOptions
 ---@field lease number? seconds after which a leader that hears nothing back ends by itself
 
 --- Joins a group, in which the member that has been there for longest leads as
 --- long as it has quorum. Codes: those of group:join ("ERR_LIBRARY", "ERR_ACCESS",
 --- "ERR_TIMEOUT", "ERR_INTERRUPT"), and "ERR_NOT_SUPPORTED" without a quorum provider.
 ---@param given string|corolua.Group a name, or a group that was not joined
----@param settings corolua.ElectionOptions?
----@return corolua.Election? joined, string? message, string? code
-function election.join(given, settings)
-  local own, rest = split(settings, type(given) == "string", 2)
-  local room = service.room(given, "election.join", rest, 2)
-  check_room(room, 2)
-  local self = new(room, own.lease)
-  local ok, message, code = service.join(room, "election.join", 2, own.timeout)
+---@param given_options corolua.ElectionOptions?
+---@return corolua.Election? election, string? message, string? code
+function election.open(given, given_options)
+  local checked = args.check(given_options, OPTIONS, "election.open", 2)
+  local room = service.group(given, "election.open", NEEDED, checked, 2)
+  local self = new(room, checked.lease)
+  local ok, message, code = service.join(room, "election.open", checked.timeout, 2)
   if not ok then return nil, message, code end
   if group.is_unfenced(room) then
     room:leave()
@@ -312,5 +308,9 @@ function election.join(given, settings)
   self.events:begin()
   return self
 end
+
+guard.names(election_mt, "an election", {
+  always = { "group", "on", "term" }, sometimes = { "leader" }, events = EVENTS,
+})
 
 return election

@@ -3,6 +3,7 @@
 local condition = require("corolua.task.condition")
 local failures = require("corolua.task.failures")
 local group = require("corolua.group")
+local guard = require("corolua.base.guard")
 local handlers = require("corolua.base.handlers")
 local inspect = require("corolua.base.inspect")
 local log = require("corolua.base.log")
@@ -68,4 +69,9 @@ corolua.on = handlers.new({ "error", "quorum" }, function(kind, handler)
   setters[kind](handler)
 end)
 
-return corolua
+-- A slip in a name is not silent here either.
+local corolua_mt, known = { __index = {} }, {}
+for name in pairs(corolua) do known[#known + 1] = name end
+guard.names(corolua_mt, "corolua", { always = known, events = { "quorum", "error" } })
+
+return setmetatable(corolua, corolua_mt)

@@ -3,9 +3,11 @@
 
 local args = require("corolua.base.args")
 local checks = require("corolua.task.checks")
-local condition = require("corolua.task.condition")
 local disks = require("corolua.journal.disk")
 local events = require("corolua.task.events")
+local guard = require("corolua.base.guard")
+local inspect = require("corolua.base.inspect")
+local once = require("corolua.task.once")
 local open = require("corolua.journal.open")
 local compaction = require("corolua.journal.compaction")
 local writers = require("corolua.journal.writer")
@@ -43,7 +45,7 @@ local methods = {}
 local mt = {
   __name = "corolua.journal",
   __index = methods,
-  __tostring = function(self) return ("corolua.journal '%s'"):format(self.disk.folder) end,
+  __tostring = function(self) return ("journal '%s'"):format(self.disk.folder) end,
   __close = function(self) self:close() end,
 }
 
@@ -71,6 +73,7 @@ local function new(disk, found, retry)
   local self = setmetatable({
     disk = disk, base = found.base, last = found.log.last, written = found.log.last,
     recovered = { cut = found.cut }, on = told.on, events = told, memory = {},
+    is_closed = false, closing = once.new(), compacting = false, kept = false, writer = false,
   }, mt)
   told.source = self
   self.writer = writers.new(found.log, told, retry, {
@@ -105,7 +108,12 @@ function journal.open(dir, options)
   return self
 end
 
-local function check_open(self, level)
+local function check_self(self, method, level)
+  guard.self(self, mt, "a journal", method, (level or 2) + 1)
+end
+
+local function check_open(self, method, level)
+  check_self(self, method, level + 1)
   if self.is_closed then error(("%s is closed"):format(tostring(self)), level + 1) end
 end
 
@@ -124,7 +132,7 @@ end
 ---@return string? message
 ---@return string? code that of `failed`: "ERR_NO_SPACE", "ERR_ACCESS", "ERR_FAILED_OPERATION"
 function methods:append(bytes)
-  check_open(self, 2)
+  check_open(self, "append", 2)
   check_bytes(bytes, "append", "the record", 2)
   local failed = self.failed
   if failed then return nil, failed.message, failed.code end
@@ -143,7 +151,7 @@ end
 ---@return string? code "ERR_TIMEOUT"; "ERR_INTERRUPT"; "ERR_NO_SPACE", "ERR_ACCESS",
 --- "ERR_FAILED_OPERATION": it has given up
 function methods:sync(timeout)
-  check_open(self, 2)
+  check_open(self, "sync", 2)
   checks.seconds(timeout, "sync", true)
   return self.writer:sync(timeout)
 end
@@ -159,7 +167,7 @@ end
 ---@return string? message
 ---@return string? code that of `failed`: "ERR_NO_SPACE", "ERR_ACCESS", "ERR_FAILED_OPERATION"
 function methods:cut(index)
-  check_open(self, 2)
+  check_open(self, "cut", 2)
   local compacting = self.compacting
   check_index(index, compacting and compacting.index or self.base.index, self.last,
     "cut", 2)
@@ -195,7 +203,7 @@ end
 ---@return string? message
 ---@return string? code that of `failed`: "ERR_NO_SPACE", "ERR_ACCESS", "ERR_FAILED_OPERATION"
 function methods:replace(index, snapshot, meta)
-  check_open(self, 2)
+  check_open(self, "replace", 2)
   check_snapshot(index, snapshot, meta, "replace", 2)
   return compaction.replace(self, { index = index, snapshot = snapshot, meta = meta or "" })
 end
@@ -211,7 +219,7 @@ end
 ---@return string? code "ERR_BUSY": another one is under way, or all was replaced meanwhile;
 --- "ERR_NO_SPACE", "ERR_ACCESS", "ERR_FAILED_OPERATION", "ERR_CORRUPT"; "ERR_INTERRUPT"
 function methods:compact(index, snapshot, meta)
-  check_open(self, 2)
+  check_open(self, "compact", 2)
   check_snapshot(index, snapshot, meta, "compact", 2)
   check_index(index, self.base.index, self.last, "compact", 2)
   return compaction.compact(self, { index = index, snapshot = snapshot, meta = meta or "" })
@@ -239,7 +247,7 @@ end
 ---@return string? message
 ---@return string? code "ERR_NOT_EXIST"; "ERR_CORRUPT", "ERR_ACCESS", "ERR_FAILED_OPERATION"
 function methods:record(index)
-  check_open(self, 2)
+  check_open(self, "record", 2)
   check_index(index, 1, 1 << 62, "record", 2)
   if index <= self.base.index or index > self.last then
     return nil, ("there is no record %d"):format(index), "ERR_NOT_EXIST"
@@ -255,7 +263,7 @@ end
 ---@param from? integer the first of all if not given
 ---@return (fun(): integer?, string?)
 function methods:records(from)
-  check_open(self, 2)
+  check_open(self, "records", 2)
   if from == nil then from = self.base.index + 1 end
   check_index(from, self.base.index + 1, self.last + 1, "records", 2)
   local index = from - 1
@@ -268,34 +276,58 @@ function methods:records(from)
   end
 end
 
--- Any other task that closes waits for this one; it begins again where this one
--- is left before the end.
+---@class corolua.JournalStatus
+---@field state "open"|"failed"|"closed"
+---@field base integer number of the record that the base stands for
+---@field last integer number of the last record
+---@field written integer number of the last one on the disk
+
+--- How things stand.
+---@return corolua.JournalStatus
+function methods:status()
+  check_self(self, "status")
+  return inspect.readable({
+    state = self.is_closed and "closed" or self.failed and "failed" or "open",
+    base = self.base.index, last = self.last, written = self.written,
+  })
+end
+
+---@class corolua.JournalStats
+---@field records integer
+---@field unwritten integer of them that are not on the disk
+---@field cut integer bytes of an unfinished write, cut off by `open`
+
+--- Figures of the journal, as they are now.
+---@return corolua.JournalStats
+function methods:stats()
+  check_self(self, "stats")
+  return inspect.readable({
+    records = self.last - self.base.index, unwritten = self.last - self.written,
+    cut = self.recovered.cut,
+  })
+end
+
 local function finish(self)
-  local closing = condition.new()
-  local _ <close> = setmetatable({}, { __close = function()
-    self.closing = nil
-    closing:notify()
-  end })
-  self.closing = closing
   local done, message, code = self.writer:finish()
   self.disk:close()
-  self.outcome = { done, message, code }
+  return done, message, code
 end
 
 --- Waits until all is on the disk, the end of the file included, and lets the
 --- folder go. May be repeated, also while it waits, and returns the same again.
----@return boolean? done
+---@return true? closed
 ---@return string? message
 ---@return string? code why not all is on the disk: "ERR_NO_SPACE", "ERR_ACCESS",
 --- "ERR_FAILED_OPERATION", "ERR_INTERRUPT"
 function methods:close()
+  check_self(self, "close")
   self.is_closed = true
-  while self.closing do
-    local notified, message, code = self.closing:wait()
-    if not notified then return nil, message, code end
-  end
-  if not self.outcome then finish(self) end
-  return table.unpack(self.outcome, 1, 3)
+  return self.closing:run(finish, self)
 end
+
+guard.names(mt, "a journal", {
+  always = { "base", "last", "written", "recovered", "on" }, sometimes = { "failed" },
+  events = EVENTS,
+})
 
 return journal

@@ -2,6 +2,9 @@
 --- all of them, in one order, and survive what the members survive.
 
 local args = require("corolua.base.args")
+local guard = require("corolua.base.guard")
+local inspect = require("corolua.base.inspect")
+local once = require("corolua.task.once")
 local dispatch = require("corolua.replica.dispatch")
 local log = require("corolua.replica.log")
 local member = require("corolua.replica.member")
@@ -23,28 +26,23 @@ local wire = require("corolua.replica.wire")
 
 ---@class corolua.Replica
 ---@field on corolua.ReplicaHandlers
----@field room corolua.Group
+---@field group corolua.Group its own: nobody else sets handlers of it
 local methods = {}
 
 local replica = {}
 
 local SUBMIT_TIMEOUT = 30
-local LEAVE_TIMEOUT = 5
 
 local ROUND_LOST = "%s; this member has no part in decisions until the next ring"
 
-local replica_mt = {
-  __name = "corolua.replica",
-  __index = methods,
-  __tostring = function(self) return ("replica '%s'"):format(self.room.name) end,
-}
+local replica_mt = service.metatable("replica", methods)
 
 local EVENTS = { "synced", "unsynced", "failed", "trouble", "diverged", "malformed" }
 
-local GROUP = { packed = true, fragment = true }
+local NEEDED = { packed = true, fragment = true, codec = true, quorum = true }
 
 local function listen(self)
-  local one, on = self.member, self.room.on
+  local one, on = self.member, self.group.on
   local function judge(payload, from, why)
     if why then self.strangers:tell(payload, from, why) end
   end
@@ -58,7 +56,7 @@ local function listen(self)
   on.malformed = judge
   function on.up() end
   function on.down(why)
-    if self.room.state == "left" then return one:fail(why.message, why.code) end
+    if self.group.state == "left" then return one:fail(why.message, why.code) end
     one:down()
   end
   local journal = one.journal
@@ -68,10 +66,10 @@ end
 
 -- On a node of a lab a replica is closed with its cluster.
 local function close_with_cluster(self)
-  local place = self.room.place
+  local place = self.group.place
   if place == quorum.HERE then return end
   place.key:at_close(function()
-    if self.member.phase ~= "over" then self:leave() end
+    if self.member.phase ~= "over" then self:close() end
   end)
 end
 
@@ -85,13 +83,12 @@ end
 ---@return corolua.Replica? replica, string? message, string? code
 function replica.open(given, opts)
   local checked = options.check(opts, 2)
-  local room = service.room(given, "replica.open", GROUP, 2)
-  options.check_group(room, 2)
+  local room = service.group(given, "replica.open", NEEDED, checked, 2)
   local machine, ballot, message, code = log.open(checked)
   if not machine then return nil, message, code end
   local events = service.events(("replica '%s'"):format(room.name), EVENTS)
   local self = setmetatable({
-    room = room, codec = checked.codec, events = events, on = events.on,
+    group = room, codec = checked.codec, events = events, on = events.on, closing = once.new(),
     member = member.new(room, checked, machine, ballot, events),
     longest = room.longest - wire.COMMAND_MORE, strangers = strangers.new(events),
   }, replica_mt)
@@ -99,11 +96,9 @@ function replica.open(given, opts)
   if ballot.lost then events:tell("trouble", ROUND_LOST:format(ballot.lost), "ERR_CORRUPT") end
   listen(self)
   local joined
-  joined, message, code = room:join()
-  if not joined then
-    machine.journal:close()
-    return nil, message, code
-  end
+  joined, message, code = service.join(room, "replica.open", checked.timeout, 2,
+    function() machine.journal:close() end)
+  if not joined then return nil, message, code end
   close_with_cluster(self)
   events:begin()
   return self
@@ -123,7 +118,7 @@ local function wait_synced(one, deadline)
     local refusal = one.ending or REFUSALS[one.phase]
     if refusal then return nil, refusal[1], refusal[2], "never" end
     local _, message, code = one:wait_change(math.max(0, deadline - scheduler.now()))
-    if code == "ERR_TIMEOUT" then return nil, NOT_SENT, "ERR_TRY_AGAIN", "never" end
+    if code == "ERR_TIMEOUT" then return nil, NOT_SENT, "ERR_NOT_SYNCED", "never" end
     if code then return nil, message, code, "never" end
   end
   return true
@@ -134,8 +129,8 @@ local UNKNOWN = "no answer in time: the command may have been applied, or may be
 local function send(self, entry, bytes, deadline)
   local one = self.member
   local left = math.max(0, deadline - scheduler.now())
-  local sent, message, code = self.room:send(
-    wire.command(self.room.me, one.nonce, one.origin, entry.number, bytes), { timeout = left })
+  local sent, message, code = self.group:send(
+    wire.command(self.group.me, one.nonce, one.origin, entry.number, bytes), { timeout = left })
   if sent then return true end
   one.pending:drop(entry)
   if code == "ERR_TIMEOUT" then code = "ERR_TRY_AGAIN" end
@@ -172,10 +167,13 @@ local function encode(self, command, level)
   return bytes
 end
 
+local function check_self(self, method) guard.self(self, replica_mt, "a replica", method, 3) end
+
 --- Has a command applied by all members, and waits until it is as durable as the
 --- option says. Where it fails, the fourth result is what became of the command:
 --- "never" if no member has it, "unknown", or "applied". Codes: "ERR_NOT_QUORATE",
---- "ERR_TRY_AGAIN" (not in sync in time), "ERR_TIMEOUT", "ERR_LIBRARY" (no daemon),
+--- "ERR_NOT_SYNCED" (not in sync in time), "ERR_TRY_AGAIN" (the window was full until
+--- then), "ERR_TIMEOUT", "ERR_LIBRARY" (no daemon),
 --- "ERR_NO_RESULT", "ERR_NOT_EXIST" (closed), "ERR_INTERRUPT", or that of `failed`.
 ---@param command any a string, or what the codec takes
 ---@param given { timeout: number }? in seconds, 30 unless told
@@ -183,6 +181,7 @@ end
 ---@return string? message, string? code
 ---@return "never"|"unknown"|"applied"|nil fate
 function methods:submit(command, given)
+  check_self(self, "submit")
   local timeout = args.timeout(given, SUBMIT_TIMEOUT, "submit", 2)
   local bytes = encode(self, command, 2)
   if self.member.machine.is_applying then error("submit: apply must not submit", 2) end
@@ -200,6 +199,7 @@ end
 ---@param fn fun(state: any): any
 ---@return any ...
 function methods:read(fn)
+  check_self(self, "read")
   if type(fn) ~= "function" then
     error(("read: a function was expected, got %s"):format(type(fn)), 2)
   end
@@ -211,41 +211,48 @@ end
 ---@field index integer of the last record
 ---@field written integer of the last one on the disk
 ---@field seq integer of the ring that the last record is of
----@field ring integer? the seq of the present one
+---@field ring corosync.Ring? the present one
 ---@field members { member: corosync.Member, is_synced: boolean }[]
 ---@field from corosync.Member? the member that the missing part comes from
 
 --- How things stand.
 ---@return corolua.ReplicaStatus
-function methods:status() return self.member:status() end
+function methods:status()
+  check_self(self, "status")
+  return self.member:status()
+end
 
 ---@class corolua.ReplicaStats
 ---@field malformed integer messages that this member could not take
 
 --- Figures of the replica, as they are now.
 ---@return corolua.ReplicaStats
-function methods:stats() return { malformed = self.strangers.count } end
+function methods:stats()
+  check_self(self, "stats")
+  return inspect.readable({ malformed = self.strangers.count })
+end
 
---- Leaves the group and closes the log, once all of it is on the disk. Commands
---- that are not answered yet are unknown. Codes: "ERR_NOT_EXIST" (closed already),
---- "ERR_NO_SPACE", "ERR_ACCESS", "ERR_FAILED_OPERATION" (not all is on the disk),
---- and those of group:leave.
----@param given { timeout: number }? in seconds, for leaving; 5 unless told
----@return true? left, string? message, string? code
-function methods:leave(given)
-  local timeout = args.timeout(given, LEAVE_TIMEOUT, "leave", 2)
-  if self.member.phase == "over" then
-    return nil, "the replica is closed", "ERR_NOT_EXIST"
-  end
+local function close(self, timeout)
+  if self.member.phase == "over" then return nil, "the replica is closed", "ERR_NOT_EXIST" end
   self.member:finish("the replica has been closed", "ERR_NOT_EXIST")
-  local left, message, code = self.room:leave({ timeout = timeout })
+  local left, message, code = self.group:leave({ timeout = timeout })
   local closed, why, why_code = self.member.journal:close()
   if closed == nil and why then return nil, why, why_code end
   return left, message, code
 end
 
-replica_mt.__close = function(self)
-  if self.member.phase ~= "over" then self:leave() end
+--- Leaves the group and closes the log, once all of it is on the disk. Commands
+--- that are not answered yet are unknown. May be repeated, and returns the same
+--- again. Codes: "ERR_NOT_EXIST" (it has failed), "ERR_NO_SPACE", "ERR_ACCESS",
+--- "ERR_FAILED_OPERATION" (not all is on the disk), and those of group:leave.
+---@param given { timeout: number }? in seconds, for leaving; 5 unless told
+---@return true? closed, string? message, string? code
+function methods:close(given)
+  check_self(self, "close")
+  local timeout = service.close_timeout(given, 2)
+  return self.closing:run(close, self, timeout)
 end
+
+guard.names(replica_mt, "a replica", { always = { "group", "on" }, events = EVENTS })
 
 return replica

@@ -3,9 +3,10 @@
 --- group, so all members perform calls in one order, and the order also fixes
 --- who answers a call.
 
-local args = require("corolua.base.args")
+local guard = require("corolua.base.guard")
+local inspect = require("corolua.base.inspect")
+local once = require("corolua.task.once")
 local pending = require("corolua.rpc.pending")
-local group = require("corolua.group")
 local options = require("corolua.rpc.options")
 local scheduler = require("corolua.task.scheduler")
 local server = require("corolua.rpc.server")
@@ -17,7 +18,7 @@ local wire = require("corolua.rpc.wire")
 ---@class corolua.RpcHandlers
 ---@field members? fun(view: corolua.View)
 ---@field quorum? fun(state: corolua.QuorumState)
----@field failed? fun(method: string, from: corosync.Member, trace: string) a method raised
+---@field raised? fun(method: string, from: corosync.Member, trace: string) a method raised
 ---@field malformed? fun(bytes: string, from: corosync.Member, why: string) no call and no reply
 ---@field down? fun(why: corolua.Down) the daemon is gone, and all calls with it
 ---@field up? fun() it is back
@@ -26,17 +27,11 @@ local wire = require("corolua.rpc.wire")
 ---@field group corolua.Group
 ---@field on corolua.RpcHandlers
 local methods = {}
-local rpc_mt = {
-  __name = "corolua.rpc",
-  __index = methods,
-  __tostring = function(self) return "rpc '" .. self.group.name .. "'" end,
-}
+local rpc_mt = service.metatable("rpc", methods)
 
 local rpc = {}
 
-local LEAVE_TIMEOUT = 5
-
-local KINDS = { "members", "quorum", "malformed", "failed", "down", "up" }
+local KINDS = { "members", "quorum", "malformed", "raised", "down", "up" }
 
 local byte, unpack = string.byte, string.unpack
 local HEADER, HEADER_SIZE, VERSION = wire.HEADER, wire.HEADER_SIZE, wire.VERSION
@@ -145,11 +140,8 @@ local function wait_for_end(self)
   self.calls:fail("the service is closed", "ERR_NOT_EXIST")
 end
 
-local function check_codec(room)
-  if not room.codec then return room end
-  error(("rpc.open: %s must have codec \"string\"; the codec of the calls is an option of rpc.open")
-    :format(tostring(room)), 3)
-end
+-- The codec of the calls is an option of its own.
+local NEEDED = { codec = true }
 
 --- Joins a group to offer methods to its members, and to call theirs. Codes, as
 --- of group:join: "ERR_LIBRARY", "ERR_ACCESS", "ERR_TIMEOUT", "ERR_INTERRUPT".
@@ -160,20 +152,19 @@ end
 function rpc.open(given, fns, given_options)
   local checked = options.check(given_options, 2)
   local copy = options.check_methods(fns, 2)
-  local room = check_codec(service.room(given, "rpc.open", nil, 2))
+  local room = service.group(given, "rpc.open", NEEDED, checked, 2)
+  local events = service.events(("rpc '%s'"):format(room.name), KINDS)
   local self = setmetatable({
-    group = room, timeout = checked.timeout, codec = checked.codec, nonce = scheduler.nonce(),
-    calls = pending.new(),
+    group = room, timeout = checked.call_timeout, codec = checked.codec, nonce = scheduler.nonce(),
+    calls = pending.new(), events = events, on = events.on, strangers = strangers.new(events),
+    closing = once.new(), server = false, me = false, nodeid = 0, pid = 0,
   }, rpc_mt)
-  self.events = service.events(tostring(self), KINDS)
-  self.events.source = self
-  self.strangers = strangers.new(self.events)
-  self.on = self.events.on
+  events.source = self
   self.server = server.new(self, copy, checked.max_running, function(bytes)
     take_reply(self, bytes, room.me)
   end)
   listen(self)
-  local joined, message, code = service.join(room, "rpc.open", 2)
+  local joined, message, code = service.join(room, "rpc.open", checked.timeout, 2)
   if not joined then return nil, message, code end
   scheduler.spawn(wait_for_end, self)
   self.server:begin()
@@ -203,6 +194,8 @@ local function send(room, bytes, timeout)
   return room:send(bytes, { timeout = timeout })
 end
 
+local function check_self(self, method) guard.self(self, rpc_mt, "an rpc", method, 3) end
+
 --- Calls a method of others, and waits for what they return. Codes of the call:
 --- "ERR_NOT_QUORATE", "ERR_LIBRARY" (the daemon is gone), "ERR_TIMEOUT",
 --- "ERR_LEFT", "ERR_NOT_EXIST" (closed), "ERR_INTERRUPT"; and of one to a member,
@@ -210,10 +203,11 @@ end
 --- `to` has 1 to 255 members; a call longer than the group sends raises.
 ---@param method string
 ---@param arguments any what the codec takes, or nil
----@param given corolua.rpc.CallOptions?
+---@param given corolua.rpc.CallOptions
 ---@return any result of a member; of several `{ member =, result = }[]`
 ---@return string? message, string? code
 function methods:call(method, arguments, given)
+  check_self(self, "call")
   local target, timeout = options.check_call(method, given, self.timeout, 2)
   local value, why = values.encode(self.codec, arguments)
   if why then error("call: the arguments" .. why, 2) end
@@ -226,16 +220,22 @@ function methods:call(method, arguments, given)
   return self.calls:wait(call)
 end
 
---- Leaves the group. Calls that are not over end with "ERR_NOT_EXIST".
----@param given { timeout: number }? in seconds, as of group:leave
----@return true? left, string? message, string? code
+--- Leaves the group. Calls that are not over end with "ERR_NOT_EXIST". May be
+--- repeated, and returns the same again. Codes, as of group:leave: "ERR_NOT_EXIST",
+--- "ERR_TIMEOUT", "ERR_LIBRARY".
+---@param given { timeout: number }? in seconds, 5 unless told
+---@return true? closed, string? message, string? code
 function methods:close(given)
-  local timeout = args.timeout(given, LEAVE_TIMEOUT, "close", 2)
-  return self.group:leave({ timeout = timeout })
+  check_self(self, "close")
+  local timeout = service.close_timeout(given, 2)
+  return self.closing:run(self.group.leave, self.group, { timeout = timeout })
 end
 
-rpc_mt.__close = function(self)
-  if not group.is_over(self.group) then self:close() end
+--- How things stand.
+---@return corolua.ServiceStatus
+function methods:status()
+  check_self(self, "status")
+  return service.status(self.group)
 end
 
 ---@class corolua.RpcStats
@@ -244,7 +244,7 @@ end
 ---@field late integer replies to calls that were over
 ---@field running integer methods that are performed here now
 ---@field performed integer
----@field failed integer methods that raised
+---@field raised integer methods that raised
 ---@field refused integer calls of others, with an error
 ---@field unsent integer replies for which the connection was gone
 ---@field malformed integer messages that are no call and no reply
@@ -252,12 +252,15 @@ end
 --- Figures of the service, as they are now.
 ---@return corolua.RpcStats
 function methods:stats()
+  check_self(self, "stats")
   local at_work = self.server
-  return {
+  return inspect.readable({
     calls = self.calls.last, pending = self.calls.count, late = self.calls.late,
-    running = at_work.running, performed = at_work.performed, failed = at_work.failed,
+    running = at_work.running, performed = at_work.performed, raised = at_work.raised,
     refused = at_work.refused, unsent = at_work.unsent, malformed = self.strangers.count,
-  }
+  })
 end
+
+guard.names(rpc_mt, "an rpc", { always = { "group", "on" }, events = KINDS })
 
 return rpc

@@ -3,7 +3,7 @@
 local corolua = require("corolua")
 local election = require("corolua.election")
 
-local boss = assert(election.join(arg[1]))
+local boss = assert(election.open(arg[1]))
 function boss.on.elected() print("elected") end
 
 assert(corolua.wait(function() return #boss:line() > 1 end, 10))

@@ -38,10 +38,10 @@ local function reaches_all(payload)
 end
 
 leave_room(0)
-for _, name in ipairs({ "cpg", "votequorum", "quorum_handle", "cfg" }) do
-  print(name, select(2, cluster[1][name](cluster[1], {})))
+for _, name in ipairs({ "cpg", "votequorum", "quorum", "cfg" }) do
+  print(name, select(2, cluster[1]:thin(name, {})))
 end
-print("cmap", select(2, cluster[1]:cmap("icmap")))
+print("cmap", select(2, cluster[1]:thin("cmap", "icmap")))
 print("join", select(2, cluster[1]:group("other"):join({ timeout = 20 })))
 reaches_all("without room")
 print("downs", downs)

@@ -19,7 +19,9 @@ end
 ---@param options? table
 ---@return corolua.Election
 function elections.join(node, name, notes, options)
-  local boss = assert(election.join(node:group(name), options))
+  local given = { node = node }
+  for key, value in pairs(options or {}) do given[key] = value end
+  local boss = assert(election.open(name, given))
   for _, kind in ipairs({ "elected", "deposed", "changed" }) do
     boss.on[kind] = function(...)
       if notes then table.insert(notes, { kind, node.nodeid, ... }) end

@@ -25,9 +25,11 @@ for i = 1, 2 do
   rooms[i] = room
 end
 support.comes(function() return changes == 2 end)
-local thin = assert(cluster[1]:cpg({ deliver = function(_, _, payload) thin_got = payload end }))
+local thin = assert(cluster[1]:thin("cpg", {
+  deliver = function(_, _, payload) thin_got = payload end,
+}))
 assert(thin:join("thin"))
-local votes = assert(cluster[2]:votequorum({}))
+local votes = assert(cluster[2]:thin("votequorum", {}))
 
 local round = 0
 

@@ -66,7 +66,7 @@ local function apply(state, command, meta)
 end
 
 local function open_store(self, i)
-  local one = assert(replica.open(self.cluster[i]:group(NAMES.store, FORM), {
+  local one = assert(replica.open(NAMES.store, { node = self.cluster[i],
     dir = ("%s/%d"):format(self.folder, i), apply = apply, durable = "majority",
     initial = { seen = { first = 0 }, foreign = 0, pid = sys.id().pid },
     snapshot_after = 1 << 16,
@@ -76,7 +76,7 @@ local function open_store(self, i)
 end
 
 local function open_boss(self, i)
-  local boss = assert(election.join(self.cluster[i]:group(NAMES.boss)))
+  local boss = assert(election.open(NAMES.boss, { node = self.cluster[i] }))
   function boss.on.elected(term)
     local before = self.terms[term]
     if before and before ~= i then note(self, "nodes %d and %d led in term %d", before, i, term) end
@@ -86,9 +86,9 @@ local function open_boss(self, i)
 end
 
 local function open_calls(self, i)
-  self.calls[i] = assert(rpc.open(self.cluster[i]:group(NAMES.calls), {
+  self.calls[i] = assert(rpc.open(NAMES.calls, {
     echo = function(value) return value end,
-  }, { timeout = 5 }))
+  }, { node = self.cluster[i], call_timeout = 5 }))
 end
 
 --- Opens the members on all nodes, and waits until they work.
@@ -122,7 +122,7 @@ end
 
 local function submit(self, i)
   local one, n = self.stores[i], 0
-  local me = one.room.me
+  local me = one.group.me
   while self.is_running do
     n = n + 1
     local command = ("%d.%d"):format(i, n)
@@ -312,7 +312,7 @@ function methods:check()
   check_store(self)
   check_told(self)
   for i = 1, #self.cluster do
-    local parts = self.calls[i]:call("echo", i)
+    local parts = self.calls[i]:call("echo", i, { to = "all" })
     if not parts or #parts ~= #self.cluster then note(self, "node %d cannot call all", i) end
   end
   if self.counts.acked == 0 then note(self, "nothing was acknowledged") end

@@ -22,7 +22,7 @@ local tasks = {}
 -- Submits without end, and prints what was acknowledged.
 function tasks.submit()
   for n = 1, math.huge do
-    local command = ("%d.%d.%d"):format(one.room.me.nodeid, one.room.me.pid, n)
+    local command = ("%d.%d.%d"):format(one.group.me.nodeid, one.group.me.pid, n)
     if one:submit(command) then print("ok", command) end
   end
 end

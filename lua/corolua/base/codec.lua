@@ -68,6 +68,13 @@ local known = {
   end,
 }
 
+--- What a codec may be given as.
+---@type corolua.Kind
+function codec.kind(value)
+  if type(value) == "table" or known[value] then return true end
+  return false, '"string", "json" or { encode =, decode = }', names.hint(value, known)
+end
+
 --- The codec of a name, or of two functions.
 ---@param spec "string"|"json"|corolua.CustomCodec
 ---@param what string whose option `codec` it is: "group"
@@ -78,10 +85,7 @@ function codec.of(spec, what, level)
     local custom = args.check(spec, CUSTOM, what .. ": codec", level + 1)
     return { encode = custom_encode(custom.encode), decode = custom_decode(custom.decode) }
   end
-  if spec == nil or known[spec] == nil then
-    args.refuse(what, "option 'codec'", '"string", "json" or { encode =, decode = }', spec,
-      level + 1, names.hint(spec, known))
-  end
+  args.value(spec, codec.kind, what, "option 'codec'", level + 1)
   local made = known[spec](level + 1)
   return made -- no tail call: it would hide the caller's line
 end

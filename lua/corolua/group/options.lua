@@ -31,7 +31,7 @@ local SPEC = {
   { "packed", args.boolean, false },
   { "fragment", args.boolean, false },
   { "max_message", args.integer(1, 1 << 30), 16 * 1024 * 1024 },
-  { "codec", args.any, "string" },
+  { "codec", codec.kind, "string" },
   { "reconnect", is_reconnect, true },
 }
 

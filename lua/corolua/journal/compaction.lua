@@ -99,7 +99,7 @@ end
 -- What is written and read from now on is in the new file.
 local function change_over(self, made, base)
   local old = self.writer.log
-  self.writer.log, self.kept = made, nil
+  self.writer.log, self.kept = made, false
   if base then self.base = { index = base.index, meta = base.meta } end
   self.disk:call("close", old.slot)
 end
@@ -191,7 +191,7 @@ function compaction.compact(self, base)
   self.compacting = compacting
   local done, message, code = compact(self, compacting, base)
   if not done then clear(self, compacting) end
-  self.compacting = nil
+  self.compacting = false
   if not done then return nil, message, writers.code(code) end
   return true
 end

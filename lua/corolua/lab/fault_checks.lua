@@ -23,8 +23,9 @@ end
 --- The cluster must be open.
 ---@param cluster corolua.lab.Cluster
 ---@param name string of the method
-function checks.open(cluster, name)
-  if cluster.closed then error(name .. ": the cluster is closed", 3) end
+---@param level integer? whose line is to blame, as in `error`; the caller's caller unless told
+function checks.open(cluster, name, level)
+  if cluster.closed then error(name .. ": the cluster is closed", level and level + 1 or 3) end
 end
 
 --- One node or an array of them.

@@ -104,9 +104,20 @@ end
 ---@param options corolua.GroupOptions?
 ---@return corolua.Group
 function methods:group(name, options)
-  checks.open(self.cluster, "group")
-  local made = group.on_node(self, name, options, 2)
+  local made = self:make_group(name, options, 2)
   return made
+end
+
+--- For services: a group, made at the line that `level` tells, as in `error`.
+---@private
+---@param name string
+---@param options corolua.GroupOptions?
+---@param level integer
+---@return corolua.Group
+function methods:make_group(name, options, level)
+  checks.open(self.cluster, "group", level + 1)
+  local made = group.on_node(self, name, options, level + 1)
+  return made -- no tail call: it would hide the caller's line
 end
 
 local function command_of(name, program, ...)

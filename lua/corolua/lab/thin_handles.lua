@@ -1,6 +1,8 @@
 --- Thin handles on a node's corosync, and what else is open there until the
 --- cluster closes.
 
+local args = require("corolua.base.args")
+local checks = require("corolua.lab.fault_checks")
 local inspect = require("corolua.base.inspect")
 
 ---@class corolua.lab.Node
@@ -8,14 +10,14 @@ local methods = {}
 
 local thin_handles = { methods = methods }
 
--- The names of the libraries by the name of the method.
-local LIBRARIES = {
-  cpg = "corosync.cpg",
-  votequorum = "corosync.votequorum",
-  quorum_handle = "corosync.quorum",
-  cmap = "corosync.cmap",
-  cfg = "corosync.cfg",
-}
+---@alias corolua.lab.ThinHandle
+---| corosync.cpg.Handle
+---| corosync.quorum.Handle
+---| corosync.votequorum.Handle
+---| corosync.cmap.Handle
+---| corosync.cfg.Handle
+
+local is_library = args.one_of("cpg", "quorum", "votequorum", "cmap", "cfg")
 
 local weak_mt = { __mode = "v" }
 
@@ -35,50 +37,29 @@ local function note(self, handle, ...)
   return handle, ...
 end
 
-local function blame(problem, name)
-  if type(problem) == "string" then
-    return (problem:gsub("^bad argument #(%d+) to '.-'", "bad argument #%1 to '" .. name .. "'"))
-  end
-  return problem
+-- The arguments of a library stand one place further back here.
+local function blame(problem)
+  if type(problem) ~= "string" then return problem end
+  return (problem:gsub("^bad argument #(%d+) to '.-'", function(number)
+    return ("bad argument #%d to 'thin'"):format(number + 1)
+  end))
 end
 
--- Only called as the last thing of a method, which leaves no level of its own:
--- level 2 is the script.
-local function open(self, name, ...)
-  if self.cluster.closed then error(name .. ": the cluster is closed", 2) end
+--- A thin handle on this node, as the library's `initialize` makes it; the cluster
+--- closes it. Codes: those of the library, "ERR_BUSY" (a paused node), "ERR_LIBRARY".
+---@param library "cpg"|"quorum"|"votequorum"|"cmap"|"cfg"
+---@param ... any what its `initialize` takes
+---@return corolua.lab.ThinHandle? handle, string? message, string? code
+function methods:thin(library, ...)
+  args.value(library, is_library, "thin", "the library", 2)
+  checks.open(self.cluster, "thin", 2)
   local why, code = self:obstacle()
   if why then return nil, why, code end
-  local initialize = require(LIBRARIES[name]).initialize
+  local initialize = require("corosync." .. library).initialize
   local results = table.pack(pcall(self.enter, self, initialize, ...))
-  if not results[1] then error(blame(results[2], name), 2) end
+  if not results[1] then error(blame(results[2]), 2) end
   return note(self, table.unpack(results, 2, results.n))
 end
-
---- A CPG handle on this node, as `corosync.cpg.initialize` makes it.
----@param callbacks corosync.cpg.Callbacks?
----@param options corosync.cpg.Options?
----@return corosync.cpg.Handle? handle, string? message, string? code
-function methods:cpg(callbacks, options) return open(self, "cpg", callbacks, options) end
-
---- A votequorum handle on this node.
----@param callbacks corosync.votequorum.Callbacks?
----@return corosync.votequorum.Handle? handle, string? message, string? code
-function methods:votequorum(callbacks) return open(self, "votequorum", callbacks) end
-
---- A quorum handle on this node.
----@param callbacks corosync.quorum.Callbacks?
----@return corosync.quorum.Handle? handle, string? message, string? code
-function methods:quorum_handle(callbacks) return open(self, "quorum_handle", callbacks) end
-
---- A cmap handle on this node.
----@param map string? as `corosync.cmap.initialize`
----@return corosync.cmap.Handle? handle, string? message, string? code
-function methods:cmap(map) return open(self, "cmap", map) end
-
---- A cfg handle on this node.
----@param callbacks corosync.cfg.Callbacks?
----@return corosync.cfg.Handle? handle, string? message, string? code
-function methods:cfg(callbacks) return open(self, "cfg", callbacks) end
 
 --- Whether this node's partition has quorum now, from tracked events.
 ---@return corolua.lab.View?

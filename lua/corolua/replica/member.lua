@@ -4,6 +4,7 @@
 --- fields are written here alone, those of its parts where these are.
 
 local commit_rule = require("corolua.replica.commit_rule")
+local inspect = require("corolua.base.inspect")
 local lists = require("corolua.base.lists")
 local log_entry = require("corolua.replica.log_entry")
 local marks = require("corolua.replica.marks")
@@ -370,16 +371,16 @@ local STATES = { entering = "syncing", meeting = "syncing", fetching = "syncing"
 function methods:status()
   local state = STATES[self.phase] or self.phase
   if state == "over" then state = self.has_failed and "failed" or "closed" end
-  local members = {}
+  local members, view = {}, self.room.view
   for i, one in ipairs(self.members) do
     local status = self.recovery.statuses[one]
     members[i] = { member = one, is_synced = status ~= nil and status.is_synced }
   end
-  return {
+  return inspect.readable({
     state = state, index = self.machine.last, written = self.journal.written,
-    seq = self.machine:term().seq, ring = self.seq, members = members,
+    seq = self.machine:term().seq, ring = view and view.ring, members = members,
     from = self.fetching and self.fetching.host or nil,
-  }
+  })
 end
 
 return member

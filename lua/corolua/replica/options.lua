@@ -2,8 +2,9 @@
 
 local args = require("corolua.base.args")
 local codec = require("corolua.base.codec")
+local service = require("corolua.service")
 
----@class corolua.ReplicaOptions
+---@class corolua.ReplicaOptions: corolua.ServiceOptions
 ---@field initial any the state before the first command; {} unless told
 ---@field apply fun(state: any, command: any, meta: corolua.ReplicaMeta): any changes the state
 ---@field snapshot (fun(state: any): string)? JSON unless told
@@ -29,7 +30,7 @@ local function is_digest(value)
   return value == false or args.callable(value), "a function or false"
 end
 
-local SPEC = {
+local SPEC = service.options({
   { "initial", args.any },
   { "apply", args.callable, needed = true },
   { "snapshot", args.callable },
@@ -37,10 +38,10 @@ local SPEC = {
   { "digest", is_digest },
   { "dir", args.folder },
   { "durable", args.one_of("delivered", "written", "majority", "all") },
-  { "codec", args.any, "string" },
+  { "codec", codec.kind, "string" },
   { "retry", args.seconds() },
   { "snapshot_after", args.integer(1), SNAPSHOT_AFTER },
-}
+})
 
 local function restore_json(bytes)
   local json = require("corolua.base.json")
@@ -96,20 +97,6 @@ function options.check(given, level)
   checked.durable = durable_of(checked, level + 1)
   checked.codec = checked.codec ~= "string" and codec.of(checked.codec, "replica.open", level + 1)
   return checked
-end
-
---- A group that was handed over must be of the right form.
----@param room corolua.Group
----@param level integer
-function options.check_group(room, level)
-  local wrong
-  if not room.is_packed then wrong = "packed = true"
-  elseif room.max_message == 0 then wrong = "fragment = true"
-  elseif room.codec then wrong = "codec = \"string\""
-  elseif not room.requires_quorum then wrong = "quorum = \"required\"" end
-  if wrong then
-    error(("replica.open: %s must have been made with %s"):format(tostring(room), wrong), level + 1)
-  end
 end
 
 return options

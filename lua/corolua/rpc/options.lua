@@ -4,16 +4,17 @@ local args = require("corolua.base.args")
 local codec = require("corolua.base.codec")
 local is_member = require("corosync.cpg").is_member
 local names = require("corolua.base.names")
+local service = require("corolua.service")
 local wire = require("corolua.rpc.wire")
 
----@class corolua.rpc.Options
----@field timeout number? of calls that name none, 0 to 1,000,000 seconds; 5 unless told
+---@class corolua.rpc.Options: corolua.ServiceOptions
+---@field call_timeout number? of calls that name none, 0 to 1,000,000 seconds; 5 unless told
 ---@field codec "json"|"string"|corolua.CustomCodec|nil of arguments and results; "json" unless told
 ---@field max_running integer? methods that run at a time; 16384 unless told
 
 local options = {}
 
-local TIMEOUT = 5
+local CALL_TIMEOUT = 5
 local RUNNING_MAX = 16384
 
 -- A deadline that is set, and that a clock can tell.
@@ -22,16 +23,16 @@ local LONGEST = 1000000
 local is_time = args.seconds(LONGEST)
 local targets = { all = true, majority = true }
 
-local SPEC = {
-  { "timeout", is_time, TIMEOUT },
-  { "codec", args.any, "json" },
+local SPEC = service.options({
+  { "call_timeout", is_time, CALL_TIMEOUT },
+  { "codec", codec.kind, "json" },
   { "max_running", args.integer(1), RUNNING_MAX },
-}
+})
 
 --- The options of `rpc.open` with their defaults.
 ---@param given corolua.rpc.Options?
 ---@param level integer whose line is to blame, as in `error`
----@return { timeout: number, codec: corolua.Codec, max_running: integer }
+---@return corolua.rpc.Options # its `codec` is made
 function options.check(given, level)
   local checked = args.check(given, SPEC, "rpc.open", level + 1)
   checked.codec = codec.of(checked.codec, "rpc.open", level + 1)
@@ -83,7 +84,7 @@ local function check_list(list, level)
 end
 
 ---@class corolua.rpc.CallOptions
----@field to "all"|"majority"|corosync.Member|corosync.Member[]|nil whom it asks; "all" unless told
+---@field to "all"|"majority"|corosync.Member|corosync.Member[] whom it asks
 ---@field timeout number? in seconds; that of the service unless told
 
 ---@class corolua.rpc.Target
@@ -106,7 +107,7 @@ end
 
 -- Who is to answer.
 local function check_target(to, level)
-  if to == nil or to == "all" then return ALL end
+  if to == "all" then return ALL end
   if to == "majority" then return MAJORITY end
   if is_member(to) then return single(to) end
   if type(to) == "table" then
@@ -131,7 +132,7 @@ end
 
 --- What a call takes beside its method and arguments.
 ---@param method any
----@param given corolua.rpc.CallOptions?
+---@param given corolua.rpc.CallOptions
 ---@param otherwise number the timeout where none is given
 ---@param level integer
 ---@return corolua.rpc.Target target, number timeout
@@ -139,15 +140,16 @@ function options.check_call(method, given, otherwise, level)
   if type(method) ~= "string" or #method < 1 or #method > wire.COUNT_MAX then
     check_name(method, "call", level + 1)
   end
-  if given == nil then return ALL, otherwise end
+  if given == nil then check_target(nil, level + 1) end
   check_known(given, level + 1)
   local to, timeout = given.to, given.timeout
+  local target = to ~= nil and singles[to] or check_target(to, level + 1)
   if timeout == nil then
     timeout = otherwise
   elseif not is_time(timeout) then
     args.value(timeout, is_time, "call", "option 'timeout'", level + 1)
   end
-  return to ~= nil and singles[to] or check_target(to, level + 1), timeout
+  return target, timeout
 end
 
 return options

@@ -109,7 +109,8 @@ function methods:wait(call)
     call.task = nil
     if not woken then self:drop(call, message, code) end
   end
-  return call.value, call.message, call.code
+  if call.code then return nil, call.message, call.code end
+  return call.value
 end
 
 local function by_id(a, b)

@@ -23,7 +23,7 @@ local wire = require("corolua.rpc.wire")
 ---@class corolua.rpc.Server
 ---@field running integer calls that are performed, or whose replies wait
 ---@field performed integer
----@field failed integer methods that raised
+---@field raised integer methods that raised
 ---@field refused integer calls that were not performed
 ---@field unsent integer replies that could not be sent
 local methods = {}
@@ -51,7 +51,7 @@ function server.new(service, fns, running_max, deliver)
     service = service, room = service.group, codec = service.codec, fns = fns,
     running_max = running_max, deliver = deliver, running = 0, bytes = 0,
     queue = fifo.new(), early = {}, idle = {}, stalled = condition.new(),
-    performed = 0, failed = 0, refused = 0, unsent = 0,
+    performed = 0, raised = 0, refused = 0, unsent = 0,
   }, server_mt)
 end
 
@@ -113,9 +113,9 @@ end
 local function call(self, request, fn)
   local ok, reply, why = limit.pcall(note, run, self, request, fn)
   if ok then return reply, why end
-  self.failed = self.failed + 1
+  self.raised = self.raised + 1
   local trace = reply.trace
-  self.service.events:offer(#trace, "failed", request.method, request.from, trace)
+  self.service.events:offer(#trace, "raised", request.method, request.from, trace)
   return nil, reply.text
 end
 
