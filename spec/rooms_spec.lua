@@ -11,7 +11,7 @@ local BELOW = {
   replica = "base task daemon group service journal",
   lab = "base task daemon group service rpc election replica journal trace",
   cli = "base task daemon group service rpc election replica journal lab trace check draw",
-  check = "base", draw = "base", trace = "base",
+  check = "base", draw = "base check", trace = "base",
   sim = "base task daemon group service rpc election replica journal",
   init = "base task daemon group", -- the module `corolua` itself
 }

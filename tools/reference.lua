@@ -18,6 +18,7 @@ local SECTIONS = {
   { "The lab", "corolua.lab", "lab.md", "nemeses: [chaos.md](chaos.md)" },
   { "Traces", "corolua.trace", "trace.md" },
   { "Judging a trace", "corolua.check", "check.md" },
+  { "Drawing a trace", "corolua.draw", "draw.md" },
   { "One order", "corolua.check.total_order", "how/checks.md" },
   { "The same messages", "corolua.check.virtual_synchrony", "how/checks.md" },
   { "Linearizability", "corolua.check.linearizable", "how/checks.md" },

@@ -12,6 +12,7 @@ local findings = {}
 ---@field also string[] other properties that the same cause broke
 ---@field ring string? where it is of one
 ---@field count integer? messages, where it is about those
+---@field lacks string[]? the members that never had them, where others did
 
 ---@class corolua.check.Witness
 ---@field file string

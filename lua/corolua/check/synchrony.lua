@@ -143,12 +143,19 @@ local function text_of(history, loss)
     .. REASONS[loss.class]:format(words.all(history, loss.senders))
 end
 
+local function sorted(set)
+  local list = {}
+  for name in pairs(set) do list[#list + 1] = name end
+  table.sort(list)
+  return list
+end
+
 local function report(history, found, loss)
   local refs = { loss.first.refs[loss.at] }
   if loss.last > loss.at then table.insert(refs, loss.first.refs[loss.last]) end
   table.insert(refs, line_behind(history, loss))
   found:add("Virtual Synchrony", text_of(history, loss), refs, loss.about,
-    { class = loss.class, ring = loss.ring, count = loss.count })
+    { class = loss.class, ring = loss.ring, count = loss.count, lacks = sorted(loss.lacks) })
 end
 
 local function compare_all(state, list)

@@ -10,11 +10,12 @@ command_line.help = [==[
 usage: corolua [options] [script [args]]
        corolua lab [-n N] [options] script [args]    (see corolua lab --help)
        corolua check FILE... [options]               (see corolua check --help)
+       corolua draw FILE... [options]                (see corolua draw --help)
        corolua doctor
        corolua help [command]
 Runs a Lua script as a member of a corosync cluster; `lab` runs it on every node
-of a private cluster, `check` judges the trace of a run, `doctor` says whether
-this machine can have a private cluster.
+of a private cluster, `check` judges the trace of a run, `draw` makes a picture
+of it, `doctor` says whether this machine can have a private cluster.
 
   -e CHUNK               run the text CHUNK
   -l MOD, -l NAME=MOD    require the library MOD into the global MOD or NAME
@@ -45,8 +46,8 @@ for bad usage; n after os.exit(n); 128 + n after a second signal n.
 
 --- The modules of the commands. A script of such a name is ./lab.
 command_line.commands = {
-  check = "corolua.cli.check", doctor = "corolua.cli.doctor", help = "corolua.cli.help",
-  lab = "corolua.cli.lab",
+  check = "corolua.cli.check", doctor = "corolua.cli.doctor", draw = "corolua.cli.draw",
+  help = "corolua.cli.help", lab = "corolua.cli.lab",
 }
 
 local LEVELS = {
