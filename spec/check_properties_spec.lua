@@ -156,6 +156,82 @@ describe("corolua.check", function()
     assert.equal("kept", judge(run.events).status)
   end)
 
+  -- A group of node 1 tells what it handled in its first two rings.
+  local function with_handled(...)
+    local events, at = played.split_and_heal().events, { 0, 0 }
+    for n, ruling in ipairs({ ... }) do
+      local place, event = find(events, n + 1, { k = "ring", h = 1 })
+      for i = 1, place do
+        if events[i].k == "recv" and events[i].h == 1 then at[n] = at[n] + 1 end
+      end
+      table.insert(events, place, { k = "handled", t = event.t, h = 1, as = ruling[1],
+        ring = ruling[2], i = at[n] })
+    end
+    return judge(events)
+  end
+
+  it("judges what groups handled messages as", function()
+    assert.equal("kept", with_handled({ "message", "1.4" }, { "inquorate", "1.8" }).status)
+    for what, wrong in pairs({
+      ["nothing but quorum there"] = { { "inquorate", "1.4" } },
+      ["no quorum there"] = { { "message", "1.4" }, { "message", "1.8" } },
+      ["in ring 1.8 and handled it as one of ring 1.4"] =
+        { { "message", "1.4" }, { "message", "1.4" } },
+    }) do
+      local verdict = with_handled(table.unpack(wrong))
+      assert.same({ "Fence" }, violated(verdict), verdict.sentence)
+      assert.is_truthy(verdict.sentence:find(what, 1, true), verdict.sentence)
+    end
+  end)
+
+  it("judges whether a cluster came together again", function()
+    local events = played.split_and_heal().events
+    table.remove(events, (find(events, 3, { k = "quorum", n = 2 })))
+    assert.same({ "Convergence" }, violated(judge(events)))
+    -- Not where a fault may be in force, nor where there was no time for it.
+    local _, heal = find(events, 1, { k = "fault", op = "heal" })
+    heal.op = "unblock"
+    assert.equal("kept", judge(events).status)
+    heal.op = "heal"
+    events[#events].settled = false
+    assert.equal("kept", judge(events).status)
+    events[#events].t = heal.t + 34000000
+    assert.same({ "Convergence" }, violated(judge(events)))
+    table.insert(events, #events, { k = "proc", t = heal.t, n = 2, what = "kill" })
+    assert.equal("kept", judge(events).status)
+  end)
+
+  -- What clients did to a register, as { type, f, value, id }.
+  local function with_operations(list)
+    local events = played.split_and_heal().events
+    local stop = table.remove(events)
+    for i, one in ipairs(list) do
+      table.insert(events, { k = "op", t = stop.t + i, n = one[4], id = one[4], type = one[1],
+        f = one[2], value = one[3] })
+    end
+    stop.t = stop.t + #list + 1
+    table.insert(events, stop)
+    return judge(events)
+  end
+
+  it("judges the operations on registers", function()
+    assert.equal("kept", with_operations({
+      { "invoke", "write", { "x", 1 }, 1 }, { "invoke", "read", { "x" }, 2 },
+      { "ok", "read", { "x", 1 }, 2 }, { "info", "write", { "x", 1 }, 1 },
+      { "invoke", "read", { "y" }, 2 }, { "ok", "read", { "y" }, 2 },
+      { "invoke", "write", { "x", 2 }, 3 }, { "fail", "write", { "x", 2 }, 3 },
+      { "invoke", "transfer", 5, 3 }, { "ok", "transfer", 6, 3 },
+    }).status)
+    local verdict = with_operations({
+      { "invoke", "write", 1, 1 }, { "ok", "write", 1, 1 },
+      { "invoke", "write", "1", 1 }, { "ok", "write", "1", 1 },
+      { "invoke", "read", nil, 2 }, { "ok", "read", 1, 2 },
+    })
+    assert.same({ "Linearizability" }, violated(verdict))
+    assert.is_truthy(verdict.sentence:find("3 operations are not linearizable: node 2's read", 1,
+      true), verdict.sentence)
+  end)
+
   for _, case in ipairs(lost) do
     local property, name, make = table.unpack(case)
     it("names " .. property .. ": " .. name, function()

@@ -299,7 +299,7 @@ describe("replica under faults", function()
     until ring == list[1].room.view.ring
     work.stop()
     wait_same(list)
-    assert.is_true(list[1].member.round > 1)
+    assert.is_true(list[1].member.recovery.round > 1)
     assert_kept(work, list[1])
   end)
 
@@ -372,7 +372,7 @@ describe("replica under faults", function()
       local host
       eventually(function()
         local from = third:status().from
-        local fetching = third.member.catch_up
+        local fetching = third.member.fetching
         if from and fetching.number > 2 then host = from.nodeid end
         return host or third:status().state == "synced"
       end)

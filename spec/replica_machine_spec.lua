@@ -1,9 +1,9 @@
 -- What a replica keeps: its state beside its log, and its round beside both.
 local corolua = require("corolua")
-local machines = require("corolua.replica.state_machine")
-local memory = require("corolua.replica.memory")
+local state_machine = require("corolua.replica.state_machine")
+local log = require("corolua.replica.log")
 local log_entry = require("corolua.replica.log_entry")
-local round_file = require("corolua.replica.ballot_file")
+local ballot = require("corolua.replica.ballot")
 local wire = require("corolua.replica.wire")
 local file = require("corolua.file")
 
@@ -16,8 +16,8 @@ end
 
 -- Counts commands; `slow` seconds of work for each.
 local function new_machine(slow)
-  local journal = memory.new()
-  local one = machines.new({
+  local journal = log.memory()
+  local one = state_machine.new({
     apply = function(state)
       if slow.seconds then spin(slow.seconds) end
       state.n = state.n + 1
@@ -36,7 +36,7 @@ local function fill(one, count)
   for n = 1, count do assert(one:append(log_entry.command(SEQ, 1, n, 1, 1, "x"))) end
 end
 
-describe("replica.machine", function()
+describe("replica.state_machine", function()
   local one, journal, slow
 
   before_each(function()
@@ -102,23 +102,23 @@ describe("replica.machine", function()
     end
     assert.is_true(one:install(500, "7", meta))
     assert.same({ 7, 500, 500 }, { one.state.n, one.last, journal.base.index })
-    assert.equal(100, one.origins:last(1, 1, 1))
+    assert.equal(100, one.sessions:last(1, 1, 1))
   end)
 
   it("says of a log of the version before that it is one", function()
-    local old = memory.new()
+    local old = log.memory()
     old:append(string.pack("<c1I8I4i8", "m", 5, 1, 77))
     local given = { apply = print, snapshot = print, restore = tostring, initial = "" }
     assert.same({ nil,
       "the log is of version 1 of the replicas' format, and this program reads version 2",
-      "ERR_VERSION" }, { machines.new(given, old):build() })
+      "ERR_VERSION" }, { state_machine.new(given, old):build() })
     old:replace(9, "snapshot", "\2\0rest")
-    local one_of_old = machines.new(given, old)
+    local one_of_old = state_machine.new(given, old)
     assert.equal("ERR_VERSION", (select(3, one_of_old:build())))
   end)
 end)
 
-describe("replica.round_file", function()
+describe("replica.ballot, in a file", function()
   local dir
 
   before_each(function()
@@ -137,10 +137,10 @@ describe("replica.round_file", function()
   local function sealed(bytes) return bytes .. string.pack("<I4", file.crc32(bytes)) end
 
   it("keeps rounds of 64 bits", function()
-    assert.is_false(round_file.load(dir))
+    assert.is_false(ballot.load(dir))
     for _, round in ipairs({ 1, 0xffffffff, 1 << 40, wire.MAX }) do
-      assert(round_file.save(dir, { seq = wire.MAX, round = round }))
-      assert.same({ seq = wire.MAX, round = round }, round_file.load(dir))
+      assert(ballot.save(dir, { seq = wire.MAX, round = round }))
+      assert.same({ seq = wire.MAX, round = round }, ballot.load(dir))
     end
   end)
 
@@ -154,13 +154,13 @@ describe("replica.round_file", function()
     }
     for _, case in ipairs(cases) do
       write(case[1])
-      assert.matches("/round': .*" .. case[2], assert(round_file.load(dir)).lost)
+      assert.matches("/round': .*" .. case[2], assert(ballot.load(dir)).lost)
     end
   end)
 
   it("says of a file of the version before that it is one", function()
     write(sealed(string.pack("<I8I4", 5, 0xffffffff)))
-    local _, message, code = round_file.load(dir)
+    local _, message, code = ballot.load(dir)
     assert.matches("it is of version 1 of the replicas' files", message)
     assert.equal("ERR_VERSION", code)
   end)

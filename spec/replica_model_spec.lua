@@ -284,7 +284,7 @@ local function lose_term(self)
   self:form({ { self.nodes[1], self.nodes[3] } })
   repeat
     work_in_memory(self, a)
-    if not a.replica.member.decided then work_in_memory(self, c) end
+    if not a.replica.member.recovery.decided then work_in_memory(self, c) end
     self.clock:go_on(0.001)
   until a.replica:status().state == "synced"
   self:crash(self.nodes[1])

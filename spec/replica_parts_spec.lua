@@ -1,15 +1,17 @@
 -- Not sanitized: Lua alone.
 -- What corolua.replica is made of, where no cluster is needed.
-local catch_up = require("corolua.replica.catch_up")
 local corolua = require("corolua")
-local durability = require("corolua.replica.commit_rule")
+local commit_rule = require("corolua.replica.commit_rule")
 local dispatch = require("corolua.replica.dispatch")
-local origins = require("corolua.replica.sessions")
-local rounds = require("corolua.replica.ballot")
+local ballot = require("corolua.replica.ballot")
 local seal = require("corolua.service.seal")
-local segments = require("corolua.replica.term_history")
+local state_machine = require("corolua.replica.state_machine")
+local state_transfer = require("corolua.replica.state_transfer")
+local term_history = require("corolua.replica.term_history")
 local pending = require("corolua.replica.pending")
 local wire = require("corolua.replica.wire")
+
+local sessions = state_machine.sessions
 
 local function member(nodeid, pid)
   return setmetatable({ nodeid = nodeid, pid = pid or 1 }, {
@@ -17,7 +19,7 @@ local function member(nodeid, pid)
   })
 end
 
-describe("replica.segments", function()
+describe("replica.term_history", function()
   local function term(first, nonce)
     return { first = first, seq = nonce, round = 1, nonce = nonce }
   end
@@ -37,20 +39,20 @@ describe("replica.segments", function()
     }
     for i, case in ipairs(cases) do
       local a, a_last, b, b_last, expected = table.unpack(case, 1, 5)
-      assert.equal(expected, segments.common(a, a_last, b, b_last), i)
-      assert.equal(expected, segments.common(b, b_last, a, a_last), i)
+      assert.equal(expected, term_history.common(a, a_last, b, b_last), i)
+      assert.equal(expected, term_history.common(b, b_last, a, a_last), i)
     end
   end)
 
   it("keeps the newest terms", function()
     local list = {}
-    for i = 1, segments.KEPT + 10 do segments.add(list, term(i, i)) end
-    assert.equal(segments.KEPT, #list)
-    assert.equal(segments.KEPT + 10, list[#list].first)
+    for i = 1, term_history.KEPT + 10 do term_history.add(list, term(i, i)) end
+    assert.equal(term_history.KEPT, #list)
+    assert.equal(term_history.KEPT + 10, list[#list].first)
   end)
 end)
 
-describe("replica.durability", function()
+describe("replica.commit_rule", function()
   local a, b, c, twin = member(1), member(2), member(3), member(1, 2)
 
   local function votes(by_nodeid, expected) return { votes = by_nodeid, expected = expected } end
@@ -72,40 +74,40 @@ describe("replica.durability", function()
     }
     for i, case in ipairs(cases) do
       local level, of, members, written, expected = table.unpack(case)
-      assert.equal(expected, durability.reached(level, of, members, written), i)
+      assert.equal(expected, commit_rule.reached(level, of, members, written), i)
     end
   end)
 
   it("takes half of the votes for no majority", function()
-    assert.is_false(durability.is_majority(votes({ 1, 1 }, 4), { a, b }, { a, b }))
-    assert.is_true(durability.is_majority(votes({ 2, 1 }, 4), { a, b }, { a, b }))
-    assert.is_false(durability.is_majority(votes({ 1, 1 }, 3), { a, twin }, { a, twin }))
+    assert.is_false(commit_rule.is_majority(votes({ 1, 1 }, 4), { a, b }, { a, b }))
+    assert.is_true(commit_rule.is_majority(votes({ 2, 1 }, 4), { a, b }, { a, b }))
+    assert.is_false(commit_rule.is_majority(votes({ 1, 1 }, 3), { a, twin }, { a, twin }))
   end)
 
   it("counts a node only with all of its members", function()
     local three = votes({ 1, 1, 1 }, 3)
-    assert.is_true(durability.is_majority(three, { a, twin, b, c }, { a, twin, b }))
-    assert.is_false(durability.is_majority(three, { a, twin, b, c }, { a, b }))
+    assert.is_true(commit_rule.is_majority(three, { a, twin, b, c }, { a, twin, b }))
+    assert.is_false(commit_rule.is_majority(three, { a, twin, b, c }, { a, b }))
   end)
 end)
 
-describe("replica.origins", function()
+describe("replica.sessions", function()
   it("refuses what was applied already, and survives being packed", function()
-    local one = origins.new()
+    local one = sessions.new()
     assert.is_true(one:note(7, 1, 10, 1, 100))
     assert.is_true(one:note(-8, 5, 11, 2, 100))
     assert.is_false(one:note(7, 1, 12, 1, 100))
     assert.is_true(one:note(7, 3, 13, 1, 100))
-    local other, at = origins.unpack("head" .. one:pack() .. "tail", 5)
+    local other, at = sessions.unpack("head" .. one:pack() .. "tail", 5)
     assert.equal(#("head" .. one:pack()) + 1, at)
     assert.same({ 3, 5, 0 },
       { other:last(7, 1, 100), other:last(-8, 2, 100), other:last(9, 1, 100) })
     assert.is_false(other:note(7, 2, 14, 1, 100))
-    assert.equal(one:pack(), origins.unpack(one:pack(), 1):pack())
+    assert.equal(one:pack(), sessions.unpack(one:pack(), 1):pack())
   end)
 
   it("lets no member use up the numbers of another one", function()
-    local one = origins.new()
+    local one = sessions.new()
     assert.is_true(one:note(7, 1, 10, 1, 100))
     assert.is_true(one:note(7, 1000, 11, 2, 100))
     for origin = 1, 1000 do one:note(origin, 1, 11 + origin, 2, 100) end
@@ -114,9 +116,9 @@ describe("replica.origins", function()
   end)
 
   it("forgets the ones that were silent for longest, wherever it was unpacked", function()
-    local one = origins.new()
+    local one = sessions.new()
     for pid = 1, 400 do one:note(5, 1, pid, 1, pid) end
-    local other = origins.unpack(one:pack(), 1)
+    local other = sessions.unpack(one:pack(), 1)
     for pid = 401, 700 do
       one:note(5, 1, pid, 1, pid)
       other:note(5, 1, pid, 1, pid)
@@ -127,35 +129,35 @@ describe("replica.origins", function()
   end)
 end)
 
-describe("replica.rounds", function()
+describe("replica.ballot", function()
   it("gives each life of a ring another round, and saves it first", function()
     local saved
     local function save(round)
       saved = round
       return true
     end
-    local one = rounds.new(nil, save)
+    local one = ballot.new(nil, save)
     assert.equal(1, one:enter(5))
     assert.equal(2, one:enter(5))
     assert.equal(4, one:enter(5, 4))
     assert.equal(1, one:enter(9))
     assert.same({ seq = 9, round = 1 }, saved)
-    assert.equal(2, rounds.new(saved, save):enter(9))
+    assert.equal(2, ballot.new(saved, save):enter(9))
     assert.equal("ERR_NO_SPACE", (select(3,
-      rounds.new(nil, function() return nil, "full", "ERR_NO_SPACE" end):enter(1))))
+      ballot.new(nil, function() return nil, "full", "ERR_NO_SPACE" end):enter(1))))
   end)
 
   it("has no round above the highest, and says so", function()
-    local one = rounds.new({ seq = 5, round = wire.MAX }, function() error("saved") end)
+    local one = ballot.new({ seq = 5, round = wire.MAX }, function() error("saved") end)
     assert.equal("ERR_OVERLOAD", (select(3, one:enter(5))))
   end)
 
   it("decides nothing in the ring in which it has lost count", function()
     local saved = 0
-    local one = rounds.new(nil, function()
+    local one = ballot.new({ lost = "the checksum is wrong" }, function()
       saved = saved + 1
       return true
-    end, "the checksum is wrong")
+    end)
     assert.equal(1, one:enter(5))
     assert.equal(2, one:enter(5))
     assert.same({ false, 0 }, { one:may_decide(5), saved })
@@ -164,9 +166,9 @@ describe("replica.rounds", function()
   end)
 end)
 
-describe("replica.submits", function()
+describe("replica.pending", function()
   it("says what became of commands when quorum goes", function()
-    local list = pending.new()
+    local list = pending.new(function() end)
     local waiting, passed, of_old_life, applied = list:begin(1, 1), list:begin(1, 1),
       list:begin(1, 0), list:begin(1, 1)
     list:pass(passed.number, 1, true)
@@ -177,8 +179,21 @@ describe("replica.submits", function()
     assert.is_false(list:is_waiting())
   end)
 
+  it("answers in the order in which they were sent", function()
+    local list, all, order = pending.new(function() end), {}, {}
+    for i = 1, 999 do all[i] = list:begin(1, 1) end
+    for i, entry in ipairs(all) do
+      if i % 37 ~= 0 then list:drop(entry) end
+      function entry.resume() order[#order + 1] = i end
+    end
+    list:settle(0)
+    list:conclude(2)
+    assert.equal(27, #order)
+    for i, number in ipairs(order) do assert.equal(37 * i, number) end
+  end)
+
   it("answers in order as records become durable", function()
-    local list = pending.new()
+    local list = pending.new(function() end)
     local one, two = list:begin(1, 1), list:begin(1, 1)
     list:take(one.number, 5, "a")
     list:take(two.number, 6, "b")
@@ -188,8 +203,8 @@ describe("replica.submits", function()
   end)
 
   it("sends again what came back in another ring, and knows what a snapshot has", function()
-    local list, closed = pending.new(), 0
-    list.on_closed = function() closed = closed + 1 end
+    local closed = 0
+    local list = pending.new(function() closed = closed + 1 end)
     local one, two, three, four, five = list:begin(1, 1), list:begin(1, 1), list:begin(1, 1),
       list:begin(1, 2), list:begin(1, 2)
     list:pass(one.number, 2, true)
@@ -207,7 +222,7 @@ describe("replica.submits", function()
   end)
 
   it("says nothing of what a term lacks before that is sure to stay", function()
-    local list = pending.new()
+    local list = pending.new(function() end)
     local lost, missed, dropped, there = list:begin(1, 1), list:begin(1, 2), list:begin(1, 2),
       list:begin(1, 2)
     list:take(dropped.number, 5, "a")
@@ -244,35 +259,44 @@ describe("replica.wire", function()
   end
 
   it("reads what it writes", function()
-    local kind, fields = wire.read(wire.status(a, status()), a)
+    local kind, fields = wire.read(wire.write(a, "status", status()), a)
     assert.equal("status", kind)
     assert.same(status({ heard = { ["1/7"] = true, ["2/8"] = true } }), fields)
     local command = wire.command(a, nonce, 3, 4, "x")
     assert.equal("command", (wire.read(command, a)))
     assert.same({ nonce, 3, 4 }, { wire.read_command(command) })
     assert.equal("x", wire.command_bytes(command))
-    local _, want = wire.read(wire.want(b, 9, a, 5, {
-      base = 1, last = 2, segments = { { first = 1, seq = 2, round = 3, nonce = nonce } },
+    local _, want = wire.read(wire.write(b, "want", {
+      seq = 9, to = a, id = 5, base = 1, last = 2,
+      terms = { { first = 1, seq = 2, round = 3, nonce = nonce } },
     }), b)
-    assert.same({ first = 1, seq = 2, round = 3, nonce = nonce }, want.segments[1])
-    local _, piece = wire.read(wire.piece(a, 9, a, 5, 6, "last", "bytes"), a)
-    assert.equal("bytes", wire.piece_bytes(piece))
+    assert.same({ first = 1, seq = 2, round = 3, nonce = nonce }, want.terms[1])
+    local _, piece = wire.read(wire.write(a, "piece", {
+      seq = 9, to = a, id = 5, number = 6, ending = "last", bytes = "bytes",
+    }), a)
+    assert.equal("bytes", piece.bytes())
     assert.is_true(piece.is_last)
-    local _, digest = wire.read(wire.digest(a, 9, nonce, 7, "sum"), a)
+    local _, digest = wire.read(wire.write(a, "digest", {
+      seq = 9, nonce = nonce, index = 7, digest = "sum",
+    }), a)
     assert.same({ seq = 9, nonce = nonce, index = 7, digest = "sum" }, digest)
-    assert.same({ "mark", { seq = 9, nonce = nonce } }, { wire.read(wire.mark(a, 9, nonce), a) })
+    assert.same({ "mark", { seq = 9, nonce = nonce } },
+      { wire.read(wire.write(a, "mark", { seq = 9, nonce = nonce }), a) })
   end)
 
   local whole = {
-    wire.status(a, status()), wire.command(a, 1, 2, 3, "bytes"),
-    wire.decision(a, {
+    wire.write(a, "status", status()), wire.command(a, 1, 2, 3, "bytes"),
+    wire.write(a, "decision", {
       seq = 9, round = 2, last_seq = 8, last_round = 1, last_nonce = 6, last = 100, nonce = 1,
       members = { a, b },
     }),
-    wire.want(a, 9, a, 5, { base = 1, last = 2, segments = { { first = 1, seq = 2,
-      round = 3, nonce = 4 } } }),
-    wire.piece(a, 9, a, 5, 6, "more", ""), wire.got(a, 9, a, 5, 6), wire.ack(a, 9, 1, 2, 3),
-    wire.mark(a, 9, 1), wire.digest(a, 9, 1, 2, "sum"),
+    wire.write(a, "want", { seq = 9, to = a, id = 5, base = 1, last = 2,
+      terms = { { first = 1, seq = 2, round = 3, nonce = 4 } } }),
+    wire.write(a, "piece", { seq = 9, to = a, id = 5, number = 6, ending = "more", bytes = "" }),
+    wire.write(a, "got", { seq = 9, to = a, id = 5, count = 6 }),
+    wire.write(a, "ack", { seq = 9, nonce = 1, written = 2, last = 3 }),
+    wire.write(a, "mark", { seq = 9, nonce = 1 }),
+    wire.write(a, "digest", { seq = 9, nonce = 1, index = 2, digest = "sum" }),
   }
 
   it("takes nothing that is cut short, changed, or sent by another", function()
@@ -309,13 +333,13 @@ describe("replica.wire", function()
   it("takes no more members than a group has, nor more terms than a log keeps", function()
     local members, terms = {}, {}
     for i = 1, 129 do members[i] = member(i) end
-    for i = 1, segments.KEPT + 1 do terms[i] = { first = i, seq = i, round = 1, nonce = i } end
-    local log = { base = 0, last = 1000, segments = terms }
-    assert.is_nil((wire.read(wire.status(a, status({ heard = members })), a)))
-    assert.is_nil((wire.read(wire.want(a, 9, a, 5, log), a)))
-    members[129], terms[segments.KEPT + 1] = nil, nil
-    assert.equal("status", (wire.read(wire.status(a, status({ heard = members })), a)))
-    assert.equal("want", (wire.read(wire.want(a, 9, a, 5, log), a)))
+    for i = 1, term_history.KEPT + 1 do terms[i] = { first = i, seq = i, round = 1, nonce = i } end
+    local log = { seq = 9, to = a, id = 5, base = 0, last = 1000, terms = terms }
+    assert.is_nil((wire.read(wire.write(a, "status", status({ heard = members })), a)))
+    assert.is_nil((wire.read(wire.write(a, "want", log), a)))
+    members[129], terms[term_history.KEPT + 1] = nil, nil
+    assert.equal("status", (wire.read(wire.write(a, "status", status({ heard = members })), a)))
+    assert.equal("want", (wire.read(wire.write(a, "want", log), a)))
   end)
 
   it("refuses numbers that cannot be", function()
@@ -325,11 +349,11 @@ describe("replica.wire", function()
       { last_seq = 8 }, { last_round = 1 }, { seq = -1 },
     }
     for i, changes in ipairs(wrong) do
-      local kind, why = wire.read(wire.status(a, status(changes)), a)
+      local kind, why = wire.read(wire.write(a, "status", status(changes)), a)
       assert.is_nil(kind, i)
       assert.equal("a status cannot have these numbers", why)
     end
-    assert.equal("status", (wire.read(wire.status(a, status({ round = wire.MAX,
+    assert.equal("status", (wire.read(wire.write(a, "status", status({ round = wire.MAX,
       last_round = wire.MAX })), a)))
   end)
 
@@ -340,7 +364,7 @@ describe("replica.wire", function()
   end)
 end)
 
-describe("replica.catch_up", function()
+describe("replica.state_transfer", function()
   local me, host, calls = member(1), member(2), nil
   local self
 
@@ -350,11 +374,12 @@ describe("replica.catch_up", function()
       return function(_, value) table.insert(calls, { name, value }) end
     end
     self = {
-      phase = "fetching", seq = 9, round = 1, room = { me = me }, origin = 1,
-      submits = pending.new(),
-      heard = { [host] = true }, statuses = { [host] = { nonce = 7 } }, max_queue = 1000,
+      phase = "fetching", seq = 9, room = { me = me }, origin = 1,
+      pending = pending.new(function() end),
+      recovery = { round = 1, heard = { [host] = true }, statuses = { [host] = { nonce = 7 } } },
+      commit = { prove_all = function() end },
       machine = {
-        last = 100, segments = {}, journal = { base = { index = 0 } },
+        last = 100, terms = {}, journal = { base = { index = 0 } },
         term = function() return { seq = 9, nonce = 7 } end,
         go_back = function() return false end,
         append = function(one, bytes)
@@ -363,17 +388,19 @@ describe("replica.catch_up", function()
           return true
         end,
       },
-      post = noted("post"), log_cut = noted("log_cut"), meet_again = noted("meet_again"),
+      say = noted("say"), log_cut = noted("log_cut"), meet_again = noted("meet_again"),
       stop_fetching = noted("stop_fetching"), become_synced = noted("become_synced"),
       follow = function() end,
     }
-    self.catch_up = catch_up.new(self, host)
-    self.catch_up:begin()
+    self.fetching = state_transfer.fetch(self, host)
+    self.fetching:begin()
     calls = {}
   end)
 
   local function last_piece(bytes)
-    local piece = wire.piece(host, 9, me, self.catch_up.id, 1, "last", bytes)
+    local piece = wire.write(host, "piece", {
+      seq = 9, to = me, id = self.fetching.id, number = 1, ending = "last", bytes = bytes,
+    })
     local why
     corolua.run(function() why = dispatch.message(self, piece, host) end)
     return why
@@ -388,11 +415,11 @@ describe("replica.catch_up", function()
 
   it("goes on in no replica that is closed between the last piece and what is behind", function()
     self.machine.go_back = function() return true end
-    local one, fetching, looks = self, self.catch_up, 0
+    local one, fetching, looks = self, self.fetching, 0
     local is_over = fetching.is_over
     function fetching.is_over() -- at first once the head was read, then behind the piece
       looks = looks + 1
-      if looks == 2 then corolua.spawn(function() one.catch_up = nil end) end
+      if looks == 2 then corolua.spawn(function() one.fetching = nil end) end
       return is_over(fetching)
     end
     last_piece(head(100, 100))
@@ -401,17 +428,18 @@ describe("replica.catch_up", function()
   end)
 
   it("does not forget that an own command waits behind the request", function()
-    local entry = self.submits:begin(9, 1)
+    local entry = self.pending:begin(9, 1)
     dispatch.message(self, wire.command(me, 7, 1, entry.number, "a"), me)
-    self.submits:lose_quorum(10, 1) -- what waits here is gone, and the host has applied it
+    self.pending:lose_quorum(10, 1) -- what waits here is gone, and the host has applied it
     assert.equal("unknown", entry.results[4])
   end)
 
   it("applies no command of one who was not heard, for others before it may be lost", function()
     self.machine.go_back = function() return true end
-    assert.is_true(self.catch_up:keep(wire.command(host, 7, 5, 1, "a"), host))
+    self.fetching:keep(wire.command(host, 7, 5, 1, "a"), host)
     local stranger = member(3)
-    assert.is_true(self.catch_up:keep(wire.command(stranger, 7, 6, 2, "b"), stranger))
+    self.fetching:keep(wire.command(stranger, 7, 6, 2, "b"), stranger)
+    assert.equal(2, #self.fetching.queue)
     assert.is_nil(last_piece(head(100, 100)))
     assert.same({ "log_cut", "append", "meet_again" }, { calls[1][1], calls[2][1], calls[3][1] })
     assert.equal(3, #calls)

@@ -238,7 +238,7 @@ describe("replica", function()
       eventually(function() return list[3]:read(sum) == 11 end)
       local third = list[3].member -- what is not proven here is taken back
       eventually(function()
-        return third.phase == "synced" and third.proven == third.machine.last
+        return third.phase == "synced" and third.commit.proven == third.machine.last
       end)
       assert(cluster:isolate(3))
       eventually(function() return list[3]:status().state == "inquorate" end)

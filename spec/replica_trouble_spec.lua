@@ -143,7 +143,7 @@ describe("replica in trouble", function()
       assert.equal("ERR_TRY_AGAIN", (select(3, one:submit("x", { timeout = 0 }))))
     end
     assert.is_nil(next(one.member.waiting))
-    assert.is_nil(next(one.member.submits.sent))
+    assert.is_nil(next(one.member.pending.sent))
   end)
 
   -- What each member is told of the others, as "own nodeid, other's nodeid".
@@ -198,7 +198,7 @@ describe("replica in trouble", function()
       for _, one in ipairs({ list[1], list[3], equal[1], equal[3] }) do
         if one.member.journal.base.index == 0 then return false end
       end
-      return equal[1].member.digests.own ~= nil
+      return equal[1].member.marks.own ~= nil
     end)
     for _, load in ipairs(loads) do load.stop() end
     assert.same({}, told)
@@ -224,12 +224,12 @@ describe("replica in trouble", function()
     assert.matches("round %d+ of ring 5 cannot be; this member has no part", told[1])
     assert.equal("ERR_CORRUPT", told[2])
     eventually(function() return one:status().state == "synced" end)
-    assert.is_false(one.member.rounds:may_decide(one:status().ring))
+    assert.is_false(one.member.ballot:may_decide(one:status().ring))
     assert.equal(2, one:submit("x"))
     assert(cluster:isolate(3))
     assert(cluster:settle())
     eventually(function() return are_synced({ one, two }) end)
-    assert.is_true(one.member.rounds:may_decide(one:status().ring))
+    assert.is_true(one.member.ballot:may_decide(one:status().ring))
     assert.equal(3, two:submit("x"))
   end)
 

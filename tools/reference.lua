@@ -17,7 +17,7 @@ local SECTIONS = {
   { "Journals", "corolua.journal", "journal.md" },
   { "The lab", "corolua.lab", "lab.md", "nemeses: [chaos.md](chaos.md)" },
   { "Traces", "corolua.trace", "trace.md" },
-  { "Judging a trace", "corolua.check", "how/checks.md" },
+  { "Judging a trace", "corolua.check", "check.md" },
   { "One order", "corolua.check.total_order", "how/checks.md" },
   { "The same messages", "corolua.check.virtual_synchrony", "how/checks.md" },
   { "Linearizability", "corolua.check.linearizable", "how/checks.md" },

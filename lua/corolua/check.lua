@@ -4,6 +4,7 @@
 local args = require("corolua.base.args")
 local files = require("corolua.check.files")
 local history = require("corolua.check.history")
+local lists = require("corolua.base.lists")
 local lines = require("corolua.check.lines")
 local slice = require("corolua.check.slice")
 local verdict = require("corolua.check.verdict")
@@ -15,20 +16,23 @@ local check = {}
 ---@field strict boolean? corosync's two known losses are violations; false unless told
 ---@field slice string? of `check.file`: where to write the smallest trace that shows the findings
 
-local OPTIONS = { { "strict", args.boolean, false }, { "slice", args.string } }
+local STRICT = { "strict", args.boolean, false }
+local OPTIONS = { STRICT, { "slice", args.string } }
 
 local function split(...)
   local paths = table.pack(...)
   local last = paths[paths.n]
   local options = type(last) == "table" and table.remove(paths, paths.n) or nil
-  if #paths == 0 then error("a path of a trace was expected", 3) end
+  args.value(paths[1], args.string, "check.file", "the path of a trace", 3)
   for i, path in ipairs(paths) do
-    if type(path) ~= "string" then
-      error(("bad argument #%d to 'file' (a path was expected, got a %s)"):format(i, type(path)), 3)
-    end
+    args.value(path, args.string, "check.file", ("path %d"):format(i), 3)
   end
   paths.n = nil
-  return paths, args.check(options, OPTIONS, "check.file", 3)
+  options = args.check(options, OPTIONS, "check.file", 3)
+  if lists.contains(paths, options.slice) then
+    args.refuse("check.file", "option 'slice'", "another file than the trace", options.slice, 3)
+  end
+  return paths, options
 end
 
 local function judge(past, problems, options)
@@ -80,18 +84,15 @@ end
 
 --- Judges events, tables with the fields of a line each. A witness is told by the
 --- number of its event. The tables may be changed.
----@param next_event fun(): table? such as an iterator, or the `next` of a queue
+---@param next_event fun(): table|nil such as an iterator, or the `next` of a queue
 ---@param options corolua.check.Options?
 ---@return corolua.check.Verdict
 function check.events(next_event, options)
-  if type(next_event) ~= "function" then
-    error(("bad argument #1 to 'events' (a function was expected, got a %s)")
-      :format(type(next_event)), 2)
-  end
-  local checked = args.check(options, OPTIONS, "check.events", 2)
+  args.value(next_event, args.callable, "check.events", "what gives the events", 2)
+  options = args.check(options, { STRICT }, "check.events", 2)
   local past = history.new()
   local problems = read_events(past, next_event)
-  return witness.fill(judge(past, problems, checked), { "event" })
+  return witness.fill(judge(past, problems, options), { "event" })
 end
 
 return check

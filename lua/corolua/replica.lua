@@ -2,14 +2,15 @@
 --- all of them, in one order, and survive what the members survive.
 
 local args = require("corolua.base.args")
+local dispatch = require("corolua.replica.dispatch")
+local log = require("corolua.replica.log")
 local member = require("corolua.replica.member")
-local opening = require("corolua.replica.opening")
 local options = require("corolua.replica.options")
-local receiving = require("corolua.replica.dispatch")
+local pending = require("corolua.replica.pending")
+local quorum = require("corolua.daemon.quorum")
 local scheduler = require("corolua.task.scheduler")
 local service = require("corolua.service")
 local strangers = require("corolua.service.strangers")
-local pending = require("corolua.replica.pending")
 local wire = require("corolua.replica.wire")
 
 ---@class corolua.ReplicaHandlers
@@ -49,11 +50,11 @@ local function listen(self)
   end
   function on.members() one:follow() end
   function on.quorum() one:follow() end
-  function on.message(payload, from) judge(payload, from, receiving.message(one, payload, from)) end
+  function on.message(payload, from) judge(payload, from, dispatch.message(one, payload, from)) end
   function on.inquorate(payload, from)
-    judge(payload, from, receiving.inquorate(one, payload, from))
+    judge(payload, from, dispatch.inquorate(one, payload, from))
   end
-  function on.gap(from) receiving.gap(one, from) end
+  function on.gap(from) dispatch.gap(one, from) end
   on.malformed = judge
   function on.up() end
   function on.down(why)
@@ -61,8 +62,17 @@ local function listen(self)
     one:down()
   end
   local journal = one.journal
-  journal.on.written = function() one:has_written() end
+  journal.on.written = function() one.commit:has_written() end
   journal.on.failed = function(message, code) one:fail(message, code) end
+end
+
+-- On a node of a lab a replica is closed with its cluster.
+local function close_with_cluster(self)
+  local place = self.room.place
+  if place == quorum.HERE then return end
+  place.key:at_close(function()
+    if self.member.phase ~= "over" then self:leave() end
+  end)
 end
 
 --- Opens a replica: joins the group, which it owns, and comes into sync with the
@@ -77,16 +87,16 @@ function replica.open(given, opts)
   local checked = options.check(opts, 2)
   local room = service.room(given, "replica.open", GROUP, 2)
   options.check_group(room, 2)
-  local machine, rounds, message, code = opening.log(checked)
+  local machine, ballot, message, code = log.open(checked)
   if not machine then return nil, message, code end
   local events = service.events(("replica '%s'"):format(room.name), EVENTS)
   local self = setmetatable({
     room = room, codec = checked.codec, events = events, on = events.on,
-    member = member.new(room, checked, machine, rounds, events),
+    member = member.new(room, checked, machine, ballot, events),
     longest = room.longest - wire.COMMAND_MORE, strangers = strangers.new(events),
   }, replica_mt)
   events.source = self
-  if rounds.lost then events:tell("trouble", ROUND_LOST:format(rounds.lost), "ERR_CORRUPT") end
+  if ballot.lost then events:tell("trouble", ROUND_LOST:format(ballot.lost), "ERR_CORRUPT") end
   listen(self)
   local joined
   joined, message, code = room:join()
@@ -94,7 +104,7 @@ function replica.open(given, opts)
     machine.journal:close()
     return nil, message, code
   end
-  opening.close_with(self)
+  close_with_cluster(self)
   events:begin()
   return self
 end
@@ -109,7 +119,7 @@ local NOT_SENT = "the replica was not in sync in time; the command was not sent"
 -- Waits until commands may be sent: in sync, and sure of those that were sent in
 -- terms before.
 local function wait_synced(one, deadline)
-  while one.phase ~= "synced" or one.submits:is_open() do
+  while one.phase ~= "synced" or one.pending:is_open() do
     local refusal = one.ending or REFUSALS[one.phase]
     if refusal then return nil, refusal[1], refusal[2], "never" end
     local _, message, code = one:wait_change(math.max(0, deadline - scheduler.now()))
@@ -127,7 +137,7 @@ local function send(self, entry, bytes, deadline)
   local sent, message, code = self.room:send(
     wire.command(self.room.me, one.nonce, one.origin, entry.number, bytes), { timeout = left })
   if sent then return true end
-  one.submits:drop(entry)
+  one.pending:drop(entry)
   if code == "ERR_TIMEOUT" then code = "ERR_TRY_AGAIN" end
   return nil, message, code, "never"
 end
@@ -135,15 +145,14 @@ end
 -- Sends the command once, and waits for what becomes of it.
 local function attempt(self, bytes, deadline)
   local one = self.member
-  local entry = one.submits:begin(one.seq, one.life)
+  local entry = one.pending:begin(one.seq, one.life)
   local sent, message, code, fate = send(self, entry, bytes, deadline)
   if not sent then return nil, message, code, fate end
   if not entry.results then
-    local left = math.max(0, deadline - scheduler.now())
     local _
-    _, message, code = scheduler.await(function(resume) entry.resume = resume end, left)
+    _, message, code = one.pending:await(entry, math.max(0, deadline - scheduler.now()))
     if not entry.results then
-      one.submits:drop(entry)
+      one.pending:drop(entry)
       return nil, code == "ERR_TIMEOUT" and UNKNOWN or message, code, "unknown"
     end
   end

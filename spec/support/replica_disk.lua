@@ -1,6 +1,6 @@
 -- The disk of a node on which a spec plays replicas: what the journal of a process
 -- has brought to it outlives that process.
-local memory = require("corolua.replica.memory")
+local log = require("corolua.replica.log")
 
 local random = math.random
 
@@ -11,7 +11,7 @@ function disks.new() return { base = { index = 0 }, last = 0, list = {} } end
 
 -- A journal whose records are on the disk once `flush` is called.
 function disks.journal(disk)
-  local journal = memory.new()
+  local journal = log.memory()
   journal.base, journal.last, journal.written = disk.base, disk.last, disk.last
   for index, bytes in pairs(disk.list) do journal.list[index] = bytes end
   function journal:append(bytes)

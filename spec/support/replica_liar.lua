@@ -35,9 +35,9 @@ local says = {}
 
 function says.status(me, ring, like)
   local is_synced = random(3) == 1
-  local round, nonce = math.max(1, number(like.round)), like.nonce or random(99)
+  local round, nonce = math.max(1, number(like.recovery.round)), like.nonce or random(99)
   local last, term = like.machine.last, like.machine:term()
-  return wire.status(me, {
+  return wire.write(me, "status", {
     seq = ring.seq, is_synced = is_synced, is_strict = random(2) == 1, round = round,
     nonce = nonce, has_accepted = random(4) == 1, written = 0, last = number(last),
     last_seq = is_synced and ring.seq or number(term.seq),
@@ -50,8 +50,8 @@ end
 function says.decision(me, ring, like)
   local members, term = some(ring), like.machine:term()
   if random(2) == 1 then members[#members + 1] = me end
-  return wire.decision(me, {
-    seq = ring.seq, round = math.max(1, number(like.round)), last_seq = number(term.seq),
+  return wire.write(me, "decision", {
+    seq = ring.seq, round = math.max(1, number(like.recovery.round)), last_seq = number(term.seq),
     last_round = number(term.round), last_nonce = term.nonce, last = number(like.machine.last),
     nonce = random(99), members = members,
   })
@@ -59,20 +59,27 @@ end
 
 function says.want(me, ring, like)
   local last = like.machine.last
-  return wire.want(me, ring.seq, like.room.me, random(9), {
-    base = 0, last = last, segments = random(2) == 1 and like.machine.segments or {},
+  return wire.write(me, "want", {
+    seq = ring.seq, to = like.room.me, id = random(9), base = 0, last = last,
+    terms = random(2) == 1 and like.machine.terms or {},
   })
 end
 
 function says.got(me, ring, like)
-  return wire.got(me, ring.seq, like.room.me, random(9), number(3))
+  return wire.write(me, "got", {
+    seq = ring.seq, to = like.room.me, id = random(9), count = number(3),
+  })
 end
 
 function says.ack(me, ring, like)
-  return wire.ack(me, ring.seq, like.nonce or 1, 0, number(like.machine.last))
+  return wire.write(me, "ack", {
+    seq = ring.seq, nonce = like.nonce or 1, written = 0, last = number(like.machine.last),
+  })
 end
 
-function says.mark(me, ring, like) return wire.mark(me, ring.seq, like.nonce or 1) end
+function says.mark(me, ring, like)
+  return wire.write(me, "mark", { seq = ring.seq, nonce = like.nonce or 1 })
+end
 
 function says.command(me, _, like)
   return wire.command(me, pick({ like.nonce or 1, random(99) }), random(3), number(5), "")

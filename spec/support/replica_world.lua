@@ -8,11 +8,11 @@
 local clock = require("spec.support.replica_clock")
 local disks = require("spec.support.replica_disk")
 local lists = require("corolua.base.lists")
-local machines = require("corolua.replica.state_machine")
-local opening = require("corolua.replica.opening")
+local log = require("corolua.replica.log")
+local state_machine = require("corolua.replica.state_machine")
 local quorum = require("corolua.daemon.quorum")
 local replica = require("corolua.replica")
-local rounds = require("corolua.replica.ballot")
+local ballot = require("corolua.replica.ballot")
 local scheduler = require("corolua.task.scheduler")
 local service = require("corolua.service")
 
@@ -125,9 +125,8 @@ end
 local function played_log(process)
   return function(given)
     local disk = process.node.disk
-    local log = disks.journal(disk)
-    process.journal = log
-    local machine = machines.new(given, log)
+    process.journal = disks.journal(disk)
+    local machine = state_machine.new(given, process.journal)
     local function save(saved)
       if process.is_saving then error("two rounds are saved at once", 0) end
       process.is_saving = true
@@ -137,7 +136,7 @@ local function played_log(process)
       return true
     end
     assert(machine:build())
-    return machine, rounds.new(disk.round, save)
+    return machine, ballot.new(disk.round, save)
   end
 end
 
@@ -147,6 +146,7 @@ function methods:start(node)
   local id = setmetatable({ nodeid = node.nodeid, pid = self.pid }, id_mt)
   local process = {
     id = id, node = node, world = self, ready = {}, queue = {}, highest = 0, at = 0, lost = {},
+    key = { at_close = function() end },
   }
   node.process = process
   local room = setmetatable({
@@ -156,7 +156,7 @@ function methods:start(node)
   }, room_mt)
   process.room = room
   self.clock:spawn(process, function()
-    opening.log = played_log(process)
+    log.open = played_log(process)
     process.replica = assert(replica.open(room, options(self.level)))
   end)
 end
@@ -348,9 +348,7 @@ end
 --- Puts the played parts in the place of the real ones; what undoes that.
 function methods:take_over()
   local undo, last = self.clock:take_over(), 0
-  local log, close_with, votes, new, events =
-    opening.log, opening.close_with, quorum.votes, scheduler.nonce, service.events
-  opening.close_with = function() end
+  local open, votes, new, events = log.open, quorum.votes, scheduler.nonce, service.events
   function scheduler.nonce()
     last = last + 1
     return last
@@ -374,8 +372,7 @@ function methods:take_over()
   end
   return function()
     undo()
-    opening.log, opening.close_with, quorum.votes, scheduler.nonce, service.events =
-      log, close_with, votes, new, events
+    log.open, quorum.votes, scheduler.nonce, service.events = open, votes, new, events
   end
 end
 

@@ -1,6 +1,6 @@
 --- Which items of a list stand in another one, where both have much in their
---- order: what both begin and end with, and between them the longest common
---- subsequence (Myers 1986).
+--- order: all of them, if they can; else what both begin and end with, and between
+--- them the longest common subsequence (Myers 1986).
 
 local align = {}
 
@@ -75,13 +75,41 @@ local function pair_middle(a, b, from_a, from_b, to_a, to_b, take)
   walk_back(steps, rows, columns, function(x, y) take(from_a + x - 1, from_b + y - 1) end)
 end
 
---- By place in `a`, the place in `b` of what is the same.
----@param a any[]
----@param b any[]
----@param from_b integer where in `b` to begin
----@param is_late boolean whether the ends are paired before the beginnings
----@return table<integer, integer>
-function align.pairs(a, b, from_b, is_late)
+-- All of `a` as late in `b` as it can stand; nil if not all of it is there.
+local function embed_late(a, b, from_b)
+  local found, j = {}, #b
+  for i = #a, 1, -1 do
+    while j >= from_b and b[j] ~= a[i] do j = j - 1 end
+    if j < from_b then return nil end
+    found[i], j = j, j - 1
+  end
+  return found
+end
+
+local function embed_early(a, b, from_b)
+  local found, j = {}, from_b
+  for i = 1, #a do
+    while j <= #b and b[j] ~= a[i] do j = j + 1 end
+    if j > #b then return nil end
+    found[i], j = j, j + 1
+  end
+  return found
+end
+
+-- Moves what stands alike further back, as far as the next one lets it.
+local function slide(a, b, found)
+  local limit = #b + 1
+  for i = #a, 1, -1 do
+    local at = found[i]
+    if at then
+      local later = limit - 1
+      while later > at and b[later] ~= a[i] do later = later - 1 end
+      found[i], limit = later, later
+    end
+  end
+end
+
+local function common(a, b, from_b, is_late)
   local found, first, second, last_a, last_b = {}, 1, from_b, #a, #b
   local function pair_ends()
     while last_a >= first and last_b >= second and a[last_a] == b[last_b] do
@@ -96,6 +124,21 @@ function align.pairs(a, b, from_b, is_late)
   end
   pair_ends()
   pair_middle(a, b, first, second, last_a, last_b, function(i, j) found[i] = j end)
+  return found
+end
+
+--- By place in `a`, the place in `b` of what is the same. Where it can stand in
+--- several places, what `b` has more comes first if that is wanted, else last.
+---@param a any[]
+---@param b any[]
+---@param from_b integer where in `b` to begin
+---@param is_late boolean
+---@return table<integer, integer>
+function align.pairs(a, b, from_b, is_late)
+  local found = (is_late and embed_late or embed_early)(a, b, from_b)
+  if found then return found end
+  found = common(a, b, from_b, is_late)
+  if is_late then slide(a, b, found) end
   return found
 end
 

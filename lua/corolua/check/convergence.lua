@@ -54,7 +54,7 @@ local function patience_of(run)
 end
 
 --- Judges it.
----@param history corolua.check.History
+---@param history corolua.check.Past
 ---@param found corolua.check.Findings
 ---@param is_settled boolean whether the run says that it came to rest
 function convergence.judge(history, found, is_settled)

@@ -7,7 +7,7 @@ local words = require("corolua.check.words")
 local deliveries = {}
 
 ---@class corolua.check.Hole numbers of a sender that a member passed over
----@field epoch corolua.check.Epoch
+---@field epoch corolua.check.PastEpoch
 ---@field at integer the place of the message behind it
 ---@field sender corolua.check.Life
 ---@field first integer
@@ -161,12 +161,12 @@ local function judge_life(history, found, life, holes)
 end
 
 --- Judges them; what was delivered where is in `history.where` then.
----@param history corolua.check.History
+---@param history corolua.check.Past
 ---@param found corolua.check.Findings
 ---@return corolua.check.Hole[]
 function deliveries.judge(history, found)
   local holes = {}
-  history.where, history.told, history.untraced = {}, {}, {}
+  history.where, history.told = {}, {}
   for _, life in ipairs(history.lives) do
     if life.me then judge_life(history, found, life, holes) end
   end

@@ -3,8 +3,8 @@
 local epochs = {}
 
 --- All epochs that are of a known ring, by group and ring, in the order of the rings.
----@param history corolua.check.History
----@return corolua.check.Epoch[][]
+---@param history corolua.check.Past
+---@return corolua.check.PastEpoch[][]
 function epochs.by_ring(history)
   local rings, order = {}, {}
   for _, life in ipairs(history.lives) do
@@ -28,7 +28,7 @@ function epochs.by_ring(history)
 end
 
 --- Where each message stands in an epoch: the first time, if it is there twice.
----@param epoch corolua.check.Epoch
+---@param epoch corolua.check.PastEpoch
 ---@return table<integer, integer>
 function epochs.places(epoch)
   if not epoch.places then
@@ -51,8 +51,8 @@ local function start_for(epoch, other)
 end
 
 --- From where on two epochs of one ring can be compared.
----@param a corolua.check.Epoch
----@param b corolua.check.Epoch
+---@param a corolua.check.PastEpoch
+---@param b corolua.check.PastEpoch
 ---@return integer? from_a nil if that is not known
 ---@return integer? from_b
 function epochs.starts(a, b)
@@ -62,8 +62,8 @@ function epochs.starts(a, b)
 end
 
 --- Whether both have the same, in the same order.
----@param a corolua.check.Epoch
----@param b corolua.check.Epoch
+---@param a corolua.check.PastEpoch
+---@param b corolua.check.PastEpoch
 ---@param from_a integer
 ---@param from_b integer
 ---@return boolean
@@ -78,8 +78,8 @@ end
 
 --- Where one has all that the other one has, one after the other: how many
 --- messages it has before.
----@param all corolua.check.Epoch
----@param part corolua.check.Epoch
+---@param all corolua.check.PastEpoch
+---@param part corolua.check.PastEpoch
 ---@return integer?
 function epochs.shift(all, part)
   if part.count == 0 then return 0 end

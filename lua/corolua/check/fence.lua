@@ -30,9 +30,9 @@ end
 -- A ring that it was told nothing of counts as one without quorum; one whose state
 -- was told both ways may have been handled either way.
 local function is_wrong(ruling, told)
-  local state = told and told[ruling.ring]
-  if ruling.as == "message" then return not (state and state[true]) end
-  return state ~= nil and state[true] and not state[false]
+  local state = told[ruling.ring] or {}
+  if ruling.as == "message" then return not state[true] end
+  return state[true] and not state[false]
 end
 
 local function report_quorum(history, found, ruling)
@@ -65,7 +65,7 @@ local function is_last_of_lost(ruling)
 end
 
 --- Judges it.
----@param history corolua.check.History
+---@param history corolua.check.Past
 ---@param found corolua.check.Findings
 function fence.judge(history, found)
   local told, last = told_of(history), {}

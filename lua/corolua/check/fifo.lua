@@ -35,7 +35,7 @@ local function class_of(history, hole)
 end
 
 --- Judges it.
----@param history corolua.check.History
+---@param history corolua.check.Past
 ---@param found corolua.check.Findings
 ---@param holes corolua.check.Hole[]
 ---@param explained table<corolua.check.Life, table<integer, true>> what Virtual Synchrony told

@@ -23,7 +23,7 @@ end
 
 local function problem(self, text, is_cut)
   self.problem = { file = self.source.name, line = self.source.line, text = text,
-    is_cut = is_cut == true }
+    is_cut = is_cut or nil }
   self.is_over = true
 end
 
@@ -38,7 +38,8 @@ local function finish(self)
   elseif not self.source.stop then
     problem(self, "has no stop: the trace was cut", true)
   elseif math.type(self.source.stop.dropped) == "integer" and self.source.stop.dropped > 0 then
-    problem(self, ("says that %d lines could not be written"):format(self.source.stop.dropped))
+    problem(self, ("says that %d lines are missing"):format(self.source.stop.dropped))
+    self.problem.has_gaps = true
   end
 end
 
@@ -159,7 +160,7 @@ function files.each(paths, on_line)
 end
 
 --- Reads trace files, one run's.
----@param past corolua.check.History
+---@param past corolua.check.Past
 ---@param paths string[]
 ---@return corolua.check.Problem[]? problems why they are not whole
 ---@return string? message why a file cannot be read

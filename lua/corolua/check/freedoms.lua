@@ -44,9 +44,9 @@ local function has_any_of(history, epoch, sender)
 end
 
 --- Whether a sender came apart from a member, and that has heard nothing of it since.
----@param history corolua.check.History
+---@param history corolua.check.Past
 ---@param sender corolua.check.Life
----@param epoch corolua.check.Epoch the member's
+---@param epoch corolua.check.PastEpoch the member's
 ---@return boolean
 function freedoms.is_unheard(history, sender, epoch)
   if came_apart(sender, epoch) then return true end
@@ -102,16 +102,20 @@ local function split_merge(history, has, lacks, missing)
   return rest, merges
 end
 
-local function is_step_hidden(history, epoch)
+--- Whether rings may have passed untold on the way out of an epoch.
+---@param history corolua.check.Past
+---@param epoch corolua.check.PastEpoch
+---@return boolean
+function freedoms.is_step_hidden(history, epoch)
   local next_one = epoch.next
   if not next_one then return false end
   return next_one.seq - epoch.seq >= HIDDEN_STEP
-    or history.hidden_steps[("%s to %s"):format(epoch.ring, next_one.ring)]
+    or history.hidden_steps[("%s to %s"):format(epoch.ring, next_one.ring)] == true
 end
 
 -- All from a message on, but of those that were with the member, itself among them.
 local function is_hidden(history, has, lacks, rest)
-  if not is_step_hidden(history, lacks) then return false end
+  if not freedoms.is_step_hidden(history, lacks) then return false end
   local start, with = {}, { [lacks.life.me] = true }
   for i = 1, rest[1] - 1 do start[has[i]] = true end
   for i = 1, lacks.count do
@@ -129,9 +133,9 @@ end
 ---@field class "hidden ring"|"violated" of the others
 
 --- What explains that a member lacks messages of another one.
----@param history corolua.check.History
----@param has corolua.check.Epoch
----@param lacks corolua.check.Epoch
+---@param history corolua.check.Past
+---@param has corolua.check.PastEpoch
+---@param lacks corolua.check.PastEpoch
 ---@param missing integer[] their places in `has`
 ---@return corolua.check.Explained
 function freedoms.explain(history, has, lacks, missing)

@@ -13,8 +13,8 @@ local history = {}
 ---@field g string the group
 ---@field me string|false "node/process"; false before the own join
 ---@field ids table<string, table<string, integer>> the group's messages, by sender and key
----@field epochs corolua.check.Epoch[]
----@field epoch corolua.check.Epoch|false the current one
+---@field epochs corolua.check.PastEpoch[]
+---@field epoch corolua.check.PastEpoch|false the current one
 ---@field view table<string, true>|false who is a member now
 ---@field changes corolua.check.Change[] the views, as they were told
 ---@field rings corolua.check.Ring[] the rings, as they were told
@@ -24,7 +24,7 @@ local history = {}
 ---@field over { why: string, unconfirmed: integer[]?, ref: integer }|false its end
 ---@field is_unsure boolean a send failed in a way that leaves its fate open
 
----@class corolua.check.Epoch what one life saw in one ring: its messages are the array
+---@class corolua.check.PastEpoch what one life saw in one ring: its messages are the array
 ---@field ring string|false as corosync's tools write it; false where it was not told
 ---@field seq integer
 ---@field count integer
@@ -37,8 +37,8 @@ local history = {}
 ---@field parted table<string, true> who was told of as down on the way in
 ---@field came table<string, true> who was told of as up on the way in
 ---@field gone table<string, true> who was told of as down on the way out
----@field next corolua.check.Epoch|false
----@field before corolua.check.Epoch|false
+---@field next corolua.check.PastEpoch|false
+---@field before corolua.check.PastEpoch|false
 
 ---@class corolua.check.Change
 ---@field ref integer
@@ -53,11 +53,11 @@ local history = {}
 ---@field seq integer
 ---@field nodes integer[] sorted
 
----@class corolua.check.History
+---@class corolua.check.Past
 local methods = {}
-local history_mt = { __name = "corolua.check.history", __index = methods }
+local history_mt = { __name = "corolua.check.past", __index = methods }
 
----@return corolua.check.History
+---@return corolua.check.Past
 function history.new()
   return setmetatable({
     runs = {}, stops = {}, lives = {}, groups = {}, quorums = {}, faults = {}, processes = {},
@@ -67,6 +67,7 @@ function history.new()
     in_parts = {},
     -- what is told at once: a message of a sender outside of the list, and one too early
     strangers = {}, early = {}, excess = {},
+    untraced = {}, -- members, by the deliveries
     hidden_steps = {}, -- "ring to ring", where a group told that nodes had parted untold
     events = 0, deliveries = 0, last_t = 0,
   }, history_mt)

@@ -1,10 +1,11 @@
 --- Tells messages of equal bytes apart. A member that sends the same twice has
 --- sent two messages, of which a trace says nothing but their hash. All that a
 --- ring knows of them is their order: so they are matched ring by ring, and the
---- i-th of them there is the i-th for every member. Those of a member that lacks
---- some are found where its order fits that of the others best.
+--- i-th of them there is the i-th for every member. Where a member lacks some, it is
+--- taken to lack what it can lack by what corosync does, if its order allows that.
 
 local align = require("corolua.check.align")
+local freedoms = require("corolua.check.freedoms")
 
 local identity = {}
 
@@ -43,89 +44,146 @@ local function has_any(epoch, equal)
   return false
 end
 
--- Behind the join of a member in the order of one that was there.
-local function start_of(epoch, reference)
-  local place = epoch.index == 1 and reference.life ~= epoch.life
-    and reference.joins[epoch.life.me]
-  return place and place + 1 or 1
+-- A message of its own for one that has equals; any other one is known by its key.
+local function name(history, equal, key)
+  if not equal[key] then return key end
+  local id = history:split(key)
+  table.insert(equal[key], id)
+  return id
 end
 
-local function is_prefix(a, b)
-  for i = 1, #a do
-    if a[i] ~= b[i] then return false end
-  end
-  return true
-end
-
--- The order of all: what a member alone has is put where it has it.
-local function insert_missing(order, epoch, found)
-  local merged, at = {}, 1
-  for i = 1, epoch.count do
-    local place = found[i]
-    if place then
-      while at <= place do
-        merged[#merged + 1] = order[at]
-        at = at + 1
-      end
-    else
-      merged[#merged + 1] = epoch[i]
-    end
-  end
-  table.move(order, at, #order, #merged + 1, merged)
-  return merged
-end
-
-local function union_of(epochs, reference)
-  local order = table.move(reference, 1, reference.count, 1, {})
-  for _, epoch in ipairs(epochs) do
-    local found = align.pairs(epoch, order, 1, not is_prefix(epoch, order))
-    local is_whole = true
-    for i = 1, epoch.count do is_whole = is_whole and found[i] ~= nil end
-    if not is_whole then order = insert_missing(order, epoch, found) end
-  end
-  return order
-end
-
-local function longest_of(epochs)
+-- The order of all that a ring has seen: the keys of the messages, the messages,
+-- and where each stands in the longest epoch, with which it begins.
+local function order_of(history, equal, epochs)
   local longest = epochs[1]
   for _, epoch in ipairs(epochs) do
     if epoch.count > longest.count then longest = epoch end
   end
-  return longest
+  local order = { ids = {}, places = {}, longest = longest }
+  for i = 1, longest.count do
+    order[i], order.ids[i], order.places[i] = longest[i], name(history, equal, longest[i]), i
+  end
+  return order
 end
 
--- The place in the order of all, of each message of one member.
-local function places_in(order, epoch, reference)
-  local start = start_of(epoch, reference)
-  if start == 1 and is_prefix(epoch, order) then return nil end
-  return align.pairs(epoch, order, start, true)
+-- Behind the join of a member, if that was in this ring.
+local function start_of(order, epoch)
+  local joined = epoch.index == 1 and epoch ~= order.longest
+    and order.longest.joins[epoch.life.me]
+  if not joined or joined == 0 then return 1 end
+  for i = 1, #order do
+    if order.places[i] and order.places[i] > joined then return i end
+  end
+  return #order + 1
+end
+
+local function by_sender(history, list, from, to)
+  local senders = {}
+  for i = from, to do
+    local sender = history.from[list[i]]
+    local known = senders[sender]
+    if not known then
+      known = { at = {} }
+      senders[sender] = known
+    end
+    known[#known + 1], known.at[#known.at + 1] = list[i], i
+  end
+  return senders
+end
+
+local function is_rising(found, count)
+  local last = 0
+  for i = 1, count do
+    local place = found[i]
+    if place and place <= last then return false end
+    last = place or last
+  end
+  return true
+end
+
+-- Each sender by itself: a member has all of it but for the first, or the last.
+-- That holds for none if the order of all then is another one.
+local function match_senders(history, order, epoch, start, is_late)
+  local known, found = by_sender(history, order, start, #order), {}
+  for sender, list in pairs(by_sender(history, epoch, 1, epoch.count)) do
+    local all = known[sender]
+    for i, j in pairs(all and align.pairs(list, all, 1, is_late) or {}) do
+      found[list.at[i]] = all.at[j]
+    end
+  end
+  return is_rising(found, epoch.count) and found or nil
+end
+
+-- Whether a member is all there is of the order behind its start, or its beginning.
+local function match_run(order, epoch, start)
+  local found = {}
+  for i = 1, epoch.count do
+    if order[start + i - 1] ~= epoch[i] then return nil end
+    found[i] = start + i - 1
+  end
+  return found
+end
+
+-- Whether some of a ring came into it from another ring than the others.
+local function is_merged(epochs)
+  local before
+  for _, epoch in ipairs(epochs) do
+    local ring = epoch.before and epoch.before.ring
+    if ring and before and ring ~= before or next(epoch.came) then return true end
+    before = before or ring
+  end
+  return false
+end
+
+-- At a merge a member lacks the first messages of a sender; where it parts from the
+-- others, the last ones.
+local function match(history, order, epoch, is_merge)
+  local start = start_of(order, epoch)
+  local is_late = is_merge and not freedoms.is_step_hidden(history, epoch)
+  return match_run(order, epoch, start)
+    or match_senders(history, order, epoch, start, is_late)
+    or match_senders(history, order, epoch, start, not is_late)
+    or align.pairs(epoch, order, start, is_late)
+end
+
+-- What a member alone has is put into the order where it has it.
+local function insert(order, epoch, found, names)
+  local merged = { ids = {}, places = {}, longest = order.longest }
+  local count, at = 0, 1
+  local function take(key, id, place)
+    count = count + 1
+    merged[count], merged.ids[count], merged.places[count] = key, id, place
+  end
+  for i = 1, epoch.count do
+    for j = at, found[i] or 0 do take(order[j], order.ids[j], order.places[j]) end
+    at = math.max(at, (found[i] or 0) + 1)
+    if not found[i] then take(epoch[i], names[i], false) end
+  end
+  for j = at, #order do take(order[j], order.ids[j], order.places[j]) end
+  return merged
+end
+
+local function name_epoch(history, equal, order, epoch, is_merge)
+  local found = match(history, order, epoch, is_merge)
+  local names, is_whole = {}, true
+  for i = 1, epoch.count do
+    names[i] = found[i] and order.ids[found[i]] or name(history, equal, epoch[i])
+    is_whole = is_whole and found[i] ~= nil
+  end
+  local merged = is_whole and order or insert(order, epoch, found, names)
+  for i = 1, epoch.count do epoch[i] = names[i] end
+  return merged
 end
 
 local function name_ring(history, equal, epochs)
-  local reference = longest_of(epochs)
-  local order, named = union_of(epochs, reference), {}
-  local found = {}
-  for i, epoch in ipairs(epochs) do found[i] = places_in(order, epoch, reference) or false end
-  for place, key in ipairs(order) do
-    if equal[key] then
-      named[place] = history:split(key)
-      table.insert(equal[key], named[place])
-    end
-  end
-  for i, epoch in ipairs(epochs) do
-    for j = 1, epoch.count do
-      local key = epoch[j]
-      if equal[key] then
-        local place = j
-        if found[i] then place = found[i][j] end
-        epoch[j] = place and named[place] or history:split(key)
-      end
-    end
+  local order, is_merge = order_of(history, equal, epochs), is_merged(epochs)
+  for _, epoch in ipairs(epochs) do
+    order = name_epoch(history, equal, order, epoch, is_merge)
   end
 end
 
 --- A message is this send of a life.
----@param history corolua.check.History
+---@param history corolua.check.Past
 ---@param id integer
 ---@param life corolua.check.Life
 ---@param place integer
@@ -210,7 +268,7 @@ end
 
 --- Gives each message a number of its own, and what was sent its sender. A
 --- message that was read more often than it was sent is in `excess`.
----@param history corolua.check.History
+---@param history corolua.check.Past
 ---@return integer how many messages have bytes that another one of their sender has
 function identity.resolve(history)
   local equal, count = find_equal(history)

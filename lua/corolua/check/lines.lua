@@ -11,7 +11,8 @@ local lines = {}
 ---@field file string
 ---@field line integer
 ---@field text string
----@field is_cut boolean the end is missing, and nothing else
+---@field is_cut boolean? the end is missing, and nothing else
+---@field has_gaps boolean? lines are missing anywhere
 
 -- The newest schema that is understood.
 local VERSION = 1
@@ -151,8 +152,17 @@ local function fault_of(event)
   end
 end
 
+-- Programs on the nodes of a lab know nothing of its size: so two that do are two.
+local function is_other_lab(past, event)
+  for _, run in ipairs(past.runs) do
+    if is_integer(run.nodes) and is_integer(event.nodes) then return true end
+  end
+  return false
+end
+
 -- What is not of this schema is told, and nothing of it is used.
-local function check_run(source, event, known)
+local function check_run(past, source, event)
+  local known = past.runs[1]
   if math.type(event.v) ~= "integer" then return "has no version" end
   if event.v > VERSION then
     return ("is of version %d, which is newer than this program knows (%d)")
@@ -162,10 +172,11 @@ local function check_run(source, event, known)
   if known and known.boot ~= event.boot then
     return "is of another boot than the first file: their clocks cannot be compared"
   end
+  if is_other_lab(past, event) then return "is of another lab: these are two runs" end
 end
 
 local function read_run(past, source, event, ref)
-  local why = check_run(source, event, past.runs[1])
+  local why = check_run(past, source, event)
   if why then return why end
   event.t, event.ref, source.run = 0, ref, event
   if math.type(event.mono) ~= "integer" then event.mono = 0 end
@@ -174,7 +185,7 @@ local function read_run(past, source, event, ref)
 end
 
 --- Takes one event as a table.
----@param past corolua.check.History
+---@param past corolua.check.Past
 ---@param source corolua.check.Source
 ---@param event any
 ---@return string? why it cannot be taken
@@ -227,7 +238,7 @@ end
 lines.read, lines.take_text = read, take_text
 
 --- Takes all lines that end in a text.
----@param past corolua.check.History
+---@param past corolua.check.Past
 ---@param source corolua.check.Source
 ---@param text string
 ---@param first integer where to begin

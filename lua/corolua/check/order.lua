@@ -149,9 +149,9 @@ local function judge_changes_of(history, found, a, b)
 end
 
 --- Judges it.
----@param history corolua.check.History
+---@param history corolua.check.Past
 ---@param found corolua.check.Findings
----@param rings corolua.check.Epoch[][]
+---@param rings corolua.check.PastEpoch[][]
 function order.judge(history, found, rings)
   for _, list in ipairs(rings) do
     judge_messages(history, found, list)

@@ -143,7 +143,7 @@ local function is_exclusive(history)
 end
 
 --- Judges them.
----@param history corolua.check.History
+---@param history corolua.check.Past
 ---@param found corolua.check.Findings
 ---@param rings table<string, table> the rings that members were told of
 ---@param is_settled boolean

@@ -41,10 +41,10 @@ local function count_listed(life)
   return listed
 end
 
-local function is_due(life, place, last, listed, is_settled)
+-- What a member has sent last it need not have read when the trace ends.
+local function is_due(life, place, last, listed)
   if place < last then return true end
-  if not life.over then return is_settled end
-  if not life.over.unconfirmed then return false end
+  if not life.over or not life.over.unconfirmed then return false end
   local number = life.numbers[place]
   local times = listed[number] or 0
   listed[number] = times - 1
@@ -57,11 +57,11 @@ local function report_both(history, found, life, place, back)
     { back[place], life.over.ref }, { life.sends[place] })
 end
 
-local function judge(history, found, life, is_settled)
+local function judge(history, found, life)
   local back, last = own_deliveries(history, life)
   local missing, listed, both = {}, count_listed(life), false
   for place = 1, #life.sends do
-    if not back[place] and is_due(life, place, last, listed, is_settled) then
+    if not back[place] and is_due(life, place, last, listed) then
       table.insert(missing, place)
     end
   end
@@ -73,12 +73,11 @@ local function judge(history, found, life, is_settled)
 end
 
 --- Judges it.
----@param history corolua.check.History
+---@param history corolua.check.Past
 ---@param found corolua.check.Findings
----@param is_settled boolean whether all that was sent has come back at the end
-function self_delivery.judge(history, found, is_settled)
+function self_delivery.judge(history, found)
   for _, life in ipairs(history.lives) do
-    if life.me then judge(history, found, life, is_settled) end
+    if life.me then judge(history, found, life) end
   end
 end
 

@@ -165,7 +165,7 @@ end
 --- Writes one.
 ---@param path string
 ---@param paths string[] of the trace
----@param history corolua.check.History
+---@param history corolua.check.Past
 ---@param list corolua.check.Finding[] as they were found, with what they are about
 ---@param judge fun(path: string): corolua.check.Finding[]
 ---@return integer? lines how many it has

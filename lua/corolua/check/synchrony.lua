@@ -165,9 +165,9 @@ local function compare_all(state, list)
 end
 
 --- Judges it.
----@param history corolua.check.History
+---@param history corolua.check.Past
 ---@param found corolua.check.Findings
----@param rings corolua.check.Epoch[][]
+---@param rings corolua.check.PastEpoch[][]
 ---@param is_settled boolean
 ---@return { compared: integer, differing: integer, apart: integer } counts
 ---@return table<corolua.check.Life, table<integer, true>> explained what each lacks, as told here

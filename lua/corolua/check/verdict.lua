@@ -7,6 +7,7 @@ local fence = require("corolua.check.fence")
 local fifo = require("corolua.check.fifo")
 local findings = require("corolua.check.findings")
 local identity = require("corolua.check.identity")
+local linearizability = require("corolua.check.linearizability")
 local order = require("corolua.check.order")
 local quorum = require("corolua.check.quorum")
 local self_delivery = require("corolua.check.self_delivery")
@@ -101,24 +102,43 @@ local function mark_unsure(history, problems)
   for _, life in ipairs(history.lives) do life.is_unsure = true end
 end
 
--- Everything that is found, and the counts.
-local function judge_all(history, problems)
-  local found, settled = findings.new(), is_settled(history, problems)
-  mark_unsure(history, problems)
+local NOTHING = { compared = 0, differing = 0, apart = 0, equal = 0, left_behind = 0 }
+
+-- What lines that are missing might have said to it.
+local function judge_whole(history, found, told, settled)
   local equal = identity.resolve(history)
   local rings = epochs.by_ring(history)
-  local told = views.judge(history, found)
   local holes = deliveries.judge(history, found)
   order.judge(history, found, rings)
-  self_delivery.judge(history, found, settled)
-  local counts = count_all(history)
+  self_delivery.judge(history, found)
   local compared, explained = synchrony.judge(history, found, rings, settled)
   fifo.judge(history, found, holes, explained)
-  counts.left_behind = quorum.judge(history, found, told, settled)
+  compared.left_behind = quorum.judge(history, found, told, settled)
   fence.judge(history, found)
   convergence.judge(history, found, settled)
-  counts.compared, counts.differing = compared.compared, compared.differing
-  counts.apart, counts.equal = compared.apart, equal
+  linearizability.judge(history, found)
+  compared.equal = equal
+  return compared
+end
+
+local function have_gaps(problems)
+  for _, problem in ipairs(problems) do
+    if problem.has_gaps then return true end
+  end
+  return false
+end
+
+-- Everything that is found, and the counts.
+local function judge_all(history, problems)
+  local found, has_gaps = findings.new(), have_gaps(problems)
+  mark_unsure(history, problems)
+  local told = views.judge(history, found, has_gaps)
+  local compared = NOTHING
+  if not has_gaps then
+    compared = judge_whole(history, found, told, is_settled(history, problems))
+  end
+  local counts = count_all(history)
+  for key, value in pairs(compared) do counts[key] = value end
   return found:sorted(), counts
 end
 
@@ -142,7 +162,6 @@ local function kept_text(counts)
   local text = ("kept: %s at %s in %s, one order, nothing twice, own messages back, the same "
     .. "messages in each view"):format(words.count(counts.deliveries, "delivery"),
       words.count(counts.members, "member"), words.count(counts.rings, "ring"))
-    :gsub("(%d) deliverys", "%1 deliveries")
   if counts.merge_prefix + counts.hidden_ring > 0 then
     text = text .. " but for " .. losses_text(counts)
   else
@@ -205,7 +224,7 @@ local function conclude(list, counts, problems, is_strict)
 end
 
 --- Judges a history.
----@param history corolua.check.History
+---@param history corolua.check.Past
 ---@param problems corolua.check.Problem[]
 ---@param is_strict boolean? whether corosync's known losses are violations
 ---@return corolua.check.Verdict

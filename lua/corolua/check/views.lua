@@ -37,21 +37,30 @@ end
 
 local function name(ref) return "view " .. ref end
 
-local function judge_change(history, found, life, change, last)
-  local members, left = set_of(change.members), set_of_changes(change.left)
-  local joined, who = set_of_changes(change.joined), words.who(history, life.me)
-  if not members[life.me] and not left[life.me] then
-    found:add("Self Inclusion", ("%s was told of a view without itself"):format(who),
-      { change.ref }, { name(change.ref) })
+local function judge_inclusion(history, found, life)
+  for _, change in ipairs(life.changes) do
+    if not set_of(change.members)[life.me] and not set_of_changes(change.left)[life.me] then
+      found:add("Self Inclusion", ("%s was told of a view without itself")
+        :format(words.who(history, life.me)), { change.ref }, { name(change.ref) })
+    end
   end
-  local member, what
-  if last then member, what = wrong_member(last.members, members, left, joined) end
-  if member then
-    found:add("View Arithmetic", ("a view of %s does not follow from the one before: %s %s")
-      :format(who, words.who(history, member), what), { last.ref, change.ref },
-      { name(change.ref), name(last.ref), member })
+end
+
+local function judge_arithmetic(history, found, life)
+  local last, before
+  for _, change in ipairs(life.changes) do
+    local members, member, what = set_of(change.members), nil, nil
+    if last then
+      member, what = wrong_member(before, members, set_of_changes(change.left),
+        set_of_changes(change.joined))
+    end
+    if member then
+      found:add("View Arithmetic", ("a view of %s does not follow from the one before: %s %s")
+        :format(words.who(history, life.me), words.who(history, member), what),
+        { last.ref, change.ref }, { name(change.ref), name(last.ref), member })
+    end
+    last, before = change, members
   end
-  return { members = members, ref = change.ref }
 end
 
 local function judge_rings(history, found, life, known)
@@ -93,20 +102,20 @@ local function judge_strangers(history, found)
 end
 
 --- Judges them.
----@param history corolua.check.History
+---@param history corolua.check.Past
 ---@param found corolua.check.Findings
+---@param has_gaps boolean whether lines are missing
 ---@return table<string, { nodes: integer[], life: corolua.check.Life, ref: integer }> rings by name
-function views.judge(history, found)
+function views.judge(history, found, has_gaps)
   local rings = {}
   for _, life in ipairs(history.lives) do
     if life.me then
-      local last
-      for _, change in ipairs(life.changes) do
-        last = judge_change(history, found, life, change, last)
-      end
+      judge_inclusion(history, found, life)
       judge_rings(history, found, life, rings)
+      if not has_gaps then judge_arithmetic(history, found, life) end
     end
   end
+  if has_gaps then return rings end
   judge_early(history, found)
   judge_strangers(history, found)
   return rings

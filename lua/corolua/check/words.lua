@@ -15,7 +15,7 @@ local function several_on(history)
 end
 
 --- A member: its node, where that has no other process in the trace.
----@param history corolua.check.History
+---@param history corolua.check.Past
 ---@param address string "node/process"
 ---@return string
 function words.who(history, address)
@@ -26,7 +26,7 @@ function words.who(history, address)
 end
 
 --- A message: who sent it, and the how manieth it was.
----@param history corolua.check.History
+---@param history corolua.check.Past
 ---@param id integer
 ---@return string
 function words.message(history, id)
@@ -47,7 +47,7 @@ local function enumerate(list)
 end
 
 --- Several members: "nodes 1, 3 and 5".
----@param history corolua.check.History
+---@param history corolua.check.Past
 ---@param addresses table<string, any> its keys are the members
 ---@return string
 function words.all(history, addresses)
@@ -68,8 +68,9 @@ end
 ---@param noun string
 ---@return string
 function words.count(number, noun)
-  local ending = noun:find("[sx]$") and "es" or "s"
-  return ("%d %s%s"):format(number, noun, number == 1 and "" or ending)
+  if number == 1 then return "1 " .. noun end
+  local stem = noun:gsub("y$", "ie"):gsub("ss$", "sse")
+  return ("%d %ss"):format(number, stem)
 end
 
 --- The nodes of a ring: "{1, 2}".

@@ -2,6 +2,7 @@
 
 local check = require("corolua.check")
 local command_line = require("corolua.cli.command_line")
+local lists = require("corolua.base.lists")
 local report = require("corolua.check.report")
 
 local command = {}
@@ -47,6 +48,11 @@ local function parse(words)
   until i > #words
   if #parsed.files == 0 and not parsed.help then
     command_line.bad("it needs the file of a trace")
+  end
+  for _, field in ipairs({ "junit", "slice" }) do
+    if lists.contains(parsed.files, parsed[field]) then
+      command_line.bad("'--%s' must be another file than the trace", field)
+    end
   end
   return parsed
 end

@@ -1,6 +1,6 @@
---- What a member makes of the messages of its group.
+--- What a member makes of the messages of its group: one function for each phase
+--- that it may be in and each kind of message.
 
-local recovery = require("corolua.replica.recovery")
 local log_entry = require("corolua.replica.log_entry")
 local scheduler = require("corolua.task.scheduler")
 local state_transfer = require("corolua.replica.state_transfer")
@@ -8,42 +8,10 @@ local wire = require("corolua.replica.wire")
 
 local dispatch = {}
 
-local function can_compact(self) return not self.is_compacting and not next(self.transfers) end
-
--- A snapshot is due: a mark has all of those who are about to make one make it of
--- the same record.
-local function compact_soon(self)
-  if can_compact(self) and self.machine:is_long(self.snapshot_after) then
-    self.digests:mark_soon()
-  end
-end
-
--- Puts a snapshot that was made just now in the place of the records before it.
-local function compact(self, snapshot, meta)
-  local visit = self.visit
-  local function wait_proven(index)
-    scheduler.wait(function() return self.visit ~= visit or self.proven >= index end)
-    return self.visit == visit
-  end
-  self.is_compacting = true
-  scheduler.spawn(function()
-    self.machine:compact(wait_proven, snapshot, meta)
-    self.is_compacting = false
-  end)
-end
-
--- Who is half of the way to a snapshot makes it now.
-local function take_mark(self, from)
-  local snapshot, meta
-  if can_compact(self) and self.machine:is_long(self.snapshot_after, 2) then
-    snapshot, meta = self.machine:take_snapshot()
-    compact(self, snapshot, meta)
-  end
-  self.digests:make(from == self.room.me, snapshot)
-end
+local function ignore() end
 
 -- A command of this term, at its place in the order.
-local function apply(self, payload, from)
+local function append(self, payload, from)
   local _, origin, number = wire.read_command(payload)
   local done, message, code = self.machine:append(log_entry.command(self.seq, origin, number,
     from.nodeid, from.pid, wire.command_bytes(payload)))
@@ -51,41 +19,55 @@ local function apply(self, payload, from)
   return done
 end
 
-local function on_command(self, from, payload)
+local function is_own(self, from, origin) return origin == self.origin and from == self.room.me end
+
+-- Of a sender that was not heard before, earlier commands may have been lost here.
+local function apply(self, from, payload)
   local of, origin, number = wire.read_command(payload)
-  local is_own = origin == self.origin and from == self.room.me
-  if self.phase == "synced" then
-    if of ~= self.nonce then
-      if is_own then self.submits:miss(number, self.seq) end
-      return
-    end
-    if not self.heard[from] then return self:meet_again(self.round + 1) end
-    if not apply(self, payload, from) then return end
-    self:prove_soon()
-    self.digests:has_applied()
-    return compact_soon(self)
+  if of ~= self.nonce then
+    if is_own(self, from, origin) then self.pending:miss(number, self.seq) end
+    return
   end
-  if self.phase == "fetching" then self.catch_up:keep(payload, from) end
-  if is_own then self.submits:pass(number, self.seq, self.is_quorate) end
+  if not self.recovery.heard[from] then return self:meet_again(self.recovery.round + 1) end
+  if not append(self, payload, from) then return end
+  self.commit:prove_soon()
+  self.marks:has_applied()
+end
+
+-- A command that is not applied here.
+local function pass(self, from, payload)
+  local _, origin, number = wire.read_command(payload)
+  if is_own(self, from, origin) then self.pending:pass(number, self.seq, self.is_quorate) end
+end
+
+local function keep(self, from, payload)
+  self.fetching:keep(payload, from)
+  pass(self, from, payload)
+end
+
+-- Before the first message of a member in this ring a gap is what a merge makes;
+-- behind it this member cannot know what it missed.
+local function fall_behind(self, from)
+  if self.recovery.heard[from] then self:meet_again(self.recovery.round + 1) end
 end
 
 -- Work that may take longer than a handler has: a task of its own does it.
 local function at_length(fn, ...) return scheduler.spawn(fn, ...):wait() end
 
--- All has come that was asked for; now what came behind the request. Of a sender
--- that was not heard before, earlier commands may have been lost here.
-local function finish_catch_up(self, fetched)
+-- All has come that was asked for; now what came behind the request.
+local function finish_fetching(self, fetched)
   if fetched:is_over() then return end
-  local term, status = self.machine:term(), self.statuses[fetched.host]
+  local term, status = self.machine:term(), self.recovery.statuses[fetched.host]
   if term.seq ~= self.seq or not status or term.nonce ~= status.nonce then
-    return self:meet_again(self.round + 1)
+    return self:meet_again(self.recovery.round + 1)
   end
-  self.proven = self.machine.last -- the sender would not have got to send it otherwise
-  if fetched.is_overrun then return self:want(fetched.host) end
+  self.commit:prove_all() -- the sender would not have got to send it otherwise
+  if fetched.is_overrun then return self:fetch(fetched.host) end
   for _, entry in ipairs(fetched.queue) do
-    if wire.read_command(entry[1]) == term.nonce then
-      if not entry[3] then return self:meet_again(self.round + 1) end
-      if not apply(self, entry[1], entry[2]) then return end
+    local payload, from, was_heard = entry[1], entry[2], entry[3]
+    if wire.read_command(payload) == term.nonce then
+      if not was_heard then return self:meet_again(self.recovery.round + 1) end
+      if not append(self, payload, from) then return end
     end
   end
   self:become_synced()
@@ -98,11 +80,11 @@ end
 
 -- What came is looked at again: the wait may have been for a log that is wanted
 -- no more, and for a member that is over.
-local function on_piece(self, from, piece)
-  local fetching = self.catch_up
-  if not fetching or not is_for_me(self, piece) or not fetching:is_next(from, piece) then return end
+local function take_piece(self, from, piece)
+  local fetching = self.fetching
+  if not is_for_me(self, piece) or not fetching:is_next(from, piece) then return end
   if piece.is_broken then return self:stop_fetching() end
-  local done, message, code = at_length(fetching.piece, fetching, piece)
+  local done, message, code = at_length(fetching.take, fetching, piece)
   if self.phase == "over" or code == "ERR_INTERRUPT" then return end
   if done == nil then return self:fail(message, code) end
   if fetching:is_over() then return end
@@ -110,45 +92,86 @@ local function on_piece(self, from, piece)
     self:stop_fetching()
     return message
   end
-  if piece.is_last then at_length(finish_catch_up, self, fetching) end
+  if piece.is_last then at_length(finish_fetching, self, fetching) end
 end
 
-local function on_want(self, from, want)
-  if from == self.room.me and self.catch_up and self.catch_up.id == want.id then
-    self.catch_up:begin()
-  end
-  if not is_for_me(self, want) or self.phase ~= "synced" then return end
-  local running, visit = self.transfers[from], self.visit
-  if running then running:stop() end
-  running = at_length(state_transfer.start, self, from, want)
+local function begin_fetching(self, from, want)
+  if from == self.room.me and self.fetching.id == want.id then self.fetching:begin() end
+end
+
+local function serve(self, from, want)
+  if not is_for_me(self, want) then return end
+  local visit = self.visit
+  self:stop_transfer(from)
+  local running = at_length(state_transfer.send, self, from, want)
   if not running then return end
   if self.visit ~= visit then return running:stop() end
-  if not running.is_over then self.transfers[from] = running end
+  if not running.is_over then self:transfer_begun(running) end
 end
 
 local TOO_MANY = "it has got more pieces than were sent"
 
-local function on_got(self, from, got)
+local function take_got(self, from, got)
   local running = self.transfers[from]
   if not running or not is_for_me(self, got) or running.id ~= got.id then return end
   if not running:take_got(got.count) then return TOO_MANY end
 end
 
-local function on_ack(self, from, ack)
-  if from == self.room.me and ack.nonce == self.nonce then self:prove(ack.last) end
-  return self:take_ack(from, ack)
+local function take_mark(self, from, mark)
+  if mark.nonce == self.nonce then at_length(self.marks.take_mark, self.marks, from) end
 end
 
-local function on_mark(self, from, mark)
-  if self.phase == "synced" and mark.nonce == self.nonce then at_length(take_mark, self, from) end
+-- What a part of the member makes of a message.
+local function by(part, method)
+  return function(self, from, fields)
+    local object = self[part]
+    return (object[method](object, from, fields))
+  end
 end
 
-local handlers = {
-  status = recovery.status, decision = recovery.decision,
-  want = on_want, piece = on_piece, got = on_got, ack = on_ack,
-  mark = on_mark,
-  digest = function(self, from, digest) return self.digests:take(from, digest) end,
+-- What is told in a ring is known in each later phase of it.
+local NOTES = {
+  status = by("recovery", "note"), decision = by("recovery", "close"), want = ignore,
+  piece = ignore, got = ignore, ack = ignore, mark = ignore, digest = ignore, command = pass,
+  gap = ignore, inquorate = pass,
 }
+
+local NOTHING = {
+  status = ignore, decision = ignore, want = ignore, piece = ignore, got = ignore,
+  ack = ignore, mark = ignore, digest = ignore, command = ignore, gap = ignore,
+  inquorate = ignore,
+}
+
+--- What is done in a phase with a message: of a kind of `wire.kinds`, a `gap` in
+--- those of a member, or a command that has come `inquorate`.
+---@alias corolua.replica.Taker
+---| fun(self: corolua.replica.Member, from: corosync.Member, fields: any): string?
+---@type table<string, table<string, corolua.replica.Taker>>
+dispatch.phases = {
+  joining = NOTHING,
+  inquorate = NOTES,
+  entering = NOTES,
+  meeting = {
+    status = by("recovery", "hear_meeting"), decision = by("recovery", "decide_meeting"),
+    want = ignore, piece = ignore, got = ignore, ack = ignore, mark = ignore,
+    digest = ignore, command = pass, gap = ignore, inquorate = pass,
+  },
+  fetching = {
+    status = by("recovery", "note"), decision = by("recovery", "decide_meeting"),
+    want = begin_fetching, piece = take_piece, got = ignore, ack = ignore, mark = ignore,
+    digest = ignore, command = keep, gap = fall_behind, inquorate = pass,
+  },
+  synced = {
+    status = by("recovery", "hear_synced"), decision = by("recovery", "decide_synced"),
+    want = serve, piece = ignore, got = take_got, ack = by("commit", "take_ack"),
+    mark = take_mark, digest = by("marks", "take_digest"), command = apply, gap = fall_behind,
+    inquorate = pass,
+  },
+  down = NOTHING,
+  over = NOTHING,
+}
+
+local phases = dispatch.phases
 
 --- A message of the group.
 ---@param self corolua.replica.Member
@@ -164,8 +187,8 @@ function dispatch.message(self, payload, from)
   end
   local kind, fields = wire.read(payload, from)
   if not kind then return fields end
-  if kind == "command" then return on_command(self, from, payload) end
-  if fields.seq == self.seq then return handlers[kind](self, from, fields) end
+  if kind == "command" then return phases[self.phase].command(self, from, payload) end
+  if fields.seq == self.seq then return phases[self.phase][kind](self, from, fields) end
 end
 
 --- A message that came without quorum: nobody applies it.
@@ -177,19 +200,15 @@ function dispatch.inquorate(self, payload, from)
   self:follow()
   local kind, why = wire.read(payload, from)
   if not kind then return why end
-  if kind ~= "command" or from ~= self.room.me then return end
-  local _, origin, number = wire.read_command(payload)
-  if origin == self.origin then self.submits:pass(number, self.seq, false) end
+  if kind == "command" then return phases[self.phase].inquorate(self, from, payload) end
 end
 
---- Messages of a member did not come here. Before its first one in this ring
---- that is what a merge does; behind it this member cannot know what it missed.
+--- Messages of a member did not come here.
 ---@param self corolua.replica.Member
 ---@param from corosync.Member
 function dispatch.gap(self, from)
   self:follow()
-  if not self.heard[from] then return end
-  if self.phase == "synced" or self.phase == "fetching" then self:meet_again(self.round + 1) end
+  return phases[self.phase].gap(self, from)
 end
 
 return dispatch

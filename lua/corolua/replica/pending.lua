@@ -6,6 +6,9 @@
 --- of them holds once it is sure to stay, and no sooner. Until then it may still
 --- have to give way to a log that says something else.
 
+local lists = require("corolua.base.lists")
+local scheduler = require("corolua.task.scheduler")
+
 ---@class corolua.replica.Entry
 ---@field number integer
 ---@field seq integer of the ring it was sent in
@@ -13,32 +16,37 @@
 ---@field has_passed boolean? it came back where this member could not apply it
 ---@field is_there boolean? the log of the present term has it, while it is open
 ---@field index integer? of its record
----@field results table? what its submit returns
+---@field result any of its apply
+---@field results any[]? what its submit returns
 ---@field resume function?
 
----@class corolua.replica.Submits
+---@class corolua.replica.Pending
+---@field number integer of the last command
 ---@field sent table<integer, corolua.replica.Entry>
 ---@field open table<integer, corolua.replica.Entry> those of `sent` of a term before
+---@field applied table<integer, corolua.replica.Entry> from `first` to `last`
+---@field first integer
+---@field last integer
 ---@field is_sure boolean? the log of the present term stays
 ---@field on_closed fun() none is open any more
 local methods = {}
-local submits_mt = { __index = methods }
+local pending_mt = { __index = methods }
 
-local submits = {}
+local pending = {}
 
 --- What an answer of a submit is where the command is surely in no log.
-submits.AGAIN = {}
+pending.AGAIN = {}
 
 local NOT_APPLIED = "not quorate: the command was not applied"
 local MAYBE_APPLIED = "not quorate: the others may have applied the command or not"
 local NO_QUORUM = "ERR_NOT_QUORATE"
 
----@return corolua.replica.Submits
-function submits.new()
+---@param on_closed fun() none is open any more
+---@return corolua.replica.Pending
+function pending.new(on_closed)
   return setmetatable({
-    number = 0, sent = {}, open = {}, applied = {}, first = 1, last = 0,
-    on_closed = function() end,
-  }, submits_mt)
+    number = 0, sent = {}, open = {}, applied = {}, first = 1, last = 0, on_closed = on_closed,
+  }, pending_mt)
 end
 
 --- A command is about to be sent.
@@ -50,6 +58,21 @@ function methods:begin(seq, life)
   local entry = { number = self.number, seq = seq, life = life }
   self.sent[entry.number] = entry
   return entry
+end
+
+-- Those of a list in the order in which they were sent.
+local function in_order(entries)
+  local list = lists.keys(entries)
+  for i, number in ipairs(list) do list[i] = entries[number] end
+  return list
+end
+
+--- Waits until it is answered.
+---@param entry corolua.replica.Entry
+---@param timeout number in seconds
+---@return boolean? answered, string? message, string? code
+function methods:await(entry, timeout) -- luacheck: ignore self
+  return scheduler.await(function(resume) entry.resume = resume end, timeout)
 end
 
 local function close(self, entry)
@@ -144,7 +167,7 @@ function methods:pass(number, seq, is_quorate)
   if not entry then return end
   entry.has_passed = true
   if entry.seq == seq then return end -- others may have applied it
-  if is_quorate then return answer(self, entry, submits.AGAIN) end
+  if is_quorate then return answer(self, entry, pending.AGAIN) end
   answer(self, entry, nil, NOT_APPLIED, NO_QUORUM, "never")
 end
 
@@ -157,7 +180,7 @@ function methods:miss(number, seq)
   local entry = self.sent[number]
   if not entry then return end
   entry.has_passed = true
-  if entry.seq ~= seq or self.is_sure then answer(self, entry, submits.AGAIN) end
+  if entry.seq ~= seq or self.is_sure then answer(self, entry, pending.AGAIN) end
 end
 
 --- There is no quorum any more. What was sent in a ring before, by a connection
@@ -166,7 +189,7 @@ end
 ---@param seq integer of the ring without quorum
 ---@param life integer
 function methods:lose_quorum(seq, life)
-  for _, entry in pairs(self.sent) do
+  for _, entry in ipairs(in_order(self.sent)) do
     if entry.seq ~= seq and entry.life == life and not entry.has_passed then
       answer(self, entry, nil, NOT_APPLIED, NO_QUORUM, "never")
     else
@@ -192,12 +215,12 @@ end
 ---@param life integer of the connection
 function methods:conclude(life)
   self.is_sure = true
-  for _, entry in pairs(self.open) do
+  for _, entry in ipairs(in_order(self.open)) do
     if entry.is_there then
       answer(self, entry, nil, "the command was applied, and its result is not known here",
         "ERR_NO_RESULT", "applied")
     elseif entry.has_passed or entry.life ~= life then
-      answer(self, entry, submits.AGAIN)
+      answer(self, entry, pending.AGAIN)
     end
   end
 end
@@ -206,8 +229,10 @@ end
 ---@param message string
 ---@param code string
 function methods:fail(message, code)
-  for _, entry in pairs(self.sent) do answer(self, entry, nil, message, code, "unknown") end
+  for _, entry in ipairs(in_order(self.sent)) do
+    answer(self, entry, nil, message, code, "unknown")
+  end
   lose_applied(self, message, code, "unknown")
 end
 
-return submits
+return pending

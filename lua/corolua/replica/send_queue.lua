@@ -4,16 +4,19 @@
 local fifo = require("corolua.base.fifo")
 local scheduler = require("corolua.task.scheduler")
 
----@class corolua.replica.Outbox
+---@class corolua.replica.SendQueue
+---@field room corolua.Group
+---@field queue corolua.Fifo
+---@field is_running boolean? a task sends what waits
 local methods = {}
-local outbox_mt = { __index = methods }
+local send_queue_mt = { __index = methods }
 
 local send_queue = {}
 
 ---@param room corolua.Group
----@return corolua.replica.Outbox
+---@return corolua.replica.SendQueue
 function send_queue.new(room)
-  return setmetatable({ room = room, queue = fifo.new() }, outbox_mt)
+  return setmetatable({ room = room, queue = fifo.new() }, send_queue_mt)
 end
 
 -- A window that is full for long is no reason to say less.

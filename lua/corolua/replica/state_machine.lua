@@ -3,23 +3,139 @@
 --- built anew beside the one there is, from the snapshot before them, and put in
 --- its place at once.
 
-local origins = require("corolua.replica.sessions")
+local lists = require("corolua.base.lists")
 local log_entry = require("corolua.replica.log_entry")
 local scheduler = require("corolua.task.scheduler")
 local term_history = require("corolua.replica.term_history")
 local wire = require("corolua.replica.wire")
 
----@class corolua.replica.Machine
----@field state any
----@field journal corolua.Journal
----@field segments corolua.replica.Segment[]
----@field last integer index of the last record that the state has
----@field is_stale boolean? the log has gone back behind the state
----@field on_applied fun(origin: integer, number: integer, index: integer, result: any, key: table)
-local methods = {}
-local machine_mt = { __index = methods }
-
 local state_machine = {}
+
+--- The number of the last command that was applied, by the member it came from
+--- and the replica that the member had then. It is part of the state: it goes
+--- with every snapshot, and what is forgotten of it depends on nothing but the
+--- log. A member counts as what corosync says it is: no other one can use up its
+--- numbers.
+---@class corolua.replica.Sessions
+---@field entries table<integer, corolua.replica.Session> by nodeid and pid in one
+---@field count integer of them
+local session_methods = {}
+local sessions_mt = { __index = session_methods }
+
+local sessions = {}
+
+---@class corolua.replica.Session
+---@field origin integer which replica the member had
+---@field number integer of its last command
+---@field index integer of that one's record
+
+-- A process that is started anew is another member.
+local KEPT, MAX = 256, 512
+
+local ENTRY = "<I4I4i8i8i8"
+
+local function key_of(nodeid, pid) return nodeid << 32 | pid end
+
+---@return corolua.replica.Sessions
+function sessions.new() return setmetatable({ entries = {}, count = 0 }, sessions_mt) end
+
+-- The keys, the one that was heard of last before the others.
+local function by_index(self)
+  local list, entries = lists.keys(self.entries), self.entries
+  table.sort(list, function(a, b) return entries[a].index > entries[b].index end)
+  return list
+end
+
+local function forget_oldest(self)
+  local list = by_index(self)
+  for i = KEPT + 1, #list do self.entries[list[i]] = nil end
+  self.count = KEPT
+end
+
+--- Takes note of a command; false if it, or a later one of that origin, has been
+--- applied already.
+---@param origin integer
+---@param number integer
+---@param index integer of its record
+---@param nodeid integer
+---@param pid integer
+---@return boolean
+function session_methods:note(origin, number, index, nodeid, pid)
+  local key = key_of(nodeid, pid)
+  local entry = self.entries[key]
+  if entry and entry.origin == origin and number <= entry.number then return false end
+  self.entries[key] = { origin = origin, number = number, index = index }
+  if not entry then
+    self.count = self.count + 1
+    if self.count > MAX then forget_oldest(self) end
+  end
+  return true
+end
+
+--- The number of the last command of an origin that was applied; 0 if none.
+---@param origin integer
+---@param nodeid integer
+---@param pid integer
+---@return integer
+function session_methods:last(origin, nodeid, pid)
+  local entry = self.entries[key_of(nodeid, pid)]
+  return entry and entry.origin == origin and entry.number or 0
+end
+
+---@return string
+function session_methods:pack()
+  local parts = {}
+  for i, key in ipairs(by_index(self)) do
+    local entry = self.entries[key]
+    parts[i] = ENTRY:pack(key >> 32, key & 0xffffffff, entry.origin, entry.number, entry.index)
+  end
+  return string.pack("<I4", #parts) .. table.concat(parts)
+end
+
+--- Raises where the bytes are too few.
+---@param bytes string
+---@param at integer
+---@return corolua.replica.Sessions, integer at
+function sessions.unpack(bytes, at)
+  local self = sessions.new()
+  self.count, at = string.unpack("<I4", bytes, at)
+  for _ = 1, self.count do
+    local nodeid, pid, origin, number, index
+    nodeid, pid, origin, number, index, at = ENTRY:unpack(bytes, at)
+    self.entries[key_of(nodeid, pid)] = { origin = origin, number = number, index = index }
+  end
+  return self, at
+end
+
+state_machine.sessions = sessions
+
+---@class corolua.replica.Kept a snapshot that is the journal's base, or may become it
+---@field index integer of the last record it stands for
+---@field snapshot string
+
+---@class corolua.replica.StateMachine
+---@field apply fun(state: any, command: any, meta: corolua.ReplicaMeta): any
+---@field to_bytes fun(state: any): string
+---@field from_bytes fun(bytes: string): any
+---@field codec corolua.CustomCodec|false|nil of commands
+---@field initial string the state before the first command
+---@field journal corolua.Journal|corolua.replica.Memory
+---@field on_applied fun(origin: integer, number: integer, index: integer, result: any,
+---  meta: corolua.ReplicaMeta)
+---@field state any
+---@field last integer index of the last record that the state has
+---@field terms corolua.replica.Term[]
+---@field sessions corolua.replica.Sessions
+---@field size integer bytes of the records behind the base
+---@field weight integer bytes of the snapshot before them
+---@field kept corolua.replica.Kept[]
+---@field edition integer how often the log has gone back
+---@field is_stale boolean the log has gone back behind the state
+---@field is_applying boolean? a command is being applied, or has raised an error
+---@field is_building boolean?
+---@field is_compacting boolean? the journal is
+local methods = {}
+local state_machine_mt = { __index = methods }
 
 -- Seconds of work after which others get their turn.
 local SLICE = 0.02
@@ -36,21 +152,26 @@ local function nothing() end
 
 ---@param given corolua.ReplicaOptions as checked
 ---@param journal corolua.Journal
----@return corolua.replica.Machine
+---@return corolua.replica.StateMachine
 function state_machine.new(given, journal)
   local base = journal.base
   return setmetatable({
     kept = { { index = base.index, snapshot = base.snapshot } },
     apply = given.apply, to_bytes = given.snapshot, from_bytes = given.restore,
     codec = given.codec, initial = given.initial, journal = journal, size = 0, weight = 0,
-    segments = {}, origins = origins.new(), last = 0, on_applied = nothing,
+    terms = {}, sessions = sessions.new(), last = 0, on_applied = nothing,
     is_stale = true, edition = 0,
-  }, machine_mt)
+  }, state_machine_mt)
 end
 
+--- Has a function told of each command that is applied here from now on.
+---@param fn fun(origin: integer, number: integer, index: integer, result: any,
+---  meta: corolua.ReplicaMeta)
+function methods:tell_applied(fn) self.on_applied = fn end
+
 --- The term of the last record.
----@return corolua.replica.Segment
-function methods:term() return self.segments[#self.segments] or NO_TERM end
+---@return corolua.replica.Term
+function methods:term() return self.terms[#self.terms] or NO_TERM end
 
 -- The snapshot of the journal's base. While a compaction ends, the base is the
 -- old or the new one.
@@ -63,13 +184,13 @@ end
 
 local function take_marker(self, bytes)
   local seq, round, nonce = log_entry.read_marker(bytes)
-  term_history.add(self.segments, { first = self.last, seq = seq, round = round, nonce = nonce })
+  term_history.add(self.terms, { first = self.last, seq = seq, round = round, nonce = nonce })
 end
 
 -- A command that cannot be decoded is in the log of all alike, and does nothing.
 local function take_command(self, bytes)
   local seq, origin, number, nodeid, pid, command = log_entry.read_command(bytes)
-  if not self.origins:note(origin, number, self.last, nodeid, pid) then return end
+  if not self.sessions:note(origin, number, self.last, nodeid, pid) then return end
   local meta = { index = self.last, seq = seq, nodeid = nodeid, pid = pid }
   if self.codec then command = self.codec.decode(command) end
   if command == nil then return self.on_applied(origin, number, self.last, nil, meta) end
@@ -115,17 +236,17 @@ end
 local function beside(self, index, state)
   return setmetatable({
     apply = self.apply, codec = self.codec, on_applied = nothing,
-    state = state, segments = {}, origins = origins.new(), last = index, size = 0,
-  }, machine_mt)
+    state = state, terms = {}, sessions = sessions.new(), last = index, size = 0,
+  }, state_machine_mt)
 end
 
 -- What goes with a snapshot; raises where it cannot be read.
 local function read_meta(self, meta)
   local at
   if meta:sub(1, #META_MARK) ~= META_MARK then error("it is of another version", 0) end
-  self.segments, at = wire.read_segments(meta, #META_MARK + 1)
-  self.origins, at = origins.unpack(meta, at)
-  if at ~= #meta + 1 or not wire.are_segments(self.segments, self.last) then
+  self.terms, at = wire.read_terms(meta, #META_MARK + 1)
+  self.sessions, at = sessions.unpack(meta, at)
+  if at ~= #meta + 1 or not wire.are_terms(self.terms, self.last) then
     error("its terms cannot be", 0)
   end
 end
@@ -170,16 +291,15 @@ end
 
 -- Puts what was built in the place of what there is.
 local function put_in_place(self, made)
-  self.state, self.segments, self.origins = made.state, made.segments, made.origins
+  self.state, self.terms, self.sessions = made.state, made.terms, made.sessions
   self.last, self.size, self.is_stale = made.last, made.size, false
 end
 
 -- One at a time builds, and not while the journal's base changes.
 local function wait_for_turn(self)
-  while self.is_compacting or self.is_building do
-    local _, message, code = scheduler.wait(function()
-      return not self.is_compacting and not self.is_building
-    end)
+  local function is_free() return not self.is_compacting and not self.is_building end
+  while not is_free() do
+    local _, message, code = scheduler.wait(is_free)
     if code then return nil, message, code end
   end
   if self.journal.is_closed then return nil, CLOSED, "ERR_NOT_EXIST" end
@@ -243,7 +363,7 @@ function methods:take_snapshot()
   if type(bytes) ~= "string" then
     error(("snapshot must return a string, got %s"):format(type(bytes)), 0)
   end
-  return bytes, META_MARK .. wire.segments(self.segments) .. self.origins:pack()
+  return bytes, META_MARK .. wire.terms(self.terms) .. self.sessions:pack()
 end
 
 local function install(self, index, snapshot, meta)

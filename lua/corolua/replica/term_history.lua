@@ -4,7 +4,7 @@
 
 local term_history = {}
 
----@class corolua.replica.Segment
+---@class corolua.replica.Term
 ---@field first integer index of its first record
 ---@field seq integer of its ring
 ---@field round integer in that ring
@@ -14,23 +14,11 @@ local term_history = {}
 term_history.KEPT = 256
 
 --- A term begins.
----@param list corolua.replica.Segment[]
----@param segment corolua.replica.Segment
-function term_history.add(list, segment)
-  list[#list + 1] = segment
+---@param list corolua.replica.Term[]
+---@param term corolua.replica.Term
+function term_history.add(list, term)
+  list[#list + 1] = term
   if #list > term_history.KEPT then table.remove(list, 1) end
-end
-
---- The terms of the log up to an index.
----@param list corolua.replica.Segment[]
----@param index integer
----@return corolua.replica.Segment[]
-function term_history.up_to(list, index)
-  local kept = {}
-  for _, segment in ipairs(list) do
-    if segment.first <= index then kept[#kept + 1] = segment end
-  end
-  return kept
 end
 
 local function is_same(a, b)
@@ -45,14 +33,14 @@ end
 
 --- How far two logs agree: the index of the last record that they have in
 --- common, or nil if they know of no term that both have.
----@param ours corolua.replica.Segment[]
+---@param ours corolua.replica.Term[]
 ---@param our_last integer
----@param theirs corolua.replica.Segment[]
+---@param theirs corolua.replica.Term[]
 ---@param their_last integer
 ---@return integer?
 function term_history.common(ours, our_last, theirs, their_last)
   local by_nonce = {}
-  for place, segment in ipairs(theirs) do by_nonce[segment.nonce] = place end
+  for place, term in ipairs(theirs) do by_nonce[term.nonce] = place end
   for place = #ours, 1, -1 do
     local found = by_nonce[ours[place].nonce]
     if found and is_same(ours[place], theirs[found]) then
