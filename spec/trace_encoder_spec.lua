@@ -186,6 +186,20 @@ describe("corolua.trace.json_line", function()
     assert.is_truthy(json_line.value(print):find("^\"function"))
   end)
 
+  it("comes to an end of tables that refer to one another", function()
+    local all = {}
+    for i = 1, 3 do all[i] = { others = all, whole = all } end
+    local started = os.clock()
+    assert.is_truthy(cjson.decode(json_line.value(all)))
+    assert.is_true(os.clock() - started < 5)
+  end)
+
+  it("keeps all digits of numbers", function()
+    assert.equal("0.1", json_line.value(0.1))
+    assert.equal(0.1 + 0.2, tonumber(json_line.value(0.1 + 0.2)))
+    assert.equal(2.0 ^ 53 - 1, tonumber(json_line.value(2.0 ^ 53 - 1)))
+  end)
+
   it("leaves out pairs without a value", function()
     assert.equal(',"a":1,"c":false', json_line.pairs("a", 1, "b", nil, "c", false))
   end)

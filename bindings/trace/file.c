@@ -14,7 +14,8 @@ static const int64_t FLUSH_NANOSECONDS = 200000000;
 int file_open(struct file *file, const char *path, bool is_new)
 {
 	int flags = O_WRONLY | O_CREAT | O_CLOEXEC;
-	int fd = open(path, flags | (is_new ? O_EXCL : O_TRUNC), 0666);
+	int fd = is_new ? open(path, flags | O_EXCL, 0600)
+			: open(path, flags | O_TRUNC, 0666);
 
 	if (fd < 0)
 		return errno;

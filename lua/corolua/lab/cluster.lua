@@ -93,14 +93,13 @@ function methods:state()
   return inspect.readable(state)
 end
 
---- Ends everything the lab started, and removes all of it; may be repeated.
-function methods:close()
+local function close(self, is_by_error)
   if self.closed then return end
   self.closed = true
   self.exit:cancel()
   tracing.look(self)
   for _, member in ipairs(self) do member:release() end
-  tracing.finish(self)
+  tracing.finish(self, is_by_error)
   for _, member in ipairs(self) do member:close() end
   if self.network then self.network:close() end
   if self.folder and self.config.keep then world.files.copy(self.folder, self.config.keep) end
@@ -108,7 +107,10 @@ function methods:close()
   world.sandbox.leave()
 end
 
-cluster_mt.__close = methods.close
+--- Ends everything the lab started, and removes all of it; may be repeated.
+function methods:close() close(self, false) end
+
+function cluster_mt.__close(self, problem) close(self, problem ~= nil) end
 
 guard.names(cluster_mt, "a cluster", { always = { "closed" } })
 

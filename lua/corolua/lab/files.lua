@@ -36,8 +36,10 @@ local made = 0 -- paths
 ---@return string
 function files.new_path(ending)
   made = made + 1
+  local folder = os.getenv("TMPDIR") or ""
+  if folder == "" then folder = "/tmp" end
   local file <close> = assert(io.open("/proc/self/stat"))
-  return ("%s/corolua-%d-%d%s"):format(os.getenv("TMPDIR") or "/tmp", file:read("n"), made, ending)
+  return ("%s/corolua-%d-%d%s"):format(folder, file:read("n"), made, ending)
 end
 
 -- Read before a lab changes the mounts: in a chroot it names no file after it.

@@ -60,11 +60,12 @@ local function begin_recorder(run)
   return true
 end
 
-local function end_recorder()
-  session.end_record()
+-- An error that closes the lab on its way is told behind it.
+local function end_recorder(is_by_error)
+  session.end_record(is_by_error)
   recorders = recorders - 1
   if recorders > 0 then return end
-  failures.explain = false
+  if not is_by_error then failures.explain = false end
   if watch then watch:cancel() end
   watch = nil
 end
@@ -119,13 +120,14 @@ end
 
 --- Ends what was begun: the members have left, and the daemons still run.
 ---@param cluster corolua.lab.Cluster
-function tracing.finish(cluster)
+---@param is_by_error boolean an error left the block that the cluster was in
+function tracing.finish(cluster, is_by_error)
   for _, node in ipairs(cluster) do tell.place(world.network.number(node.space), 0) end
   if cluster.trace then
     local ok, why = cluster.trace:close({ settled = cluster.is_settled })
     if not ok then io.stderr:write("corolua: warning: not all was written: ", why, "\n") end
   end
-  if cluster.is_recorded then end_recorder() end
+  if cluster.is_recorded then end_recorder(is_by_error) end
   cluster.trace, cluster.is_recorded = false, false
 end
 

@@ -8,6 +8,9 @@ json_line.NULL = setmetatable({}, { __name = "corolua.trace.null" })
 
 local DEPTH = 50
 
+-- Tables in one value: those that refer to one another have no end.
+local TABLES_MAX = 10000
+
 local function escaped(bytes)
   return (bytes:gsub(".", function(byte) return ("\\u%04x"):format(byte:byte()) end))
 end
@@ -28,28 +31,29 @@ end
 
 local encode
 
-local function list(value, depth)
+local function list(value, depth, budget)
   local parts = {}
-  for i = 1, #value do parts[i] = encode(value[i], depth) end
+  for i = 1, #value do parts[i] = encode(value[i], depth, budget) end
   return "[" .. table.concat(parts, ",") .. "]"
 end
 
-local function object(value, depth)
+local function object(value, depth, budget)
   local keys, parts = {}, {}
   for key in pairs(value) do keys[#keys + 1] = key end
   table.sort(keys, function(a, b) return tostring(a) < tostring(b) end)
   for i, key in ipairs(keys) do
-    parts[i] = json_line.text(tostring(key)) .. ":" .. encode(value[key], depth)
+    parts[i] = json_line.text(tostring(key)) .. ":" .. encode(value[key], depth, budget)
   end
   return "{" .. table.concat(parts, ",") .. "}"
 end
 
-local function of_table(value, depth)
+local function of_table(value, depth, budget)
   if value == json_line.NULL then return "null" end
-  if depth == DEPTH then return '"…"' end
+  if depth == DEPTH or budget.tables == 0 then return '"…"' end
+  budget.tables = budget.tables - 1
   local count = 0
   for _ in pairs(value) do count = count + 1 end
-  return (count == #value and list or object)(value, depth + 1)
+  return (count == #value and list or object)(value, depth + 1, budget)
 end
 
 local function number(value)
@@ -57,18 +61,19 @@ local function number(value)
   if value ~= value or value == math.huge or value == -math.huge then
     return '"' .. tostring(value) .. '"'
   end
-  return ("%.14g"):format(value)
+  local short = ("%.14g"):format(value)
+  return tonumber(short) == value and short or ("%.17g"):format(value)
 end
 
 -- What JSON does not have is shown as it prints.
-function encode(value, depth)
+function encode(value, depth, budget)
   local kind = type(value)
   if kind == "string" then return json_line.text(value) end
   if kind == "number" then return number(value) end
   if kind == "boolean" then return tostring(value) end
   if kind == "nil" then return "null" end
   if kind == "table" and not (getmetatable(value) or {}).__tostring then
-    return of_table(value, depth)
+    return of_table(value, depth, budget)
   end
   return json_line.text(tostring(value))
 end
@@ -76,7 +81,7 @@ end
 --- The JSON of any value; it never raises, but by a `__tostring`.
 ---@param value any
 ---@return string
-function json_line.value(value) return encode(value, 0) end
+function json_line.value(value) return encode(value, 0, { tables = TABLES_MAX }) end
 
 --- `,"key":value` for each pair, in order; a value of nil leaves it out.
 ---@param ... any key and value, key and value
@@ -86,7 +91,7 @@ function json_line.pairs(...)
   for i = 1, select("#", ...), 2 do
     local key, value = select(i, ...)
     if value ~= nil then
-      parts[#parts + 1] = ',"' .. key .. '":' .. encode(value, 0)
+      parts[#parts + 1] = ',"' .. key .. '":' .. json_line.value(value)
     end
   end
   return table.concat(parts)

@@ -37,7 +37,7 @@ local trace_mt = { __name = "corolua.trace", __index = methods }
 
 local writing = false -- the trace that is being written
 local recorders = 0 -- labs that have the recorder on
-local recorded -- the first line of what it keeps, and since when
+local recorded = false -- the first line of what it keeps, and since when; false of nothing
 
 local function line(kind, h, ...)
   if h then return encoder.line(kind, json_line.pairs("h", h, ...), h) end
@@ -150,11 +150,16 @@ function session.record(run)
   return true
 end
 
---- It is over with that lab; with the last one what is kept is let go.
-function session.end_record()
+--- It is over with that lab; with the last one what is kept is let go, or stays
+--- for whoever looks until another lab begins.
+---@param stays boolean
+function session.end_record(stays)
   recorders = recorders - 1
   if recorders > 0 then return end
-  encoder.keep(0, 0)
+  if not stays then
+    encoder.keep(0, 0)
+    recorded = false
+  end
   listen()
 end
 
@@ -181,7 +186,7 @@ session.line = line
 ---@param path string
 ---@return true? written, string? message, string? code
 function session.dump(path)
-  if recorders == 0 then return nil, "no lab with a recorder is open", "ERR_NOT_EXIST" end
+  if not recorded then return nil, "no lab with a recorder is open", "ERR_NOT_EXIST" end
   return encoder.dump(path, recorded.first, recorded.start)
 end
 
