@@ -130,7 +130,8 @@ describe("corolua.draw", function()
 
     it("merges the files of one run", function()
       local first = trace_of("first.jsonl", { "a" })
-      local other = write("other.jsonl", HEAD:format('"two.lua"')
+      local other = write("other.jsonl", '{"k":"run","v":1,"at":"2026-11-24T09:00:00Z",'
+        .. '"mono":0,"boot":"b","where":"node","script":"two.lua"}\n'
         .. '{"k":"ring","t":1,"h":1,"ring":"1.1","nodes":[1]}\n'
         .. '{"k":"join","t":2,"h":1,"n":2,"p":7,"g":"room","packed":false}\n'
         .. '{"k":"conf","t":3,"h":1,"members":["2/7"],"left":[],"joined":[["2/7","join"]]}\n'

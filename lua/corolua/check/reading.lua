@@ -25,7 +25,7 @@ end
 ---@param paths string[]
 ---@param is_strict boolean?
 ---@return corolua.check.Verdict? verdict
----@return corolua.check.History|string past why a file cannot be read, if there is no verdict
+---@return corolua.check.Past|string past why a file cannot be read, if there is no verdict
 ---@return table<corolua.check.Finding, corolua.check.Subject>|integer|nil subjects
 function reading.judged(paths, is_strict)
   local past = history.new()

@@ -62,22 +62,13 @@ local function complain(text)
   return USAGE
 end
 
-local function write_file(path, text)
-  local file, why = io.open(path, "wb")
-  if not file then return nil, why end
-  local is_written, problem = file:write(text)
-  local is_closed, other = file:close()
-  if not (is_written and is_closed) then return nil, ("%s: %s"):format(path, problem or other) end
-  return true
-end
-
 local function run(parsed)
   local words = table.move(parsed.files, 1, #parsed.files, 1, {})
   table.insert(words, { strict = parsed.strict, slice = parsed.slice })
   local verdict, why = check.file(table.unpack(words))
   if not verdict then return complain(why) end
   if parsed.junit then
-    local ok, problem = write_file(parsed.junit, report.junit(verdict))
+    local ok, problem = command_line.write_file(parsed.junit, report.junit(verdict))
     if not ok then return complain(problem) end
   end
   io.stdout:write(parsed.json and report.json(verdict) or report.text(verdict))

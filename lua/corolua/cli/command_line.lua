@@ -175,6 +175,27 @@ function command_line.carry_out(command, words)
   return command.run(parsed, words)
 end
 
+--- Whether output is to be coloured: on a terminal, unless NO_COLOR says no.
+---@return boolean
+function command_line.is_coloured()
+  local forbidden = os.getenv("NO_COLOR")
+  if forbidden and forbidden ~= "" then return false end
+  return os.getenv("TERM") ~= "dumb" and require("corolua.sys").is_terminal(1)
+end
+
+--- Writes a file that a command was asked for.
+---@param path string
+---@param text string
+---@return true? written, string? why
+function command_line.write_file(path, text)
+  local file, why = io.open(path, "wb")
+  if not file then return nil, why end
+  local is_written, problem = file:write(text)
+  local is_closed, other = file:close()
+  if not (is_written and is_closed) then return nil, ("%s: %s"):format(path, problem or other) end
+  return true
+end
+
 local function as_it_is(text) return text end
 
 local OPTIONS = {

@@ -1,10 +1,10 @@
 --- A script on every node of a lab, for `corolua lab`: what they print, how they
 --- end, and how they are ended.
 
+local command_line = require("corolua.cli.command_line")
 local lists = require("corolua.base.lists")
 local scheduler = require("corolua.task.scheduler")
 local script = require("corolua.lab.script")
-local sys = require("corolua.sys")
 
 ---@class corolua.lab.CrewOptions
 ---@field takes_input fun(id: integer): boolean whether that node's script reads what it is sent
@@ -26,13 +26,6 @@ local KILL_GRACE = 2
 
 -- Cyan, yellow, green, magenta, blue, red.
 local COLOURS = { 36, 33, 32, 35, 34, 31 }
-
--- On a terminal, unless NO_COLOR says no.
-local function is_coloured()
-  local forbidden = os.getenv("NO_COLOR")
-  if forbidden and forbidden ~= "" then return false end
-  return os.getenv("TERM") ~= "dumb" and sys.is_terminal(1)
-end
 
 --- What stands before each line of a node.
 ---@param id integer
@@ -81,7 +74,7 @@ end
 ---@return corolua.lab.Crew
 function crew.start(cluster, words, options)
   local self = setmetatable({
-    scripts = {}, running = {}, is_coloured = is_coloured(),
+    scripts = {}, running = {}, is_coloured = command_line.is_coloured(),
     fail_fast = options.fail_fast,
   }, crew_mt)
   for id, node in ipairs(cluster) do

@@ -2,7 +2,6 @@
 
 local command_line = require("corolua.cli.command_line")
 local draw = require("corolua.draw")
-local terminal = require("corolua.cli.terminal")
 
 local command = {}
 
@@ -77,26 +76,17 @@ local function complain(text)
   return USAGE
 end
 
-local function write_file(path, text)
-  local file, why = io.open(path, "wb")
-  if not file then return nil, why end
-  local is_written, problem = file:write(text)
-  local is_closed, other = file:close()
-  if not (is_written and is_closed) then return nil, ("%s: %s"):format(path, problem or other) end
-  return true
-end
-
 local function run(parsed)
   local picture, why = parsed.make(parsed.files, {
     title = parsed.title, order = parsed.order, from = parsed.from, to = parsed.to,
-    colour = not parsed.output and terminal.is_coloured(),
+    colour = not parsed.output and command_line.is_coloured(),
   })
   if not picture then return complain(why) end
   if not parsed.output then
     io.stdout:write(picture)
     return 0
   end
-  local ok, problem = write_file(parsed.output, picture)
+  local ok, problem = command_line.write_file(parsed.output, picture)
   return ok and 0 or complain(problem)
 end
 
@@ -104,16 +94,9 @@ end
 ---@param ... string
 ---@return integer status
 function command.main(...)
-  local ok, parsed = pcall(parse, { ... })
-  if not ok then
-    if type(parsed) ~= "table" or not parsed.usage then error(parsed, 0) end
-    return complain(parsed.usage .. "; see corolua draw --help")
-  end
-  if parsed.help then
-    io.stdout:write(HELP)
-    return 0
-  end
-  return run(parsed)
+  return command_line.carry_out({
+    name = "corolua draw", help = HELP, parse = parse, run = run, bad_usage = USAGE,
+  }, { ... })
 end
 
 return command

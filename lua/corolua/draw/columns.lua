@@ -12,7 +12,7 @@ local columns = {}
 
 --- The name of a ring as a group saw it.
 ---@param life corolua.check.Life
----@param epoch corolua.check.Epoch
+---@param epoch corolua.check.PastEpoch
 ---@return string
 function columns.ring_key(life, epoch) return life.g .. " " .. tostring(epoch.ring) end
 
