@@ -90,7 +90,7 @@ local function put(state, item)
 end
 
 --- The columns of a run.
----@param past corolua.check.History
+---@param past corolua.check.Past
 ---@param times table<integer, integer>
 ---@return corolua.draw.Columns
 function columns.of(past, times)
