@@ -70,7 +70,7 @@ local function mend(open, fault)
 end
 
 --- The faults of a run.
----@param past corolua.check.History
+---@param past corolua.check.Past
 ---@param stop integer when it ended
 ---@return corolua.draw.Span[]
 function spans.faults(past, stop)
@@ -112,7 +112,7 @@ end
 local OUTAGES = { kill = "dead", stop = "dead", crash = "dead", pause = "paused" }
 
 --- When daemons were dead or stood still.
----@param past corolua.check.History
+---@param past corolua.check.Past
 ---@param stop integer
 ---@return corolua.draw.Outage[]
 function spans.outages(past, stop)
