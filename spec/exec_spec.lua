@@ -1,4 +1,3 @@
--- Not sanitized: it runs stock lua5.4, where the sanitizer of these modules hangs.
 local corolua = require("corolua")
 local lfs = require("lfs")
 local support = require("spec.support")

@@ -12,6 +12,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "behind.h"
+
 enum { PERIOD = 250, PAUSE = 2000000, MILLION = 1000000, THOUSAND = 1000 };
 
 /* How many milliseconds of each period a call is held back. */
@@ -48,7 +50,7 @@ static int is_held_back(const char *call)
                                                                                \
 		if (is_held_back(#call))                                       \
 			return CS_ERR_TRY_AGAIN;                               \
-		*(void **)&real = dlsym(RTLD_NEXT, #call);                     \
+		*(void **)&real = behind(#call);                               \
 		return real(handle, mode);                                     \
 	}
 

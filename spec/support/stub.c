@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "behind.h"
+
 /* The code that STUB gives for a call, or 0. */
 static cs_error_t scripted(const char *call)
 {
@@ -37,7 +39,7 @@ static cs_error_t scripted(const char *call)
                                                                                \
 		if (code != 0)                                                 \
 			return code;                                           \
-		*(void **)&real = dlsym(RTLD_NEXT, #call);                     \
+		*(void **)&real = behind(#call);                               \
 		return real(__VA_ARGS__);                                      \
 	}
 
