@@ -160,6 +160,33 @@ describe("corolua.check", function()
       assert.equal(1, verdict.findings[1].count)
     end)
 
+    it("knows which join of a member that came back in the same ring a list begins with", function()
+      local run_of = played.run(3)
+      run_of:say(1, "tick")
+      run_of:come_back(3)
+      for node = 1, 3 do run_of:say(node, "tick") end
+      run_of:come_back(3)
+      for node = 1, 3 do run_of:say(node, "tick") end
+      run_of:fault("partition", false)
+      run_of:form({ { 1, 2 }, { 3 } })
+      run_of:stop(true)
+      local verdict = check.events(played.each(run_of.events))
+      assert.same({}, verdict.findings, verdict.sentence)
+    end)
+
+    it("finds nothing where the longest list of a ring ends before a member joins", function()
+      local run_of = played.run(3)
+      for _ = 1, 9 do run_of:say(1, "tick") end
+      run_of:come_back(2)
+      run_of:come_back(3)
+      run_of:fault("isolate", false)
+      for _, node in ipairs({ 2, 3, 2, 3 }) do run_of:say(node, "tick", { 2, 3 }) end
+      run_of:form({ { 1 }, { 2, 3 } })
+      run_of:stop(true)
+      local verdict = check.events(played.each(run_of.events))
+      assert.same({}, verdict.findings, verdict.sentence)
+    end)
+
     it("tells the first ones of a merge as such", function()
       local run_of = played.run(3)
       run_of:fault("partition", false)

@@ -67,14 +67,14 @@ local function enter(self, node, nodes, ring)
   local before = self.view_of[node]
   local left, joined = without(before, nodes), without(nodes, before)
   if #left > 0 then
-    add(self, { k = "conf", h = node, members = addresses(without(before, left)),
+    add(self, { k = "conf", h = self.h_of[node], members = addresses(without(before, left)),
       left = changes(left, "nodedown"), joined = {} })
   end
   if #joined > 0 then
-    add(self, { k = "conf", h = node, members = addresses(nodes), left = {},
+    add(self, { k = "conf", h = self.h_of[node], members = addresses(nodes), left = {},
       joined = changes(joined, "nodeup") })
   end
-  add(self, { k = "ring", h = node, ring = ring, nodes = nodes })
+  add(self, { k = "ring", h = self.h_of[node], ring = ring, nodes = nodes })
   self.ring_of[node], self.view_of[node] = ring, nodes
 end
 
@@ -94,7 +94,7 @@ end
 ---@param others integer[]
 function methods:lose(node, others)
   add(self, { k = "proc", n = node, what = "kill" })
-  add(self, { k = "end", h = node, why = "down", unconfirmed = self.unread[node] })
+  add(self, { k = "end", h = self.h_of[node], why = "down", unconfirmed = self.unread[node] })
   self:form({ others })
 end
 
@@ -112,29 +112,38 @@ end
 function methods:say(node, text, readers)
   local number = self.sent[node] + 1
   self.sent[node] = number
-  add(self, { k = "send", h = node, m = number, x = hash(text), b = #text })
+  add(self, { k = "send", h = self.h_of[node], m = number, x = hash(text), b = #text })
   readers = readers or self.view_of[node]
   if not has(readers, node) then table.insert(self.unread[node], number) end
   for _, reader in ipairs(readers) do
-    add(self, { k = "recv", h = reader, f = address(node), x = hash(text), b = #text })
+    add(self, { k = "recv", h = self.h_of[reader], f = address(node), x = hash(text), b = #text })
   end
 end
 
-local function join(self, node, nodes)
-  add(self, { k = "join", h = node, n = node, p = PID, g = "g", packed = false })
-  local members = {}
-  for _, other in ipairs(nodes) do
-    if other <= node then members[#members + 1] = other end
-  end
-  add(self, { k = "conf", h = node, members = addresses(members), left = {},
+local function join(self, node, nodes, members)
+  add(self, { k = "join", h = self.h_of[node], n = node, p = PID, g = "g", packed = false })
+  add(self, { k = "conf", h = self.h_of[node], members = addresses(members), left = {},
     joined = changes({ node }, "join") })
-  add(self, { k = "ring", h = node, ring = self.ring_of[node], nodes = nodes })
+  add(self, { k = "ring", h = self.h_of[node], ring = self.ring_of[node], nodes = nodes })
   for _, other in ipairs(members) do
     if other ~= node then
-      add(self, { k = "conf", h = other, members = addresses(members), left = {},
+      add(self, { k = "conf", h = self.h_of[other], members = addresses(members), left = {},
         joined = changes({ node }, "join") })
     end
   end
+end
+
+--- A member leaves and joins again, in the same ring.
+---@param node integer
+function methods:come_back(node)
+  local others = without(self.view_of[node], { node })
+  add(self, { k = "end", h = self.h_of[node], why = "leave", unconfirmed = self.unread[node] })
+  for _, other in ipairs(others) do
+    add(self, { k = "conf", h = self.h_of[other], members = addresses(others),
+      left = changes({ node }, "leave"), joined = {} })
+  end
+  self.h_of[node], self.sent[node], self.unread[node] = self.h_of[node] + 100, 0, {}
+  join(self, node, self.view_of[node], self.view_of[node])
 end
 
 --- The last line.
@@ -146,17 +155,17 @@ function methods:stop(settled) add(self, { k = "stop", settled = settled, droppe
 ---@return spec.Played
 function played.run(count)
   local self = setmetatable({ events = {}, t = 0, seq = 4, nodes = {}, ring_of = {},
-    view_of = {}, sent = {}, unread = {} }, played_mt)
+    view_of = {}, sent = {}, unread = {}, h_of = {} }, played_mt)
   add(self, { k = "run", v = 1, at = "2026-11-24T09:13:57Z", mono = 1000, boot = "b",
     where = "lab", script = "played", seed = 1, nodes = count, token = 300, consensus = 360,
     two_node = false })
   for node = 1, count do self.nodes[node] = node end
   for node = 1, count do
     self.ring_of[node], self.view_of[node], self.sent[node] = "1.4", self.nodes, 0
-    self.unread[node] = {}
+    self.unread[node], self.h_of[node] = {}, node
   end
   self:tell_quorum(self.nodes)
-  for node = 1, count do join(self, node, self.nodes) end
+  for node = 1, count do join(self, node, self.nodes, table.move(self.nodes, 1, node, 1, {})) end
   return self
 end
 

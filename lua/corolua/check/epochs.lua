@@ -2,22 +2,35 @@
 
 local epochs = {}
 
---- All epochs that are of a known ring, by group and ring, in the order of the rings.
+-- A member may leave and join again within a ring.
+local function note_join(list, epoch)
+  if epoch.index > 1 or not epoch.life.me then return end
+  local same = list.same[epoch.life.me] or {}
+  list.same[epoch.life.me], epoch.same = same, same
+  same[#same + 1] = epoch
+end
+
+--- All epochs, by group and ring, in the order of the rings.
 ---@param history corolua.check.Past
+---@param takes_unknown boolean? those of no known ring too, each by itself
 ---@return corolua.check.PastEpoch[][]
-function epochs.by_ring(history)
+function epochs.by_ring(history, takes_unknown)
   local rings, order = {}, {}
   for _, life in ipairs(history.lives) do
     for _, epoch in ipairs(life.epochs) do
       local known = rings[life.ids] or {}
       rings[life.ids] = known
-      local list = epoch.ring and known[epoch.ring]
-      if epoch.ring and not list then
-        list = { place = #order, seq = epoch.seq }
-        known[epoch.ring] = list
+      local ring = epoch.ring or takes_unknown and epoch
+      local list = ring and known[ring]
+      if ring and not list then
+        list = { place = #order, seq = epoch.seq, same = {} }
+        known[ring] = list
         table.insert(order, list)
       end
-      if list then table.insert(list, epoch) end
+      if list then
+        table.insert(list, epoch)
+        note_join(list, epoch)
+      end
     end
   end
   table.sort(order, function(a, b)
@@ -25,6 +38,25 @@ function epochs.by_ring(history)
     return a.place < b.place
   end)
   return order
+end
+
+local function place_in(list, value)
+  for i, one in ipairs(list) do
+    if one == value then return i end
+  end
+end
+
+--- How many messages an epoch had at the join with which another one of its ring
+--- began. Nil if it was not told of that, or the other one began otherwise. Who was
+--- there from the beginning has seen all joins, and who came later the last ones.
+---@param epoch corolua.check.PastEpoch
+---@param other corolua.check.PastEpoch
+---@return integer?
+function epochs.join_of(epoch, other)
+  local seen = other.index == 1 and epoch.joins[other.life.me]
+  if not seen then return nil end
+  local nth = place_in(other.same, other)
+  return seen[epoch.index > 1 and nth or nth - (#other.same - #seen)]
 end
 
 --- Where each message stands in an epoch: the first time, if it is there twice.
@@ -44,10 +76,10 @@ end
 local function start_for(epoch, other)
   if other.index > 1 then return 1 end
   if other.life == epoch.life then return 1 end
-  local at = epoch.joins[other.life.me]
+  local at = epochs.join_of(epoch, other)
   if at then return at + 1 end
   -- It was there first: then this one joined later.
-  return epoch.index == 1 and other.joins[epoch.life.me] and 1 or nil
+  return epochs.join_of(other, epoch) and 1 or nil
 end
 
 --- From where on two epochs of one ring can be compared.

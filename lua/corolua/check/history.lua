@@ -32,7 +32,8 @@ local history = {}
 ---@field ref integer the line that began it
 ---@field index integer the how manieth of its life
 ---@field life corolua.check.Life
----@field joins table<string, integer> how many messages had come at the join of whom
+---@field joins table<string, integer[]> how many messages had come at each join of whom
+---@field same corolua.check.PastEpoch[]? all that began with a join of its member in its ring
 ---@field places_of_changes { name: string, at: integer, ref: integer }[] within the ring
 ---@field parted table<string, true> who was told of as down on the way in
 ---@field came table<string, true> who was told of as up on the way in
@@ -213,7 +214,9 @@ end
 local function place_change(epoch, event, ref)
   local names = {}
   for _, change in ipairs(event.joined) do
-    epoch.joins[change[1]] = epoch.count
+    local joins = epoch.joins[change[1]] or {}
+    epoch.joins[change[1]] = joins
+    joins[#joins + 1] = epoch.count
     names[#names + 1] = "+" .. change[1]
   end
   for _, change in ipairs(event.left) do names[#names + 1] = "-" .. change[1] end
@@ -234,7 +237,6 @@ function methods.conf(_, life, event, ref)
   life.view = view
   if not life.epoch then
     begin_epoch(life, life.ring, ref)
-    life.epoch.joins[life.me] = 0
   elseif is_of_ring(event) then
     life.is_between = true
     for _, change in ipairs(event.left) do life.gone[change[1]] = true end

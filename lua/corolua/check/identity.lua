@@ -5,6 +5,7 @@
 --- taken to lack what it can lack by what corosync does, if its order allows that.
 
 local align = require("corolua.check.align")
+local epochs = require("corolua.check.epochs")
 local freedoms = require("corolua.check.freedoms")
 
 local identity = {}
@@ -54,9 +55,9 @@ end
 
 -- The order of all that a ring has seen: the keys of the messages, the messages,
 -- and where each stands in the longest epoch, with which it begins.
-local function order_of(history, equal, epochs)
-  local longest = epochs[1]
-  for _, epoch in ipairs(epochs) do
+local function order_of(history, equal, list)
+  local longest = list[1]
+  for _, epoch in ipairs(list) do
     if epoch.count > longest.count then longest = epoch end
   end
   local order = { ids = {}, places = {}, longest = longest }
@@ -69,9 +70,8 @@ end
 -- Behind the join of a member, if that was in this ring: behind all that the longest
 -- epoch has before it, which may not have what comes after.
 local function start_of(order, epoch)
-  local joined = epoch.index == 1 and epoch ~= order.longest
-    and order.longest.joins[epoch.life.me]
-  if not joined or joined == 0 then return 1 end
+  local joined = epochs.join_of(order.longest, epoch)
+  if not joined then return 1 end
   for i = #order, 1, -1 do
     if order.places[i] and order.places[i] <= joined then return i + 1 end
   end
@@ -126,9 +126,9 @@ local function match_run(order, epoch, start)
 end
 
 -- Whether some of a ring came into it from another ring than the others.
-local function is_merged(epochs)
+local function is_merged(list)
   local before
-  for _, epoch in ipairs(epochs) do
+  for _, epoch in ipairs(list) do
     local ring = epoch.before and epoch.before.ring
     if ring and before and ring ~= before or next(epoch.came) then return true end
     before = before or ring
@@ -138,8 +138,7 @@ end
 
 -- At a merge a member lacks the first messages of a sender; where it parts from the
 -- others, the last ones.
-local function match(history, order, epoch, is_merge)
-  local start = start_of(order, epoch)
+local function match(history, order, epoch, start, is_merge)
   local is_late = is_merge and not freedoms.is_step_hidden(history, epoch)
   return match_run(order, epoch, start)
     or match_senders(history, order, epoch, start, is_late)
@@ -147,8 +146,8 @@ local function match(history, order, epoch, is_merge)
     or align.pairs(epoch, order, start, is_late)
 end
 
--- What a member alone has is put into the order where it has it.
-local function insert(order, epoch, found, names)
+-- What a member alone has is put into the order where it has it, behind its start.
+local function insert(order, epoch, found, names, start)
   local merged = { ids = {}, places = {}, longest = order.longest }
   local count, at = 0, 1
   local function take(key, id, place)
@@ -156,8 +155,8 @@ local function insert(order, epoch, found, names)
     merged[count], merged.ids[count], merged.places[count] = key, id, place
   end
   for i = 1, epoch.count do
-    for j = at, found[i] or 0 do take(order[j], order.ids[j], order.places[j]) end
-    at = math.max(at, (found[i] or 0) + 1)
+    for j = at, found[i] or start - 1 do take(order[j], order.ids[j], order.places[j]) end
+    at = math.max(at, (found[i] or start - 1) + 1)
     if not found[i] then take(epoch[i], names[i], false) end
   end
   for j = at, #order do take(order[j], order.ids[j], order.places[j]) end
@@ -165,20 +164,21 @@ local function insert(order, epoch, found, names)
 end
 
 local function name_epoch(history, equal, order, epoch, is_merge)
-  local found = match(history, order, epoch, is_merge)
+  local start = start_of(order, epoch)
+  local found = match(history, order, epoch, start, is_merge)
   local names, is_whole = {}, true
   for i = 1, epoch.count do
     names[i] = found[i] and order.ids[found[i]] or name(history, equal, epoch[i])
     is_whole = is_whole and found[i] ~= nil
   end
-  local merged = is_whole and order or insert(order, epoch, found, names)
+  local merged = is_whole and order or insert(order, epoch, found, names, start)
   for i = 1, epoch.count do epoch[i] = names[i] end
   return merged
 end
 
-local function name_ring(history, equal, epochs)
-  local order, is_merge = order_of(history, equal, epochs), is_merged(epochs)
-  for _, epoch in ipairs(epochs) do
+local function name_ring(history, equal, list)
+  local order, is_merge = order_of(history, equal, list), is_merged(list)
+  for _, epoch in ipairs(list) do
     order = name_epoch(history, equal, order, epoch, is_merge)
   end
 end
@@ -244,29 +244,6 @@ local function number_rest(history, equal)
   end
 end
 
-local function by_ring(history)
-  local rings, order = {}, {}
-  for _, life in ipairs(history.lives) do
-    for _, epoch in ipairs(life.epochs) do
-      local ids = life.ids
-      rings[ids] = rings[ids] or {}
-      local ring = epoch.ring or epoch -- nobody else can be told to be in an unknown one
-      local list = rings[ids][ring]
-      if not list then
-        list = { seq = epoch.seq, index = #order }
-        rings[ids][ring] = list
-        table.insert(order, list)
-      end
-      table.insert(list, epoch)
-    end
-  end
-  table.sort(order, function(a, b)
-    if a.seq ~= b.seq then return a.seq < b.seq end
-    return a.index < b.index
-  end)
-  return order
-end
-
 --- Gives each message a number of its own, and what was sent its sender. A
 --- message that was read more often than it was sent is in `excess`.
 ---@param history corolua.check.Past
@@ -274,10 +251,10 @@ end
 function identity.resolve(history)
   local equal, count = find_equal(history)
   if count == 0 then return 0 end
-  for _, epochs in ipairs(by_ring(history)) do
+  for _, list in ipairs(epochs.by_ring(history, true)) do
     local is_concerned = false
-    for _, epoch in ipairs(epochs) do is_concerned = is_concerned or has_any(epoch, equal) end
-    if is_concerned then name_ring(history, equal, epochs) end
+    for _, epoch in ipairs(list) do is_concerned = is_concerned or has_any(epoch, equal) end
+    if is_concerned then name_ring(history, equal, list) end
   end
   local key_of, messages = {}, 0
   for key, ids in pairs(equal) do
