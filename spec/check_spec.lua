@@ -203,6 +203,22 @@ describe("corolua.check", function()
       assert.equal(2, verdict.findings[1].count)
     end)
 
+    it("takes nodes that parted unseen for such as come from another ring", function()
+      for _, is_told in ipairs({ true, false }) do
+        local run_of = played.run(3)
+        run_of:fault("pause", false)
+        run_of:form({ { 1, 2, 3 } }, 12)
+        if is_told then run_of:tell_hidden(1, { 3 }) end
+        for _ = 1, 4 do run_of:say(3, "tick", { 2, 3 }) end
+        for node = 1, 3 do run_of:say(node, "tick") end
+        run_of:stop(true)
+        local verdict = check.events(played.each(run_of.events))
+        assert.same({ "Virtual Synchrony, " .. (is_told and "merge prefix" or "violated") },
+          shapes(verdict), verdict.sentence)
+        assert.equal(4, verdict.findings[1].count)
+      end
+    end)
+
     it("tells them on both sides, whatever else looks like them", support.draws(function()
       for _ = 1, 200 do
         local run_of, lost = played.run(4), 0

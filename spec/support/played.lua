@@ -98,6 +98,13 @@ function methods:lose(node, others)
   self:form({ others })
 end
 
+--- A group is told of nodes that had parted unseen before the ring it is in.
+---@param node integer
+---@param nodes integer[]
+function methods:tell_hidden(node, nodes)
+  add(self, { k = "hidden", h = self.h_of[node], ring = self.ring_of[node], nodes = nodes })
+end
+
 --- A fault was put in force.
 ---@param op string
 ---@param mends boolean

@@ -25,15 +25,16 @@ end
 
 -- Whether a sender came into a ring from another one than a member did: from one
 -- that was told, or from one that passed untold, where the change has told one of
--- them of the other one as down. One that was lost before it was told of the ring
--- came from its last one; one that joined there came from none.
+-- them of the other one as down, or a group of it as hidden. One that was lost before
+-- it was told of the ring came from its last one; one that joined there from none.
 local function came_apart(sender, epoch)
   if not epoch.before then return false end
   local into, last = epoch_in(sender, epoch.ring), sender.epochs[#sender.epochs]
   if not into then return last ~= nil and last.ring ~= epoch.before.ring end
   if not into.before then return false end
   return into.before.ring ~= epoch.before.ring or epoch.parted[sender.me] == true
-    or into.parted[epoch.life.me] == true
+    or into.parted[epoch.life.me] == true or epoch.hidden[sender.n] == true
+    or into.hidden[epoch.life.n] == true
 end
 
 local function has_any_of(history, epoch, sender)

@@ -38,6 +38,7 @@ local history = {}
 ---@field parted table<string, true> who was told of as down on the way in
 ---@field came table<string, true> who was told of as up on the way in
 ---@field gone table<string, true> who was told of as down on the way out
+---@field hidden table<integer, true> nodes that a group told of as parted untold on the way in
 ---@field next corolua.check.PastEpoch|false
 ---@field before corolua.check.PastEpoch|false
 
@@ -174,7 +175,7 @@ local function begin_epoch(life, ring, ref)
   local epoch = {
     ring = ring and ring.ring, seq = ring and ring.seq or 0, count = 0, refs = {}, ref = ref,
     index = #life.epochs + 1, life = life, joins = {}, places_of_changes = {},
-    parted = life.gone, came = life.came, gone = {}, next = false,
+    parted = life.gone, came = life.came, gone = {}, hidden = {}, next = false,
     before = before,
   }
   if before then before.next, before.gone = epoch, life.gone end
@@ -280,6 +281,7 @@ function methods:hidden(life, event)
   for _, epoch in ipairs(life.epochs) do
     if epoch.ring == event.ring and epoch.before and #event.nodes > 0 then
       self.hidden_steps[("%s to %s"):format(epoch.before.ring, epoch.ring)] = true
+      for _, node in ipairs(event.nodes) do epoch.hidden[node] = true end
     end
   end
 end

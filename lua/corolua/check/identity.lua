@@ -130,7 +130,9 @@ local function is_merged(list)
   local before
   for _, epoch in ipairs(list) do
     local ring = epoch.before and epoch.before.ring
-    if ring and before and ring ~= before or next(epoch.came) then return true end
+    if ring and before and ring ~= before or next(epoch.came) or next(epoch.hidden) then
+      return true
+    end
     before = before or ring
   end
   return false
