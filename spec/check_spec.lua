@@ -1,33 +1,18 @@
 -- Not sanitized: Lua alone.
 local check = require("corolua.check")
+local files = require("spec.support.files")
 local json = require("corolua.base.json")
 local played = require("spec.support.played")
 local support = require("spec.support")
+local trace_files = require("spec.support.trace_files")
 
 local MERGE, HIDDEN = "spec/fixtures/merge_loss.jsonl", "spec/fixtures/hidden_ring.jsonl"
 
 describe("corolua.check", function()
-  local folder
-
-  setup(function()
-    folder = os.tmpname()
-    os.remove(folder)
-    assert(os.execute("mkdir " .. folder))
-  end)
+  local folder, write = trace_files.folder()
+  local read = files.read
 
   teardown(function() os.execute("rm -r " .. folder) end)
-
-  local function write(name, text)
-    local path = folder .. "/" .. name
-    local file <close> = assert(io.open(path, "wb"))
-    assert(file:write(text))
-    return path
-  end
-
-  local function read(path)
-    local file <close> = assert(io.open(path, "rb"))
-    return file:read("a")
-  end
 
   -- What `corolua check` prints, and its exit status.
   local function run(arguments)

@@ -1,5 +1,6 @@
 -- Not sanitized: Lua alone.
 local draw = require("corolua.draw")
+local files = require("spec.support.files")
 local json = require("corolua.base.json")
 local model = require("corolua.draw.model")
 local palette = require("corolua.draw.palette")
@@ -7,31 +8,15 @@ local played = require("spec.support.played")
 local printable = require("corolua.draw.printable")
 local spans = require("corolua.draw.spans")
 local support = require("spec.support")
+local trace_files = require("spec.support.trace_files")
 
 local MERGE, HIDDEN = "spec/fixtures/merge_loss.jsonl", "spec/fixtures/hidden_ring.jsonl"
 
 describe("corolua.draw", function()
-  local folder
-
-  setup(function()
-    folder = os.tmpname()
-    os.remove(folder)
-    assert(os.execute("mkdir " .. folder))
-  end)
+  local folder, write = trace_files.folder()
+  local read = files.read
 
   teardown(function() os.execute("rm -r " .. folder) end)
-
-  local function write(name, text)
-    local path = folder .. "/" .. name
-    local file <close> = assert(io.open(path, "wb"))
-    assert(file:write(text))
-    return path
-  end
-
-  local function read(path)
-    local file <close> = assert(io.open(path, "rb"))
-    return file:read("a")
-  end
 
   local HEAD = '{"k":"run","v":1,"at":"2026-11-24T09:00:00Z","mono":0,"boot":"b","where":"lab",'
     .. '"script":%s,"seed":1,"nodes":3,"token":300,"consensus":360,"two_node":false}\n'

@@ -12,6 +12,19 @@ function trace_files.path()
   return path .. ".jsonl"
 end
 
+--- A new folder, and what writes a file in it and returns its path.
+---@return string folder, fun(name: string, text: string): string write
+function trace_files.folder()
+  local folder = os.tmpname()
+  os.remove(folder)
+  assert(os.execute("mkdir " .. folder))
+  return folder, function(name, text)
+    local path = folder .. "/" .. name
+    files.write(path, text)
+    return path
+  end
+end
+
 --- The lines of a trace, decoded; each must be JSON.
 ---@param path string
 ---@return table[]

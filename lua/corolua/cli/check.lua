@@ -37,18 +37,8 @@ local OPTIONS = {
   put = function(parsed, field, value) parsed[field] = value end,
 }
 
--- Options may stand between the files too.
 local function parse(words)
-  local parsed, i = { files = {} }, 1
-  repeat
-    i = command_line.read(words, OPTIONS, parsed, i)
-    local last = words[i - 1] == "--" and #words or math.min(i, #words)
-    table.move(words, i, last, #parsed.files + 1, parsed.files)
-    i = last + 1
-  until i > #words
-  if #parsed.files == 0 and not parsed.help then
-    command_line.bad("it needs the file of a trace")
-  end
+  local parsed = command_line.read_traces(words, OPTIONS)
   for _, field in ipairs({ "junit", "slice" }) do
     if lists.contains(parsed.files, parsed[field]) then
       command_line.bad("'--%s' must be another file than the trace", field)

@@ -151,6 +151,24 @@ function command_line.read(words, known, parsed, i)
   return i
 end
 
+--- Reads the words of a command that takes traces: options may stand between them.
+---@param words string[]
+---@param known corolua.cli.Options
+---@return table parsed with `files`
+function command_line.read_traces(words, known)
+  local parsed, i = { files = {} }, 1
+  repeat
+    i = command_line.read(words, known, parsed, i)
+    local last = words[i - 1] == "--" and #words or math.min(i, #words)
+    table.move(words, i, last, #parsed.files + 1, parsed.files)
+    i = last + 1
+  until i > #words
+  if #parsed.files == 0 and not parsed.help then
+    command_line.bad("it needs the file of a trace")
+  end
+  return parsed
+end
+
 ---@class corolua.cli.Command
 ---@field name string "corolua lab"
 ---@field help string what `--help` prints

@@ -47,7 +47,6 @@ local MAKERS = { html = draw.html, htm = draw.html, svg = draw.svg }
 
 local function check(parsed)
   if parsed.help then return parsed end
-  if #parsed.files == 0 then command_line.bad("it needs the file of a trace") end
   if parsed.from and parsed.to and parsed.from >= parsed.to then
     command_line.bad("--to must be more than --from")
   end
@@ -59,17 +58,7 @@ local function check(parsed)
   return parsed
 end
 
--- Options may stand between the files too.
-local function parse(words)
-  local parsed, i = { files = {} }, 1
-  repeat
-    i = command_line.read(words, OPTIONS, parsed, i)
-    local last = words[i - 1] == "--" and #words or math.min(i, #words)
-    table.move(words, i, last, #parsed.files + 1, parsed.files)
-    i = last + 1
-  until i > #words
-  return check(parsed)
-end
+local function parse(words) return check(command_line.read_traces(words, OPTIONS)) end
 
 local function complain(text)
   io.stderr:write("corolua draw: ", text, "\n")
