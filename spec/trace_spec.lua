@@ -362,7 +362,11 @@ describe("corolua.trace", function()
     support.raises("option 'preview' must be an integer of 0 to 1024, got 2000", function()
       trace.start(path, { preview = 2000 })
     end)
-    support.raises("trace.start: the path must be a string, got nil", function() trace.start() end)
+    support.raises("trace.start: argument #1 must be a path, got nil", function() trace.start() end)
+    for _, name in ipairs({ "start", "dump" }) do
+      local sentence = ("trace.%s: argument #1 must be a path, got \"a\\0b\""):format(name)
+      support.raises(sentence, function() trace[name]("a\0b") end)
+    end
     support.raises("step: the text must be a string, got 3", function() trace.step(3) end)
     support.raises("op: the type must be one of \"invoke\", \"ok\", \"fail\", \"info\"", function()
       trace.op(1, "done", "read")

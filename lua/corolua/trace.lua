@@ -38,7 +38,7 @@ local SPEC = {
 ---@param options corolua.TraceOptions?
 ---@return corolua.Trace? trace, string? message, string? code
 function trace.start(path, options)
-  args.value(path, args.string, "trace.start", "the path", 2)
+  args.value(path, args.path, "trace.start", "argument #1", 2)
   local given = args.check(options, SPEC, "trace.start", 2)
   local made, message, code =
     session.begin(path, given.preview, { where = "node", seed = given.seed })
@@ -110,7 +110,7 @@ end
 ---@param path string
 ---@return true? written, string? message, string? code
 function trace.dump(path)
-  args.value(path, args.string, "trace.dump", "the path", 2)
+  args.value(path, args.path, "trace.dump", "argument #1", 2)
   return session.dump(path)
 end
 

@@ -146,12 +146,18 @@ function args.callable(value)
   return type(mt) == "table" and mt.__call ~= nil, "a function"
 end
 
+local function path(expected)
+  return function(value)
+    return type(value) == "string" and value ~= "" and not value:find("\0", 1, true), expected
+  end
+end
+
+---@type corolua.Kind
+args.path = path("a path")
+
 --- The path of a folder.
 ---@type corolua.Kind
-function args.folder(value)
-  return type(value) == "string" and value ~= "" and not value:find("\0", 1, true),
-    "the path of a folder"
-end
+args.folder = path("the path of a folder")
 
 --- Anything: whoever uses it looks itself.
 ---@type corolua.Kind

@@ -59,9 +59,8 @@ local function votes(value)
 end
 
 local function trace(value)
-  if type(value) == "string" then return true end
-  return type(value) == "table" and type(value.path) == "string",
-    "a path or { path =, preview = }"
+  local path = type(value) == "table" and value.path or value
+  return (args.path(path)), "a path or { path =, preview = }"
 end
 
 -- corosync refuses timers below 30 ms, and tokens whose retransmission would be.
@@ -207,7 +206,7 @@ local function check_crypto(config, level)
 end
 
 local TRACE = {
-  noun = "key", { "path", args.string, needed = true }, { "preview", args.integer(0, 1024) },
+  noun = "key", { "path", args.path, needed = true }, { "preview", args.integer(0, 1024) },
 }
 
 local function check_trace(config, level)
